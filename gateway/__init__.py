@@ -1,0 +1,1 @@
+"""Gridcall: the dispatch core and the daemon."""

@@ -1,0 +1,102 @@
+"""What the command centre raises: an alert, as decoded and checked at a door."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class AlertKind(StrEnum):
+    """What one message from the centre does."""
+
+    ALERT = "alert"
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
+class Level(IntEnum):
+    """Urgency of an alert; 1 is the most urgent."""
+
+    ONE = 1
+    TWO = 2
+    THREE = 3
+
+
+class Datum(StrEnum):
+    """Coordinate reference of a position; CGCS2000 counts as WGS-84 for dispatch."""
+
+    WGS_84 = "WGS-84"
+    GCJ_02 = "GCJ-02"
+
+
+class Medium(StrEnum):
+    """Which way an act or a fact reached us."""
+
+    RADIO = "radio"
+    CHAT = "chat"
+    CENTRE = "centre"
+    CLOCK = "clock"
+
+
+class Assurance(StrEnum):
+    """How well we know who acted: R radio, C chat, H person logged in, M machine."""
+
+    R0 = "R0"
+    R1 = "R1"
+    R2 = "R2"
+    C1 = "C1"
+    C2 = "C2"
+    H = "H"
+    M = "M"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A point on the earth.
+
+    Attributes:
+        lat_udeg: Latitude in micro-degrees, north positive.
+        lon_udeg: Longitude in micro-degrees, east positive.
+        datum: The reference the figures are in; never absent.
+    """
+
+    lat_udeg: int
+    lon_udeg: int
+    datum: Datum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One message from the centre, decoded and checked.
+
+    Attributes:
+        kind: Whether it raises, amends or cancels.
+        id: The centre's own id; with ``sender`` it is the key that makes one order.
+        sender: Who sent it, as the centre calls itself.
+        sent_us: When the centre sent it, UTC microseconds.
+        category: The centre's word for the kind of trouble, such as ``fight``.
+        level: Urgency.
+        text: What is said and written, at most 500 characters.
+        place: Address in words, if any.
+        location: Point, if any.
+        grid: Grid id or code, if the centre knows it.
+        needs: How many guards are wanted, 1 to 50.
+        expires_us: After this moment nothing of it is sent, UTC microseconds.
+        exercise: Spoken and written as an exercise (演练).
+        attachments: Media ids that came before it.
+        body_sha256: Digest of the message, to tell a repeat from a conflict.
+    """
+
+    kind: AlertKind
+    id: str
+    sender: str
+    sent_us: int
+    category: str
+    level: Level
+    text: str
+    place: str | None = None
+    location: Position | None = None
+    grid: str | None = None
+    needs: int = 1
+    expires_us: int | None = None
+    exercise: bool = False
+    attachments: tuple[str, ...] = field(default=())
+    body_sha256: str = ""

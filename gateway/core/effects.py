@@ -1,0 +1,187 @@
+"""All that can be asked of the outside: imperatives. Each goes to the driver it names.
+
+An effect leaves only after the transaction that asked for it is on the disk. It may leave
+twice after a crash; then it carries ``again`` and says so (重发 / 重复).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChannel:
+    """Speak an order on a channel. Answered by PageStarted, PageSpoken or PageFailed.
+
+    Attributes:
+        page: Page id; the radio process never speaks one id twice.
+        level: 1, 2 or 3; decides attention tone, place in the queue and waiting limit.
+        number: Order number, for the fallback phrase.
+        text: What is spoken, sentence by sentence, plain words.
+        language: ``zh_CN`` or ``en``.
+        attention: Whether the attention tone goes first.
+        exercise: Whether the fallback phrase says so.
+        answer_window_s: How long the channel is kept for answers afterwards.
+        not_after_us: It is not begun after this moment, UTC microseconds.
+    """
+
+    page: str
+    channel: str
+    order: str
+    level: int
+    number: str
+    text: tuple[str, ...]
+    language: str
+    attention: bool = True
+    exercise: bool = False
+    answer_window_s: int = 15
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawPage:
+    """Take a page out of the queue; a sentence under way is finished."""
+
+    page: str
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOver:
+    """Answer a guard's over by tone: accepted, or wrong (which tells nothing more).
+
+    Attributes:
+        not_after_us: A late answer would be taken for someone else's; dropped after this.
+    """
+
+    channel: str
+    over: str
+    accepted: bool
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """One button of a card: what it says and which reply digit it stands for."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostCard:
+    """Post an order's card. Answered by CardPosted or CardFailed.
+
+    Attributes:
+        card: Card id.
+        chat: Chat id.
+        address: Group id, or a person's account (personal).
+        private: Whether it goes to one person.
+        order: Order id, part of the signed button data.
+        text: What is written, plain text, at most 3000 characters.
+        buttons: Rows of buttons.
+        level: Level 1 goes ahead of everything.
+        not_after_us: Not posted after this moment, UTC microseconds.
+        reply_to: Card whose message this answers (an amendment), or None.
+    """
+
+    card: str
+    chat: str
+    address: str = field(metadata={"personal": None})
+    private: bool
+    order: str
+    text: str
+    buttons: tuple[tuple[Button, ...], ...]
+    level: int
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditCard:
+    """Change a posted card. A newer edit of the same card takes the place of a waiting one."""
+
+    card: str
+    chat: str
+    address: str = field(metadata={"personal": None})
+    message: str
+    private: bool
+    order: str
+    text: str
+    buttons: tuple[tuple[Button, ...], ...]
+    level: int
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendText:
+    """Write a line to a person or a group: an answer, a confirmation, a warning."""
+
+    chat: str
+    address: str = field(metadata={"personal": None})
+    text: str
+    level: int
+    not_after_us: int
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPress:
+    """Tell who pressed a button what became of it (a toast on his telephone)."""
+
+    chat: str
+    press: str
+    text: str
+    alert: bool
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a message of the centre. The door that brought it waits for this.
+
+    Attributes:
+        status: accepted, duplicate, conflict or refused.
+        reason: Why it was refused or conflicts.
+    """
+
+    status: Literal["accepted", "duplicate", "conflict", "refused"]
+    sender: str
+    id: str
+    order: str | None = None
+    number: str | None = None
+    reason: str | None = None
+    flags: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportStatus:
+    """One node of a timeline, for the centre and for everybody who watches.
+
+    Attributes:
+        order: Order id, or None for something about the site.
+        node: What happened; the words of the event schema.
+        person: Person id.
+        medium: ``radio``, ``chat``, ``centre``, ``clock`` or None.
+        assurance: Assurance word or None.
+        detail: More in words (in the site's language), or None.
+    """
+
+    at_us: int
+    order: str | None
+    number: str | None
+    node: str
+    person: str | None = None
+    medium: str | None = None
+    assurance: str | None = None
+    detail: str | None = None
+
+
+RadioEffect = PageChannel | WithdrawPage | AnswerOver
+ChatEffect = PostCard | EditCard | SendText | AnswerPress
+Effect = RadioEffect | ChatEffect | Receipt | ReportStatus
+
+# Receipt and ReportStatus are not in the outbox: the receipt goes back to its door, the report
+# stands in the journal's own table, from which doors publish it in order.
+OUTBOX_TYPES: tuple[type[RadioEffect | ChatEffect], ...] = (
+    PageChannel, WithdrawPage, AnswerOver, PostCard, EditCard, SendText, AnswerPress,
+)  # fmt: skip

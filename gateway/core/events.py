@@ -1,0 +1,376 @@
+"""All that can happen, as told to the core: past participles, decoded and checked at the edge.
+
+``at_us`` is when it happened by the wall clock, UTC microseconds. ``boot`` and monotonic time
+are added to the row by the journal.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.people import Contact, Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertReceived:
+    """A door decoded a message of the centre.
+
+    Attributes:
+        door: ``http``, ``mqtt`` or ``control``.
+        alert: The decoded message.
+        synchronised: False while our own clock is not to be trusted.
+        prior_order: Order id of an alert of the same key that has left the memory, else None.
+        prior_number: Its number.
+        prior_sha256: Its body's digest, empty when there is none.
+    """
+
+    at_us: int
+    door: str
+    alert: Alert
+    synchronised: bool = True
+    prior_order: str | None = None
+    prior_number: str | None = None
+    prior_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRefused:
+    """Something came that nothing can be done with; kept so that nothing is lost.
+
+    Attributes:
+        door: Where it came in: ``http``, ``mqtt``, ``chat:<id>``, ``channel:<id>``.
+        reason: What is wrong with it, naming the field.
+        raw: The first 4096 bytes, base64; may hold anything, so it is personal.
+    """
+
+    at_us: int
+    door: str
+    reason: str
+    raw: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderActed:
+    """The centre acted on an order: by API, console or command line.
+
+    Attributes:
+        act: ``close``; ``stand_down``; ``confirm``: a voice was heard and recognised, so ``person``
+            has acknowledged (or ``node``).
+        by: Who acted, by name or account; personal.
+        result: What came of it.
+        person: Whom a confirmation is about.
+        node: What he is confirmed to have done.
+    """
+
+    at_us: int
+    order: str
+    act: Literal["close", "stand_down", "confirm"]
+    by: str = field(metadata={"personal": None})
+    result: str | None = None
+    person: str | None = None
+    node: Literal["acknowledged", "en_route", "arrived", "done"] = "acknowledged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWaited:
+    """A page waits for a clear channel; told at most once a page and reason."""
+
+    at_us: int
+    page: str
+    reason: Literal["busy", "talk", "queue", "path"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageStarted:
+    """The transmitter was keyed for a page."""
+
+    at_us: int
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSpoken:
+    """A page went out to its end.
+
+    Attributes:
+        recording: Path below the recordings folder, or None when recording failed.
+        speech: ``spoken`` by the engine, or by the ``fallback`` digits and phrases.
+    """
+
+    at_us: int
+    page: str
+    recording: str | None = None
+    speech: Literal["spoken", "fallback"] = "spoken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFailed:
+    """A page did not go out, or not to its end.
+
+    Attributes:
+        reason: Why, in words for the centre.
+        state: ``failed``, ``expired`` (its time passed while waiting) or ``withdrawn``.
+    """
+
+    at_us: int
+    page: str
+    reason: str
+    state: Literal["failed", "expired", "withdrawn"] = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverHeard:
+    """Somebody spoke on a channel, from key-down to key-up.
+
+    Attributes:
+        channel: Channel id.
+        over: Our id of the over.
+        ani: The radio's own id heard in it, or None.
+        keyed_ms: How long it lasted.
+        recording: Path below the recordings folder, or None.
+        stray: Symbols heard outside any frame; kept, never acted on.
+    """
+
+    at_us: int
+    channel: str
+    over: str
+    keyed_ms: int
+    ani: str | None = None
+    recording: str | None = None
+    stray: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitsHeard:
+    """A complete ``*…#`` frame was heard.
+
+    Attributes:
+        digits: What stood between ``*`` and ``#``.
+        ani: The radio's own id heard in the same over, or None.
+        over: Our id of the over.
+    """
+
+    at_us: int
+    channel: str
+    over: str
+    digits: str
+    ani: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingKept:
+    """A recording is whole and on the disk.
+
+    Attributes:
+        what: Page id or over id.
+        path: Path below the recordings folder.
+        sha256: Digest of the file.
+        duration_ms: How long it plays.
+    """
+
+    at_us: int
+    channel: str
+    what: str
+    path: str
+    sha256: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPosted:
+    """A card stands in the chat.
+
+    Attributes:
+        message: The platform's message id.
+    """
+
+    at_us: int
+    card: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFailed:
+    """A card cannot be posted or edited: refused for good, or its time has passed.
+
+    Attributes:
+        state: ``failed`` or ``expired``.
+        reason: The platform's words, without secrets.
+    """
+
+    at_us: int
+    card: str
+    state: Literal["failed", "expired"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonPressed:
+    """Somebody pressed a signed button of a card.
+
+    Attributes:
+        chat: Chat id.
+        address: The platform's user id of who pressed; personal, owner not known yet.
+        order: Order id from the signed data.
+        action: Reply digit ``0`` to ``5``.
+        press: The platform's id of the press, to answer it.
+        private: Whether it was on a private card.
+    """
+
+    at_us: int
+    chat: str
+    address: str = field(metadata={"personal": None})
+    order: str
+    action: str
+    press: str
+    private: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReceived:
+    """Somebody wrote in a chat.
+
+    Attributes:
+        chat: Chat id.
+        address: The platform's user id of the writer; personal.
+        group: Group id, or None in a private chat.
+        text: At most 1000 characters; personal.
+        message: The platform's id of the text.
+        reply_to: Message id of the card it answers, or None.
+    """
+
+    at_us: int
+    chat: str
+    address: str = field(metadata={"personal": None})
+    group: str | None
+    text: str = field(metadata={"personal": None})
+    message: str
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReceived:
+    """Somebody sent a photo, a voice note or a place.
+
+    Attributes:
+        kind: ``photo``, ``voice`` or ``location``.
+        path: File below the media folder, fsynced before this event; None for a location.
+        sha256: Digest of the file.
+        place: ``lat,lon`` in micro-degrees for a location; personal.
+        caption: Words with it; personal.
+    """
+
+    at_us: int
+    chat: str
+    address: str = field(metadata={"personal": None})
+    group: str | None
+    kind: Literal["photo", "voice", "location"]
+    message: str
+    path: str | None = None
+    sha256: str | None = None
+    place: str | None = field(default=None, metadata={"personal": None})
+    caption: str = field(default="", metadata={"personal": None})
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentIssued:
+    """A one-time code was made for a person."""
+
+    at_us: int
+    person: str
+    code_sha256: str
+    expires_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonLeft:
+    """A person has left: nothing of him is accepted on any medium from now on."""
+
+    at_us: int
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterSeeded:
+    """The settings name people whom the register does not know yet."""
+
+    at_us: int
+    people: tuple[Person, ...]
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """A moment the core asked for has come."""
+
+    at_us: int
+    timer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChanged:
+    """A way to people was lost or works again."""
+
+    at_us: int
+    path: str
+    up: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The engine is up.
+
+    Attributes:
+        down_us: How long it was away, by the last row's wall clock; 0 on the first start.
+        synchronised: False while our clock is not to be trusted.
+    """
+
+    at_us: int
+    down_us: int
+    synchronised: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsReloaded:
+    """New settings are in force."""
+
+    at_us: int
+    version: str
+    by: str
+
+
+Event = (
+    AlertReceived
+    | InputRefused
+    | OrderActed
+    | PageWaited
+    | PageStarted
+    | PageSpoken
+    | PageFailed
+    | OverHeard
+    | DigitsHeard
+    | RecordingKept
+    | CardPosted
+    | CardFailed
+    | ButtonPressed
+    | TextReceived
+    | MediaReceived
+    | EnrolmentIssued
+    | PersonLeft
+    | RegisterSeeded
+    | TimerFired
+    | PathChanged
+    | Started
+    | SettingsReloaded
+)
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
+    OverHeard, DigitsHeard, RecordingKept, CardPosted, CardFailed, ButtonPressed, TextReceived,
+    MediaReceived, EnrolmentIssued, PersonLeft, RegisterSeeded, TimerFired, PathChanged,
+    Started, SettingsReloaded,
+)  # fmt: skip
+
+__all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

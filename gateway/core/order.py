@@ -1,0 +1,359 @@
+"""The order and everything that hangs on it, as small entities, and the state they make up.
+
+Every change of the state is the putting or dropping of one entity. A journal row carries the
+changes its event caused; folding them again gives the same state without deciding anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; the edges are the table in ``gateway.core.dispatch``."""
+
+    CALLING = "calling"
+    ACKNOWLEDGED = "acknowledged"
+    ARRIVED = "arrived"
+    DONE = "done"
+    UNANSWERED = "unanswered"
+    CANCELLED = "cancelled"
+    CLOSED = "closed"
+
+
+class Node(StrEnum):
+    """A point of a person's timeline."""
+
+    TOLD = "told"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ARRIVED = "arrived"
+    NEED_HELP = "need_help"
+    DONE = "done"
+    DECLINED = "declined"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """When and how a node was reached."""
+
+    node: Node
+    at_us: int
+    medium: Medium
+    assurance: Assurance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An alert as addressed to people.
+
+    Attributes:
+        id: Our id, ``o<counter>``; fits signed button data.
+        number: Two or three digits, the same on the air and in chat.
+        status: See the table.
+        alert: The alert, with the latest amendments.
+        grids: Grid ids addressed, own grid first.
+        opened_us: When it was accepted, UTC microseconds.
+        clock_us: Where its clocks start: ``sent``, or receipt when the clocks differ by > 30 s.
+        flags: ``clock_skew``, ``no_grid``, ``nobody``, ``no_radio``, ``no_chat`` and the like.
+        rung: How many rungs of the ladder have been climbed.
+        revision: How many amendments it has had.
+        owner: Person id who is accountable now, or None for the centre.
+        closed_us: When it was closed or cancelled.
+        settings: Settings version it was routed by.
+    """
+
+    KIND: ClassVar[str] = "order"
+
+    id: str
+    number: str
+    status: OrderStatus
+    alert: Alert
+    grids: tuple[str, ...]
+    opened_us: int
+    clock_us: int
+    flags: tuple[str, ...] = field(default=())
+    rung: int = 0
+    revision: int = 0
+    owner: str | None = None
+    closed_us: int | None = None
+    settings: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to act on it."""
+        return self.closed_us is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One person's part in one order, with his timeline.
+
+    Attributes:
+        order: Order id.
+        person: Person id.
+        role: As what he was called.
+        rung: On which rung he was called, 0 at once.
+        stamps: Nodes reached, in the order they were reached.
+        reason: Why he cannot come, if he said so.
+    """
+
+    KIND: ClassVar[str] = "assignment"
+
+    order: str
+    person: str
+    role: Role
+    rung: int = 0
+    stamps: tuple[Stamp, ...] = field(default=())
+    reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return f"{self.order}/{self.person}"
+
+    def stamp(self, node: Node) -> Stamp | None:
+        """Return the first stamp of ``node``, or None when it was not reached."""
+        return next((s for s in self.stamps if s.node is node), None)
+
+
+class DeliveryState(StrEnum):
+    """Where one delivery stands; edges in ``gateway.core.delivery``."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An order reaching, or failing to reach, one person over one medium.
+
+    Attributes:
+        via: Page id or card id that carries it.
+        reason: Why it failed, expired or was withdrawn.
+    """
+
+    KIND: ClassVar[str] = "delivery"
+
+    order: str
+    person: str
+    medium: Medium
+    via: str
+    state: DeliveryState = DeliveryState.PENDING
+    reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return f"{self.via}/{self.person}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One transmission of one order on one channel.
+
+    Attributes:
+        id: ``p<counter>``.
+        state: ``queued`` → ``on_air`` → ``spoken``, or ``failed``, ``withdrawn``, ``expired``.
+        rung: The rung it was sent on, 0 at once.
+        purpose: What it says: the order, its repetition, an amendment, a stand-down.
+        outbox: Outbox row of the effect that asked for it.
+    """
+
+    KIND: ClassVar[str] = "page"
+
+    id: str
+    order: str
+    channel: str
+    state: Literal["queued", "on_air", "spoken", "failed", "withdrawn", "expired"]
+    rung: int
+    purpose: Literal["order", "repeat", "update", "stand_down"]
+    started_us: int | None = None
+    ended_us: int | None = None
+    recording: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One post in a chat about one order: a group's, or one person's own.
+
+    Attributes:
+        id: ``c<counter>``.
+        chat: Chat id.
+        address: Group id, or the person's account (personal, owned by ``person``).
+        person: Person id for a private card, None for a group's.
+        message: The platform's message id once posted.
+        state: ``queued`` → ``posted``, or ``failed``, ``expired``.
+        shown: Digest of the text and buttons last asked for, so that no edit is sent twice.
+    """
+
+    KIND: ClassVar[str] = "card"
+
+    id: str
+    order: str
+    chat: str
+    address: str = field(metadata={"personal": "person"})
+    person: str | None = None
+    message: str | None = None
+    state: Literal["queued", "posted", "failed", "expired"] = "queued"
+    shown: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertKey:
+    """What became of one (sender, id), so that the same alert makes one order.
+
+    Attributes:
+        sha256: Digest of the body first seen.
+        order: Order id, or None for a tombstone (cancelled before it came).
+        number: Order number, for the repeated receipt.
+    """
+
+    KIND: ClassVar[str] = "alert_key"
+
+    sender: str
+    id: str
+    sha256: str
+    order: str | None
+    number: str | None = None
+    at_us: int = 0
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return f"{self.sender}\n{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberLease:
+    """An order number in use; free again 24 h after the close."""
+
+    KIND: ClassVar[str] = "number"
+
+    number: str
+    order: str
+    free_us: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """A moment the core asked to be woken at.
+
+    Attributes:
+        id: ``<what>/<order>[/...]``; putting it again moves it.
+        due_us: UTC microseconds.
+    """
+
+    KIND: ClassVar[str] = "timer"
+
+    id: str
+    order: str
+    what: str
+    due_us: int
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """Whether a way to people works: ``channel:<id>``, ``chat:<id>``, ``mqtt``."""
+
+    KIND: ClassVar[str] = "path"
+
+    id: str
+    up: bool
+    since_us: int
+    reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """The last value given out of a series of ids: ``order``, ``page``, ``card``, ``number``."""
+
+    KIND: ClassVar[str] = "counter"
+
+    name: str
+    value: int
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.name
+
+
+Entity = (
+    Order
+    | Assignment
+    | Delivery
+    | Page
+    | Card
+    | AlertKey
+    | NumberLease
+    | Timer
+    | Path
+    | Counter
+    | Person
+    | Contact
+    | EnrolmentCode
+    | Tries
+)
+
+ENTITY_TYPES: tuple[type[Entity], ...] = (
+    Order, Assignment, Delivery, Page, Card, AlertKey, NumberLease, Timer, Path, Counter,
+    Person, Contact, EnrolmentCode, Tries,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The change that sets one entity."""
+
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The change that removes one entity."""
+
+    kind: str
+    key: str
+
+
+Change = Put | Drop

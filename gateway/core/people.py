@@ -1,0 +1,129 @@
+"""Who can be called: persons, their bodies and how each is reached."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Role(StrEnum):
+    """What a person is to an order."""
+
+    GUARD = "guard"
+    STATION = "station"
+    MANAGER = "manager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """A guard company, an employer or a police body."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody in the register. Kept as journal rows; the YAML only seeds it.
+
+    Attributes:
+        id: Our id, never reused.
+        name: As said and written; personal.
+        role: Guard, station on duty, or manager.
+        organisation: Organisation id.
+        guard_code: The three digits he keys on the air, or None.
+        radio_id: His radio's own id (DTMF-ANI), or None.
+        crew: Roster crew, or None for one who is always on duty.
+        grids: Grid ids he serves.
+        post: Post id where he stands, or None.
+        team: Team name, or None.
+        active: False once he has left: nothing of him is accepted any more.
+        language: Language he is written to.
+    """
+
+    KIND: ClassVar[str] = "person"
+
+    id: str
+    name: str = field(metadata={"personal": "id"})
+    role: Role = Role.GUARD
+    organisation: str = ""
+    guard_code: str | None = None
+    radio_id: str | None = None
+    crew: str | None = None
+    grids: tuple[str, ...] = field(default=())
+    post: str | None = None
+    team: str | None = None
+    active: bool = True
+    language: str = "zh_CN"
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A person's account on a chat: the platform's immutable user id, never a display name.
+
+    Attributes:
+        person: Person id.
+        chat: Chat id of the settings.
+        address: The platform's user id; personal.
+        since_us: When it was enrolled, UTC microseconds.
+    """
+
+    KIND: ClassVar[str] = "contact"
+
+    person: str
+    chat: str
+    address: str = field(metadata={"personal": "person"})
+    since_us: int
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key: one account a person and chat."""
+        return f"{self.chat}/{self.person}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentCode:
+    """A one-time code that binds a chat account to a person.
+
+    Attributes:
+        person: Person id.
+        code_sha256: Digest of the code; the code itself is never kept.
+        expires_us: UTC microseconds; ten minutes after it was issued.
+    """
+
+    KIND: ClassVar[str] = "enrolment_code"
+
+    person: str
+    code_sha256: str
+    expires_us: int
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key: a new code voids the one before."""
+        return self.person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """How often an account has lately failed (codes) or been refused; bounds guessing.
+
+    Attributes:
+        source: Which account or guard number, as ``chat/<digest>`` or ``guard/<code>``.
+        since_us: Start of the counting window, UTC microseconds.
+        count: Failures in the window.
+    """
+
+    KIND: ClassVar[str] = "tries"
+
+    source: str
+    since_us: int
+    count: int
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.source

@@ -1,0 +1,5 @@
+"""What is said and written."""
+
+from collections.abc import Mapping
+
+Catalogue = Mapping[str, str]

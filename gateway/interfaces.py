@@ -1,0 +1,275 @@
+"""What the rooms promise one another: protocols, value types on the border, and errors."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from gateway.core.effects import ChatEffect, RadioEffect, Receipt, ReportStatus
+from gateway.core.events import Event
+from gateway.core.order import Change, Entity
+
+
+class GridcallError(Exception):
+    """Something went wrong that somebody can act on; the message says who and how."""
+
+
+class LinkError(GridcallError):
+    """The other side is away or slow: trying again is right."""
+
+
+class SetupError(GridcallError):
+    """A technician must change something: a setting, a cable, a permission."""
+
+
+class WireError(GridcallError):
+    """The other side broke the protocol or sent nonsense."""
+
+
+class JournalError(GridcallError):
+    """The journal cannot be trusted or written; the engine must stop."""
+
+
+class WallClock(Protocol):
+    """The one source of wall time."""
+
+    def now_us(self) -> int:
+        """Return UTC microseconds since 1970."""
+        ...
+
+    def synchronised(self) -> bool:
+        """Return whether the time is to be trusted (set by NTP or plausible)."""
+        ...
+
+
+OutboxEffect = RadioEffect | ChatEffect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One effect on its way to a driver.
+
+    Attributes:
+        id: Outbox row; told back in ``settles`` when it is done with.
+        effect: What to do.
+        again: It may have left before (the engine died in between): mark it 重发 / 重复.
+    """
+
+    id: int
+    effect: OutboxEffect
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a source has been taken in; stored in the transaction of what it brought.
+
+    Attributes:
+        source: Such as ``telegram:work`` or ``radio``.
+        position: The source's own mark, such as an update offset or ``boot:seq``.
+    """
+
+    source: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What the engine answers once an event is on the disk.
+
+    Attributes:
+        seq: Journal number of the event's row.
+        receipt: For messages of the centre: what became of them.
+    """
+
+    seq: int
+    receipt: Receipt | None = None
+
+
+class Intake(Protocol):
+    """Where drivers and doors hand events in."""
+
+    async def submit(
+        self, event: Event, *, settles: Sequence[int] = (), cursor: Cursor | None = None
+    ) -> Committed:
+        """Return once the event and all it caused is on the disk.
+
+        Args:
+            event: What happened.
+            settles: Outbox rows that this event is the end of.
+            cursor: Position of the source, stored in the same transaction.
+        """
+        ...
+
+    def started(self, outbox_id: int) -> None:
+        """Note that an outbox row is about to leave, so that a crash marks it ``again``."""
+        ...
+
+    def settle(self, outbox_id: int) -> None:
+        """Note that an outbox row is done with and nothing came of it worth a row."""
+        ...
+
+    async def cursor(self, source: str) -> str | None:
+        """Return the position last stored for a source, or None."""
+        ...
+
+
+class Driver(Protocol):
+    """One way to the outside. Each has its own supervised task."""
+
+    name: str
+
+    async def run(self, intake: Intake) -> None:
+        """Work until cancelled. Raise LinkError to be restarted after a back-off."""
+        ...
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """Take an effect; never blocks. Called only after its transaction is on the disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One timeline node as the doors publish it (see the event schema).
+
+    Attributes:
+        seq: Journal number of the row it stands in.
+        part: Which report of that row, from 0.
+        name: The person's name, joined at reading; None after erasure.
+    """
+
+    seq: int
+    part: int
+    at_us: int
+    order: str | None
+    number: str | None
+    node: str
+    person: str | None
+    name: str | None
+    medium: str | None
+    assurance: str | None
+    detail: str | None
+
+
+class Queries(Protocol):
+    """What the doors may ask. Values are JSON-ready: str, int, bool, None, list, dict."""
+
+    async def orders(self, *, open_only: bool, limit: int) -> list[dict[str, object]]:
+        """Return orders, newest first: id, number, status, alert fields, grids, flags, people."""
+        ...
+
+    async def order(self, order: str) -> dict[str, object] | None:
+        """Return one order with its whole timeline, or None."""
+        ...
+
+    async def reports(self, *, after_seq: int, limit: int) -> list[Report]:
+        """Return reports of rows after ``after_seq``, oldest first."""
+        ...
+
+    def follow(self, *, after_seq: int) -> AsyncIterator[Report]:
+        """Yield reports after ``after_seq`` for ever, each once it is on the disk."""
+        ...
+
+    def health(self) -> dict[str, object]:
+        """Return ok, site, version, journal seq, age of the last commit, paths, open orders."""
+        ...
+
+    def metrics(self) -> str:
+        """Return the Prometheus text."""
+        ...
+
+
+class Control(Protocol):
+    """What the command line and later the console may ask of the running daemon."""
+
+    async def reload(self, path: str) -> dict[str, object]:
+        """Put new settings in force, all or nothing; ``{"ok": bool, "errors": [str]}``."""
+        ...
+
+    async def enrol(self, person: str) -> dict[str, object]:
+        """Issue a one-time code; ``{"ok": bool, "code": str, "expires": str}``."""
+        ...
+
+    async def leave(self, person: str) -> dict[str, object]:
+        """Strike a person from duty at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One transaction of the journal.
+
+    Attributes:
+        event: What happened.
+        changes: The changes it caused, in order.
+        outbox: Effects that must reach a driver: (driver name, effect).
+        reports: Timeline nodes, as ``ReportStatus``.
+        receipt: What the centre was answered, kept in the row.
+        settles: Outbox rows this ends.
+        cursor: Source position to store.
+        settings: Settings version in force.
+        at_us: Wall time of the row.
+        mono_us: Monotonic time of the row.
+    """
+
+    event: Event
+    changes: tuple[Change, ...]
+    outbox: tuple[tuple[str, OutboxEffect], ...]
+    reports: tuple[ReportStatus, ...]
+    receipt: Receipt | None
+    settles: tuple[int, ...]
+    cursor: Cursor | None
+    settings: str
+    at_us: int
+    mono_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a commit gave: the row's number and the ids of its outbox rows, in order."""
+
+    seq: int
+    outbox_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What stands in the journal at start.
+
+    Attributes:
+        seq: Number of the last row, 0 when new.
+        last_at_us: Wall time of the last row, 0 when new.
+        entities: Every entity that is not of a closed order (projection).
+        outbox: Rows not settled: (driver name, outgoing with ``again`` where it had started).
+        cursors: Source positions.
+    """
+
+    seq: int
+    last_at_us: int
+    entities: tuple[Entity, ...]
+    outbox: tuple[tuple[str, Outgoing], ...]
+    cursors: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """The durable record. One writer; every form passes the same contract suite."""
+
+    async def recover(self) -> Recovered:
+        """Return what stands in it. Raises JournalError when it is damaged."""
+        ...
+
+    async def append(self, entry: Entry) -> Written:
+        """Return once the transaction is on the disk; in the order of the calls."""
+        ...
+
+    def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
+        """Mark outbox rows with the next group commit; does not wait."""
+        ...
+
+    async def find_alert(self, sender: str, alert_id: str) -> tuple[str, str | None, str | None] | None:
+        """Return (sha256, order, number) of an alert of any age, or None."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued and close."""
+        ...
