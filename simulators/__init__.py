@@ -1,0 +1,1 @@
+"""The outside: radios, guards, chats, command centres; shares no code with the gateway."""
