@@ -1,0 +1,1 @@
+"""The radio driver: analogue channels, from the control lines to the reply frames."""
