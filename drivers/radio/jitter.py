@@ -1,0 +1,185 @@
+"""The jitter buffer: frames that come when they like, one frame each 20 ms. Pure.
+
+Document: RFC 3550, "RTP: A Transport Protocol for Real-Time Applications", appendix A.1
+(sequence numbers that wrap, jump or come late).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drivers.radio.samples import FRAME_SAMPLES, Int16Array
+
+# 40 ms swallow the jitter of a device server or of Wi-Fi; 120 ms is the most worth waiting for.
+TARGET_FRAMES = 2
+MAX_FRAMES = 6
+# One second: a jump beyond is another stream, not loss (RFC 3550 A.1 speaks of MAX_DROPOUT).
+_JUMP_FRAMES = 50
+# The buffer's least depth over five seconds tells drift from jitter.
+_DRIFT_FRAMES = 250
+# After 200 ms of nothing the far end is not late but silent.
+_CONCEALED_MAX = 10
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """What a sound link has seen since it was opened, counted in 20 ms frames.
+
+    Attributes:
+        received: Good frames that came in.
+        sent: Frames handed to the network or the card.
+        lost: Frames of the other side that never came, or came too late.
+        late: Frames that came after their turn.
+        duplicates: Frames that came twice.
+        concealed: Frames invented to fill a hole.
+        skipped: Frames left out because the other side's clock is faster, or a burst came.
+        malformed: Datagrams that were not our sound.
+        foreign: Datagrams from another address, or of a second stream.
+        send_failures: Frames that the network or the card did not take.
+        silent: Frames' time since the other side was last heard; 0 while it is heard.
+    """
+
+    received: int = 0
+    sent: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicates: int = 0
+    concealed: int = 0
+    skipped: int = 0
+    malformed: int = 0
+    foreign: int = 0
+    send_failures: int = 0
+    silent: int = 0
+
+
+class JitterBuffer:
+    """Gives one frame each 20 ms, whatever the network does.
+
+    Frames wait until ``target`` of them are there. A missing frame is filled with the fading
+    last one, then with silence. An empty buffer fills up to the target again, which is how a
+    slower sender gains frames; a buffer that has not been down to the target for five seconds
+    leaves one out, which is how a faster sender loses one. Another stream, or a jump of more
+    than a second, is taken over at its second packet in a row (RFC 3550 A.1), so that one stray
+    packet changes nothing.
+    """
+
+    def __init__(
+        self,
+        counts: LinkStatistics | None = None,
+        *,
+        target: int = TARGET_FRAMES,
+        maximum: int = MAX_FRAMES,
+    ) -> None:
+        self.counts = counts or LinkStatistics()
+        self._target = target
+        self._maximum = maximum
+        self._waiting: dict[int, Int16Array] = {}  # by sequence number, extended past 16 bits
+        self._ssrc: int | None = None
+        self._next = 0
+        self._suspect: tuple[int, int, Int16Array] | None = None
+        self._filling = True
+        self._playing = False
+        self._last: Int16Array | None = None
+        self._in_a_row = _CONCEALED_MAX
+        self._depths_min = maximum
+        self._depths_seen = 0
+
+    def put(self, sequence: int, ssrc: int, frame: Int16Array) -> None:
+        """Take a frame in, in any order.
+
+        Args:
+            sequence: 0..65535, wraps around.
+            ssrc: Who sends; another one is another stream.
+            frame: 160 samples, owned by the buffer from now on.
+        """
+        step = _signed16(sequence - self._next)
+        if ssrc != self._ssrc or abs(step) > _JUMP_FRAMES:
+            self._consider(sequence, ssrc, frame)
+            return
+        self._suspect = None
+        at = self._next + step
+        if at in self._waiting:
+            self.counts.duplicates += 1
+        elif step < 0 and self._playing:
+            self.counts.late += 1
+        else:
+            self._accept(at, frame)
+
+    def get(self) -> Int16Array | None:
+        """Return the frame whose turn it is; None while the other side is silent."""
+        if self._filling and len(self._waiting) < self._target:
+            return self._concealed()
+        if not self._waiting:
+            self._filling = True
+            return self._concealed()
+        if self._filling:
+            # What went missing while nothing was played is no hole in the sound.
+            self._filling, self._playing = False, True
+            self._next = min(self._waiting)
+        self._leave_one_out_if_fast()
+        frame = self._waiting.pop(self._next, None)
+        self._next += 1
+        if frame is None:
+            self.counts.lost += 1
+            return self._concealed()
+        self._last, self._in_a_row, self.counts.silent = frame, 0, 0
+        return frame
+
+    def _accept(self, at: int, frame: Int16Array) -> None:
+        self.counts.received += 1
+        self._waiting[at] = frame
+        if not self._playing:
+            self._next = min(self._next, at)
+        while len(self._waiting) > self._maximum:
+            oldest = min(self._waiting)
+            del self._waiting[oldest]
+            self.counts.skipped += 1
+            self._next = oldest + 1
+
+    def _consider(self, sequence: int, ssrc: int, frame: Int16Array) -> None:
+        """Take over a new stream at its second packet in a row; the very first one at once."""
+        suspect, self._suspect = self._suspect, None
+        if self._ssrc is None:
+            self._take_over(sequence, ssrc)
+            self._accept(sequence, frame)
+        elif suspect is not None and suspect[:2] == (ssrc, sequence):
+            self._take_over(sequence, ssrc)
+            self._accept(sequence - 1, suspect[2])
+            self._accept(sequence, frame)
+        else:
+            self.counts.foreign += 1
+            self._suspect = (ssrc, sequence + 1 & 0xFFFF, frame)
+
+    def _take_over(self, sequence: int, ssrc: int) -> None:
+        self._ssrc = ssrc
+        self._next = sequence
+        self._waiting.clear()
+        self._filling, self._playing = True, False
+
+    def _concealed(self) -> Int16Array | None:
+        """Return the last frame fading out, then silence, then None."""
+        self.counts.silent += 1
+        if self._in_a_row >= _CONCEALED_MAX:
+            return None
+        self._in_a_row += 1
+        self.counts.concealed += 1
+        if self._in_a_row > 1 or self._last is None:
+            return np.zeros(FRAME_SAMPLES, np.int16)
+        fade = np.linspace(1.0, 0.0, FRAME_SAMPLES)
+        return (self._last * fade).astype(np.int16)
+
+    def _leave_one_out_if_fast(self) -> None:
+        self._depths_min = min(self._depths_min, len(self._waiting))
+        self._depths_seen += 1
+        if self._depths_seen < _DRIFT_FRAMES:
+            return
+        if self._depths_min > self._target:
+            self.counts.skipped += self._waiting.pop(self._next, None) is not None
+            self._next += 1
+        self._depths_min, self._depths_seen = self._maximum, 0
+
+
+def _signed16(difference: int) -> int:
+    return (difference + 0x8000 & 0xFFFF) - 0x8000
