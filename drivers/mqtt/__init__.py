@@ -1,0 +1,1 @@
+"""The MQTT driver: the command centre's door over a broker."""

@@ -1,0 +1,131 @@
+"""Settings of an analogue radio channel: control lines, audio, airtime, signalling."""
+
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from gateway.settings import ChannelSettings, Model
+
+_RTP_CODECS = ("l16", "pcmu")
+
+
+def _rtp_parts(url: str) -> tuple[int | None, str | None]:
+    """Return (local_port, codec) of an RTP URL, None for what is missing or wrong."""
+    query = parse_qs(urlsplit(url).query)
+    port = query.get("local_port", [""])[0]
+    codec = query.get("codec", ["l16"])[0]
+    number = int(port) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else None
+    return number, codec if codec in _RTP_CODECS else None
+
+
+def _audio_url(url: str) -> str:
+    if url.startswith("sound:") and len(url) > len("sound:"):
+        return url
+    parts = urlsplit(url)
+    try:
+        far = parts.scheme == "rtp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        far = False
+    surplus = set(parse_qs(parts.query)) - {"local_port", "codec"}
+    if not far or surplus or None in _rtp_parts(url):
+        raise PydanticCustomError(
+            "audio_url",
+            "should be rtp://HOST:PORT?local_port=N&codec=l16 (or pcmu), or sound:DEVICE",
+        )
+    return url
+
+
+class ControlLines(Model):
+    """The line that keys the transmitter and tells the squelch.
+
+    Attributes:
+        url: ``/dev/ttyUSB0`` or ``rfc2217://host:port``.
+        ptt: Line that keys: ``rts``, ``dtr`` or ``rts & !dtr`` (recommended).
+        squelch: Line that tells an open squelch, or ``none``.
+        lease_ms: Longest time PTT is held without played audio, ms.
+        invert_ptt: Key with the line low.
+        invert_squelch: Squelch is open while the line is low.
+    """
+
+    url: Annotated[
+        str, StringConstraints(pattern=r"^(/dev/[^\s]+|rfc2217://[^\s/:]+:[0-9]{1,5})$")
+    ]
+    ptt: Literal["rts", "dtr", "rts & !dtr"] = "rts"
+    squelch: Literal["cts", "dsr", "cd", "ri", "none"] = "cts"
+    lease_ms: Annotated[int, Field(ge=100, le=1000)] = 350
+    invert_ptt: bool = False
+    invert_squelch: bool = False
+
+
+class Audio(Model):
+    """Where the sound goes and comes from.
+
+    Attributes:
+        url: ``rtp://host:port?local_port=N&codec=l16`` (or ``pcmu``), or ``sound:device``.
+    """
+
+    url: Annotated[str, StringConstraints(max_length=300), AfterValidator(_audio_url)]
+
+
+class Ani(Model):
+    """A radio's own id, sent as digits in each over.
+
+    Attributes:
+        kind: Signalling, ``dtmf``.
+        digits: Length of the id.
+        position: Sent at the ``start`` of an over, its ``end``, or ``both``.
+    """
+
+    kind: Literal["dtmf"] = "dtmf"
+    digits: Annotated[int, Field(ge=3, le=8)] = 5
+    position: Literal["start", "end", "both"] = "start"
+
+
+WaitS = Annotated[int, Field(ge=1, le=900)]
+
+
+class RadioChannel(ChannelSettings):
+    """One analogue radio interface.
+
+    Attributes:
+        driver: ``radio``.
+        control: Control lines.
+        audio: Sound.
+        tx_delay_ms: Key-up to first sound, ms.
+        hang_ms: Last sound to key-down, ms.
+        time_out_s: Time-out timer (TOT): longest transmission, seconds.
+        busy_wait_s: Longest wait for a clear channel, seconds by level 1, 2, 3.
+        squelch_open_ms: The squelch counts as open after this, ms.
+        squelch_close_ms: The squelch counts as closed after this, ms.
+        answer_window_s: The channel is kept clear for answers after an order, seconds.
+        stuck_squelch_s: A squelch open for longer is taken for stuck, seconds.
+        ani: The radios' own id; absent = they send none.
+        answer_tones: Whether each reply is answered by a short tone.
+    """
+
+    driver: Literal["radio"] = "radio"
+    control: ControlLines
+    audio: Audio
+    tx_delay_ms: Annotated[int, Field(ge=0, le=2000)] = 300
+    hang_ms: Annotated[int, Field(ge=0, le=1000)] = 100
+    time_out_s: Annotated[int, Field(ge=5, le=180)] = 60
+    busy_wait_s: tuple[WaitS, WaitS, WaitS] = (10, 60, 300)
+    squelch_open_ms: Annotated[int, Field(ge=0, le=500)] = 40
+    squelch_close_ms: Annotated[int, Field(ge=0, le=1000)] = 150
+    answer_window_s: Annotated[int, Field(ge=1, le=120)] = 15
+    stuck_squelch_s: Annotated[int, Field(ge=10, le=900)] = 120
+    ani: Ani | None = None
+    answer_tones: bool = True
+
+    @property
+    def ani_digits(self) -> int:
+        """Length of a radio's own id on this channel, 0 when it has none."""
+        return self.ani.digits if self.ani else 0
+
+    def ports(self) -> dict[tuple[str, ...], str]:
+        """Return what it occupies alone: path of the key → name of the port."""
+        local_port, _ = _rtp_parts(self.audio.url)
+        sound = f"UDP port {local_port}" if local_port else self.audio.url
+        return {("control", "url"): self.control.url, ("audio", "url"): sound}

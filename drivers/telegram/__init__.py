@@ -1,0 +1,1 @@
+"""The Telegram driver: cards in groups, private cards, buttons and words back."""

@@ -1,0 +1,229 @@
+"""Settings of a site: YAML in, a frozen ``Settings`` out, or every mistake with its place."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.core.alert import Datum
+from gateway.core.escalation import Response
+from gateway.core.people import Contact, Organisation, Person, Role
+from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
+from gateway.core.roster import Roster, RosterException, Shift
+from gateway.core.wording import Catalogue
+from gateway.settings_models import (
+    ChannelSettings,
+    ChatSettings,
+    GridSettings,
+    HttpDoor,
+    MqttBase,
+    PersonSettings,
+    ResponseSettings,
+    RosterSettings,
+    Settings,
+    Token,
+)
+from gateway.settings_types import Id, Model, PathText, Secret
+
+__all__ = [
+    "ChannelSettings",
+    "ChatSettings",
+    "DriverModels",
+    "HttpDoor",
+    "Id",
+    "Model",
+    "MqttBase",
+    "PathText",
+    "Secret",
+    "Settings",
+    "Token",
+    "from_resolved",
+    "people_of",
+    "resolved",
+    "site_of",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverModels:
+    """The drivers' own settings models, by the name that ``driver:`` gives; first = default.
+
+    Attributes:
+        channels: Models of ``channels``.
+        chats: Models of ``chats``.
+        mqtt: Model of ``command_centre.mqtt``.
+    """
+
+    channels: Mapping[str, type[ChannelSettings]] = field(default_factory=dict)
+    chats: Mapping[str, type[ChatSettings]] = field(default_factory=dict)
+    mqtt: type[MqttBase] = MqttBase
+
+    def context(self, base_dir: str) -> dict[str, Any]:
+        """Return what the models need to know while they read."""
+        models = {"channels": self.channels, "chats": self.chats, "mqtt": {"mqtt": self.mqtt}}
+        return {"models": models, "base_dir": base_dir}
+
+
+def resolved(settings: Settings) -> dict[str, Any]:
+    """Return JSON-ready settings: defaults filled in, paths absolute, secrets as references."""
+    return settings.tree() | {"version": settings.version, "base_dir": str(settings.base_dir)}
+
+
+def from_resolved(tree: Mapping[str, Any], models: DriverModels) -> Settings:
+    """Return the settings that ``resolved`` was given; the version is the same."""
+    body = {key: value for key, value in tree.items() if key not in ("version", "base_dir")}
+    context = models.context(tree["base_dir"])
+    return Settings.model_validate_json(json.dumps(body), context=context)
+
+
+def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ...]]:
+    """Return the persons and contacts that the settings seed the register with."""
+    people = tuple(_person(id_, person) for id_, person in settings.people.items())
+    contacts = tuple(
+        Contact(person=id_, chat=chat, address=address, since_us=0)
+        for id_, person in settings.people.items()
+        for chat, address in person.contacts.items()
+    )
+    return people, contacts
+
+
+def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
+    """Return what the core decides by."""
+    site = settings.site
+    return Site(
+        version=settings.version,
+        id=site.id,
+        name=site.name,
+        centre_name=settings.command_centre.name,
+        language=site.language,
+        timezone=ZoneInfo(site.timezone),
+        datum=Datum(site.datum),
+        number_style=site.number_style,
+        zones={
+            id_: Zone(id=id_, name=zone.name, grade=zone.grade)
+            for id_, zone in settings.zones.items()
+        },
+        grids={id_: _grid(id_, grid) for id_, grid in settings.grids.items()},
+        posts={
+            id_: Post(
+                id=id_,
+                name=post.name,
+                grid=post.grid,
+                position=_udeg(post.at) if post.at else None,
+                aliases=post.aliases,
+            )
+            for id_, post in settings.posts.items()
+        },
+        channels={
+            id_: Channel(
+                id=id_,
+                name=channel.name,
+                transmits=channel.licence is not None,
+                ani_digits=channel.ani_digits,
+            )
+            for id_, channel in settings.channels.items()
+        },
+        chat_groups={
+            f"{id_}/{group}": ChatGroup(chat=id_, group=group, address=address)
+            for id_, chat in settings.chats.items()
+            for group, address in chat.groups.items()
+        },
+        organisations={
+            id_: Organisation(id=id_, name=body.name)
+            for id_, body in settings.organisations.items()
+        },
+        roster=roster_of(settings.roster, ZoneInfo(site.timezone)),
+        response=_response(settings.response),
+        catalogues=dict(catalogues),
+    )
+
+
+def _person(id_: str, person: PersonSettings) -> Person:
+    return Person(
+        id=id_,
+        name=person.name,
+        role=Role(person.role),
+        organisation=person.organisation,
+        guard_code=person.guard_code,
+        radio_id=person.radio_id,
+        crew=person.crew,
+        grids=person.grids,
+        post=person.post,
+        team=person.team,
+        language=person.language,
+    )
+
+
+def _udeg(point: tuple[float, float]) -> tuple[int, int]:
+    """Return degrees as micro-degrees."""
+    return round(point[0] * 1e6), round(point[1] * 1e6)
+
+
+def _grid(id_: str, grid: GridSettings) -> Grid:
+    return Grid(
+        id=id_,
+        name=grid.name,
+        zone=grid.zone,
+        codes=grid.codes,
+        aliases=grid.aliases,
+        polygon=tuple(_udeg(point) for point in grid.polygon),
+        neighbours=grid.neighbours,
+        first_manager=grid.first_manager,
+        second_manager=grid.second_manager,
+        station=grid.station,
+        channel=grid.channel,
+        chat=grid.chat,
+    )
+
+
+def _minutes(time_of_day: str) -> int:
+    hours, minutes = time_of_day.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def roster_of(roster: RosterSettings, timezone: ZoneInfo) -> Roster:
+    """Return the roster with its times as UTC microseconds and minutes of the day."""
+    exceptions: dict[str, list[RosterException]] = {}
+    for item in roster.exceptions:
+        exceptions.setdefault(item.person, []).append(
+            RosterException(
+                person=item.person,
+                from_us=_utc_us(item.from_, timezone),
+                to_us=_utc_us(item.to, timezone),
+                on_duty=item.duty == "on",
+                reason=item.reason,
+            )
+        )
+    shifts = {
+        id_: Shift(id=id_, from_min=_minutes(shift.from_), to_min=_minutes(shift.to))
+        for id_, shift in roster.shifts.items()
+    }
+    return Roster(
+        shifts=shifts,
+        crews=roster.crews,
+        holidays={day.date: dict(day.crews) for day in roster.holidays},
+        exceptions={person: tuple(items) for person, items in exceptions.items()},
+        start=roster.cycle.start if roster.cycle else date(2026, 1, 1),
+        days=roster.cycle.days if roster.cycle else (),
+    )
+
+
+def _utc_us(local: datetime, timezone: ZoneInfo) -> int:
+    return round(local.replace(tzinfo=timezone).timestamp() * 1_000_000)
+
+
+def _response(response: ResponseSettings) -> Response:
+    one, two, three = response.arrive_min
+    expire_one, expire_two, expire_three = response.expire_min
+    return Response(
+        acknowledge_s=response.acknowledge_s,
+        arrive_s=(one * 60, two * 60, three * 60),
+        warn_percent=response.warn_percent,
+        ladder=response.ladder,
+        rung_s=response.rung_s,
+        station_acknowledge_s=response.station_acknowledge_s,
+        expire_s=(expire_one * 60, expire_two * 60, expire_three * 60),
+        clock_skew_s=response.clock_skew_s,
+    )

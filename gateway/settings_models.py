@@ -1,0 +1,611 @@
+"""The settings of a site as frozen, strict models: one class a section of the YAML.
+
+Attribute names are the YAML's keys (``from`` is ``from_``); every quantity carries its unit in
+its name and its range in its type. What one section promises another (references, reachability,
+the roster) is checked in ``gateway.settings_check``.
+"""
+
+import hashlib
+import json
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from gateway.core.escalation import RungKind
+from gateway.settings_types import (
+    Account,
+    Host,
+    Id,
+    Language,
+    Model,
+    Name,
+    PathText,
+    Point,
+    Secret,
+    SiteId,
+    TcpPort,
+    Text,
+    TimeOfDay,
+    TimeZone,
+)
+
+
+class StationLicence(Model):
+    """The station licence (电台执照) of the whole site.
+
+    Attributes:
+        holder: Who holds it.
+        number: Its number.
+        expires: Last day it is valid, ``2029-12-31``.
+    """
+
+    holder: Name
+    number: Name
+    expires: date
+
+
+class SiteSettings(Model):
+    """What the site is and how its figures are meant.
+
+    Attributes:
+        id: Short name, part of every MQTT topic.
+        name: As written to people.
+        language: Language of everything said and written, ``zh_CN`` or ``en``.
+        timezone: Zone of every time in this file.
+        datum: Reference of every coordinate in this file, ``GCJ-02`` or ``WGS-84``.
+        number_style: How digits are spoken: ``plain``, or ``radio`` (幺两拐勾洞).
+        state_dir: Folder of journal, recordings and sockets; relative to this file.
+        licence: The station licence.
+    """
+
+    id: SiteId
+    name: Name
+    language: Language = "zh_CN"
+    timezone: TimeZone = "Asia/Shanghai"
+    datum: Literal["GCJ-02", "WGS-84"]
+    number_style: Literal["plain", "radio"] = "plain"
+    state_dir: PathText = Field(default="state", validate_default=True)
+    licence: StationLicence | None = None
+
+
+Scope = Literal["alert:write", "alert:cancel", "order:write", "event:read"]
+
+
+def _digest(value: str) -> str:
+    """Refuse anything but a SHA-256; a token written here in clear is named as such."""
+    if len(value) == 64 and all(char in "0123456789abcdef" for char in value):
+        return value
+    if value.startswith("gwk_"):
+        raise PydanticCustomError(
+            "secret_in_file",
+            "a token must not stand in this file; write the SHA-256 of the whole token "
+            "(printf %s TOKEN | sha256sum)",
+        )
+    raise PydanticCustomError("sha256", "should be a SHA-256: 64 digits of 0-9 a-f")
+
+
+class Token(Model):
+    """A bearer token of the HTTP door; only its digest is kept.
+
+    Attributes:
+        id: Who uses it; the token reads ``gwk_<id>_<secret>``.
+        sha256: SHA-256 of the whole token, 64 hex digits.
+        scopes: What it may do.
+        expires: Last day it is taken, ``2027-12-31``; absent = until it is removed.
+    """
+
+    id: SiteId
+    sha256: Annotated[str, AfterValidator(_digest)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    expires: date | None = None
+
+
+class ServerTls(Model):
+    """Certificate of a server.
+
+    Attributes:
+        cert_file: Certificate chain, PEM.
+        key_file: Private key, PEM.
+    """
+
+    cert_file: PathText
+    key_file: PathText
+
+
+class HttpDoor(Model):
+    """The HTTP API.
+
+    Attributes:
+        listen: Address and port, ``127.0.0.1:8080``; port 0 takes a free one.
+        tokens: Who may come in.
+        tls: Certificate; absent = plain HTTP, for this machine only.
+        body_limit_kb: Longest request body, kilobytes.
+        alerts_per_s: Most alerts a second and token.
+    """
+
+    listen: Annotated[
+        str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")
+    ]
+    tokens: tuple[Token, ...] = ()
+    tls: ServerTls | None = None
+    body_limit_kb: Annotated[int, Field(ge=1, le=1024)] = 64
+    alerts_per_s: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class MqttBase(Model):
+    """What every MQTT door has; the driver's own model adds the rest.
+
+    Attributes:
+        host: Broker's name or address.
+        port: Broker's TCP port.
+        username: Name at the broker.
+        password: Where the password is kept.
+    """
+
+    host: Host
+    port: TcpPort = 1883
+    username: Name | None = None
+    password: Secret | None = None
+
+
+class LicenceOverride(Model):
+    """Leave to transmit without a licence entry; recorded in the journal.
+
+    Attributes:
+        reason: Why, such as a test on a dummy load.
+        by: Who answers for it.
+    """
+
+    reason: Text
+    by: Name
+
+
+class ChannelLicence(Model):
+    """Licence entry of one channel: a frequency and its number, or a recorded override.
+
+    Attributes:
+        frequency_mhz: Assigned frequency, MHz.
+        number: Number in the licence.
+        override: Leave to transmit without one.
+    """
+
+    frequency_mhz: Annotated[float, Field(ge=25, le=1000)] | None = None
+    number: Name | None = None
+    override: LicenceOverride | None = None
+
+    @model_validator(mode="after")
+    def _entry_or_override(self) -> Self:
+        entry = (self.frequency_mhz, self.number)
+        if self.override is None and None in entry:
+            raise PydanticCustomError(
+                "licence", "needs frequency_mhz and number, or override: {reason, by}"
+            )
+        if self.override is not None and entry != (None, None):
+            raise PydanticCustomError("licence", "write frequency_mhz and number, or override")
+        return self
+
+
+class ChannelSettings(Model):
+    """What the core knows of a channel; the driver's own model adds the rest.
+
+    Attributes:
+        driver: Which driver serves it.
+        name: As said and written.
+        licence: Licence entry; absent = it never transmits.
+    """
+
+    driver: str = "radio"
+    name: Name
+    licence: ChannelLicence | None = None
+
+    @property
+    def ani_digits(self) -> int:
+        """Length of a radio's own id on this channel, 0 when it has none."""
+        return 0
+
+    def ports(self) -> dict[tuple[str, ...], str]:
+        """Return what it occupies alone: path of the key → name of the port."""
+        return {}
+
+
+class ChatSettings(Model):
+    """What the core knows of a chat; the driver's own model adds the rest.
+
+    Attributes:
+        driver: Which driver serves it.
+        groups: Our name of a group → the platform's address of it.
+    """
+
+    driver: str = "telegram"
+    groups: dict[Id, str] = Field(default_factory=dict)
+
+
+def _by_driver(
+    section: Literal["channels", "chats", "mqtt"],
+) -> Any:  # noqa: ANN401  # a pydantic marker
+    """Return a validator that reads an entry with the model its ``driver`` names."""
+
+    def read(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:  # noqa: ANN401
+        if isinstance(value, BaseModel) or not isinstance(value, dict) or not info.context:
+            return handler(value)
+        known: dict[str, type[Model]] = info.context["models"][section]
+        default = next(iter(known), "")
+        driver = value.get("driver", default)
+        if not isinstance(driver, str) or driver not in known:
+            raise PydanticCustomError(
+                "driver",
+                "{driver} is no driver of this section; known: {known}",
+                {"driver": repr(driver), "known": ", ".join(known), "options": list(known)},
+            )
+        model = known[driver]
+        return model.model_validate_json(json.dumps(value), context=info.context)
+
+    return WrapValidator(read)
+
+
+class CommandCentre(Model):
+    """The command centre and the doors it comes in by.
+
+    Attributes:
+        name: What guards hear as the caller.
+        http: The HTTP door; absent = none.
+        mqtt: The MQTT door; absent = none.
+    """
+
+    name: Name = "指挥中心"
+    http: HttpDoor | None = None
+    mqtt: Annotated[SerializeAsAny[MqttBase] | None, _by_driver("mqtt")] = None
+
+
+class TalkGroup(Model):
+    """Channels and chat groups patched together.
+
+    Attributes:
+        members: ``channel:<id>`` or ``chat:<chat>/<group>``, two at least.
+    """
+
+    members: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^(channel|chat):.+$")], ...],
+        Field(min_length=2),
+    ]
+
+
+class ZoneSettings(Model):
+    """A patrol zone (巡防区).
+
+    Attributes:
+        name: As written.
+        grade: 1, 2 or 3: sets the arrival window (1-3-5 minutes).
+    """
+
+    name: Name
+    grade: Literal[1, 2, 3]
+
+
+class GridSettings(Model):
+    """A grid (网格): the smallest area that has its own guards.
+
+    Attributes:
+        name: As said and written.
+        zone: Zone it belongs to.
+        codes: The centre's codes for it, text of digits.
+        aliases: Words in an address that mean this grid.
+        polygon: Corners as [latitude, longitude] in the site's datum, not closed.
+        polygon_file: GeoJSON file with the polygon instead (longitude first there).
+        neighbours: Grids next to it; each must name this one too.
+        first_manager: Person of role manager called last.
+        second_manager: Person of role manager called before him.
+        station: Person of role station, ordered in parallel.
+        channel: Channel it is called on.
+        chat: Its work group, ``chat/group``.
+    """
+
+    name: Name
+    zone: Id
+    codes: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,20}$")], ...] = ()
+    aliases: tuple[Name, ...] = ()
+    polygon: tuple[Point, ...] = ()
+    polygon_file: Text | None = None
+    neighbours: tuple[Id, ...] = ()
+    first_manager: Id | None = None
+    second_manager: Id | None = None
+    station: Id | None = None
+    channel: Id | None = None
+    chat: Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+$")] | None = None
+
+
+class PostSettings(Model):
+    """A point where guards stand (点位).
+
+    Attributes:
+        name: As said and written.
+        grid: Grid it lies in.
+        at: [latitude, longitude] in the site's datum.
+        aliases: Words in an address that mean this post.
+    """
+
+    name: Name
+    grid: Id
+    at: Point | None = None
+    aliases: tuple[Name, ...] = ()
+
+
+class RouteSettings(Model):
+    """A route that must be patrolled (必巡线).
+
+    Attributes:
+        name: As written.
+        grids: Grids it runs through.
+        points: Its points in order, [latitude, longitude].
+    """
+
+    name: Name
+    grids: Annotated[tuple[Id, ...], Field(min_length=1)]
+    points: Annotated[tuple[Point, ...], Field(min_length=2)]
+
+
+class OrganisationSettings(Model):
+    """A guard company, an employer or a police body.
+
+    Attributes:
+        name: As written.
+    """
+
+    name: Name
+
+
+class PersonSettings(Model):
+    """Somebody who can be called; seeds the register, which then goes its own way.
+
+    Attributes:
+        name: As said and written.
+        role: ``guard``, ``station`` or ``manager``.
+        organisation: Body he belongs to.
+        guard_code: The three digits he keys on the air.
+        radio_id: His radio's own id (DTMF-ANI).
+        crew: Roster crew; absent = always on duty.
+        grids: Grids he serves.
+        post: Post where he stands.
+        team: Team he is of.
+        language: Language he is written to.
+        contacts: Chat → the platform's number of his account; usually enrolled by code.
+    """
+
+    name: Name
+    role: Literal["guard", "station", "manager"] = "guard"
+    organisation: Id
+    guard_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")] | None = None
+    radio_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,8}$")] | None = None
+    crew: Id | None = None
+    grids: tuple[Id, ...] = ()
+    post: Id | None = None
+    team: Id | None = None
+    language: Language = "zh_CN"
+    contacts: dict[Id, Account] = Field(default_factory=dict)
+
+
+class ShiftSettings(Model):
+    """A span of the day, local time; it ends next day when ``to`` is not after ``from``.
+
+    Attributes:
+        from_: Start, ``08:00``.
+        to: End, ``16:00``, not included.
+    """
+
+    from_: TimeOfDay = Field(alias="from")
+    to: TimeOfDay
+
+
+class CycleSettings(Model):
+    """Which crew stands which shift on which day.
+
+    Attributes:
+        start: Day on which the first crew stands the first of ``days``.
+        days: A shift or ``off`` for each day; the next crew follows one day later.
+    """
+
+    start: date
+    days: Annotated[tuple[Id, ...], Field(min_length=1, max_length=366)]
+
+
+class HolidaySettings(Model):
+    """A day whose shifts are stood by the crews named here instead of the cycle.
+
+    Attributes:
+        date: The day; a shift belongs to the day it starts on.
+        name: What is celebrated.
+        crews: Shift → crews.
+    """
+
+    date: date
+    name: Name
+    crews: dict[Id, tuple[Id, ...]]
+
+
+class ExceptionSettings(Model):
+    """One person on or off duty against the cycle.
+
+    Attributes:
+        person: Who.
+        from_: Start, local time, ``2026-11-20T08:00``.
+        to: End, local time, not included.
+        duty: ``off`` or ``on``.
+        reason: Why.
+    """
+
+    person: Id
+    from_: datetime = Field(alias="from")
+    to: datetime
+    duty: Literal["off", "on"]
+    reason: Text = "-"
+
+    @model_validator(mode="after")
+    def _local_and_forwards(self) -> Self:
+        if self.from_.tzinfo or self.to.tzinfo:
+            raise PydanticCustomError("local_time", "times are local; leave out the zone")
+        if self.to <= self.from_:
+            raise PydanticCustomError("window_order", "to should be after from")
+        return self
+
+
+class RosterSettings(Model):
+    """Who is on duty when (勤务表). Without crews everybody is always on duty.
+
+    Attributes:
+        shifts: Spans of the day; together they should cover it.
+        crews: Crews in the order of the cycle.
+        cycle: Which crew stands which shift.
+        holidays: Days that differ.
+        exceptions: Persons who differ.
+    """
+
+    shifts: dict[Id, ShiftSettings] = Field(default_factory=dict)
+    crews: tuple[Id, ...] = ()
+    cycle: CycleSettings | None = None
+    holidays: tuple[HolidaySettings, ...] = ()
+    exceptions: tuple[ExceptionSettings, ...] = ()
+
+
+WindowS = Annotated[int, Field(ge=5, le=3600)]
+WindowMin = Annotated[int, Field(ge=1, le=1440)]
+
+
+class ResponseSettings(Model):
+    """The clocks and the ladder; three figures are by level, or by zone grade, 1, 2, 3.
+
+    Attributes:
+        acknowledge_s: Window for 收到, seconds by level.
+        arrive_min: Window for 到场, minutes by zone grade.
+        warn_percent: Warnings at these parts of the arrival window, percent.
+        ladder: Rungs that are climbed when nobody answers.
+        rung_s: Pause between rungs, seconds by level.
+        station_acknowledge_s: The station's own window, seconds.
+        expire_min: Nothing of an order is sent later than this, minutes by level.
+        clock_skew_s: Above this difference the clock starts at receipt, seconds.
+    """
+
+    acknowledge_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
+    arrive_min: tuple[WindowMin, WindowMin, WindowMin] = (1, 3, 5)
+    warn_percent: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (50, 80)
+    ladder: tuple[RungKind, ...] = (
+        "repeat", "ring_1", "ring_2", "second_manager", "first_manager",
+    )  # fmt: skip
+    rung_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
+    station_acknowledge_s: WindowS = 60
+    expire_min: tuple[WindowMin, WindowMin, WindowMin] = (10, 30, 60)
+    clock_skew_s: Annotated[int, Field(ge=1, le=3600)] = 30
+
+
+class PolicySettings(Model):
+    """What alerts may ask of guards, and what may go on open radio.
+
+    Attributes:
+        categories: Categories that are taken → how they are spoken; empty = all.
+        verbs: Closed list of what guards may be asked to do.
+        open_radio: Whether the text of an alert may be spoken on the air.
+    """
+
+    categories: dict[Id, Name] = Field(default_factory=dict)
+    verbs: tuple[Name, ...] = ("前往", "报告", "观察", "劝导", "警戒", "疏散", "救助", "协助")
+    open_radio: bool = True
+
+
+class RetentionSettings(Model):
+    """How long things are kept.
+
+    Attributes:
+        recordings_days: Recordings of the air, days.
+        journal_years: Journal, years.
+        media_days: Photos and voice from chats, days.
+        positions_days: Positions of persons, days.
+    """
+
+    recordings_days: Annotated[int, Field(ge=30, le=3650)] = 90
+    journal_years: Annotated[int, Field(ge=1, le=30)] = 3
+    media_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    positions_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+
+class JournalSettings(Model):
+    """Where the journal is kept.
+
+    Attributes:
+        file: SQLite file; relative to ``site.state_dir``.
+        backup_dir: Folder for backups; absent = none. Relative to this file.
+    """
+
+    file: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = "journal.sqlite3"
+    backup_dir: PathText | None = None
+
+
+AnyChannel = Annotated[SerializeAsAny[ChannelSettings], _by_driver("channels")]
+AnyChat = Annotated[SerializeAsAny[ChatSettings], _by_driver("chats")]
+
+
+class Settings(Model):
+    """A whole site."""
+
+    site: SiteSettings
+    command_centre: CommandCentre
+    channels: dict[Id, AnyChannel] = Field(default_factory=dict)
+    chats: dict[Id, AnyChat] = Field(default_factory=dict)
+    talk_groups: dict[Id, TalkGroup] = Field(default_factory=dict)
+    zones: Annotated[dict[Id, ZoneSettings], Field(min_length=1)]
+    grids: Annotated[dict[Id, GridSettings], Field(min_length=1)]
+    posts: dict[Id, PostSettings] = Field(default_factory=dict)
+    routes: dict[Id, RouteSettings] = Field(default_factory=dict)
+    organisations: dict[Id, OrganisationSettings]
+    people: Annotated[dict[Id, PersonSettings], Field(min_length=1)]
+    roster: RosterSettings = RosterSettings()
+    response: ResponseSettings = ResponseSettings()
+    policy: PolicySettings = PolicySettings()
+    retention: RetentionSettings = RetentionSettings()
+    journal: JournalSettings = Field(default=JournalSettings(), validate_default=True)
+
+    _base_dir: str = PrivateAttr(default="")
+
+    @field_validator("journal")
+    @classmethod
+    def _in_state_dir(cls, value: JournalSettings, info: ValidationInfo) -> JournalSettings:
+        site = info.data.get("site")
+        if site is None:
+            return value
+        return value.model_copy(update={"file": str(Path(site.state_dir, value.file))})
+
+    @model_validator(mode="after")
+    def _remember_base_dir(self, info: ValidationInfo) -> Self:
+        self._base_dir = str((info.context or {}).get("base_dir", ""))
+        return self
+
+    @property
+    def base_dir(self) -> Path:
+        """Absolute folder of the settings file."""
+        return Path(self._base_dir)
+
+    def tree(self) -> dict[str, Any]:
+        """Return everything with defaults filled in and paths absolute, ready for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @cached_property
+    def version(self) -> str:
+        """First 12 hex digits of the SHA-256 of the resolved settings."""
+        text = json.dumps(
+            self.tree(), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
