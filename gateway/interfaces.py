@@ -108,6 +108,13 @@ class Intake(Protocol):
         """Note that an outbox row is done with and nothing came of it worth a row."""
         ...
 
+    def note_cursor(self, cursor: Cursor) -> None:
+        """Note how far a source has come where no event says so.
+
+        It joins the next group commit; after a crash the source is read again from before it.
+        """
+        ...
+
     async def cursor(self, source: str) -> str | None:
         """Return the position last stored for a source, or None."""
         ...

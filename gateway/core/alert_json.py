@@ -1,0 +1,239 @@
+"""The alert as JSON: one decoder for every door, and the schema that describes it.
+
+Decoding is pure and total: it returns an :class:`~gateway.core.alert.Alert` or raises
+:class:`~gateway.core.strict_json.Refusal`, nothing else, however hostile the bytes.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
+from gateway.core.strict_json import Fields, Refusal, parse_object
+
+__all__ = ["ALERT_SCHEMA", "Refusal", "alert_schema", "decode_alert"]
+
+MAX_ID_CHARS = 64
+MAX_TEXT_CHARS = 500
+MAX_PLACE_CHARS = 200
+MAX_NEEDS = 50
+MAX_ATTACHMENTS = 8
+MAX_OPEN_DAYS = 7
+_MAX_OPEN_US = MAX_OPEN_DAYS * 86_400 * 1_000_000
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", re.ASCII)
+ID_SAYS = (
+    f"1 to {MAX_ID_CHARS} of letters, digits and . _ : @ -, beginning with a letter or digit"
+)
+_CATEGORY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}", re.ASCII)
+_CATEGORY_SAYS = "1 to 32 of a-z, 0-9 and _ . -"
+_MEDIA = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
+_MEDIA_SAYS = "a media id as POST /v1/media gave it"
+
+_FIELDS = (
+    "kind", "id", "sender", "sent", "category", "level", "text", "place", "location", "grid",
+    "needs", "expires", "exercise", "attachments",
+)  # fmt: skip
+# What a cancel may leave out: it says only which alert is meant, and when.
+_CANCEL_DEFAULTS: Mapping[str, object] = {"category": "cancel", "level": 3, "text": "cancel"}
+
+
+def decode_alert(raw: bytes, *, kind: AlertKind | None, now_us: int) -> Alert:
+    """Return the alert that ``raw`` holds, decoded and checked.
+
+    Args:
+        raw: The message, UTF-8 JSON, at most 64 KiB.
+        kind: What the door takes; then ``kind`` may be left out of the message. None where the
+            message itself must say.
+        now_us: Our wall clock, UTC microseconds; bounds ``expires``.
+
+    Raises:
+        Refusal: Something is wrong; the field is named, and ``sender`` and ``id`` are set
+            where they could be read, so that a receipt can still find its way.
+    """
+    values = parse_object(raw)
+    try:
+        return _alert(values, kind, now_us)
+    except Refusal as refusal:
+        refusal.sender, refusal.id = _readable(values, "sender"), _readable(values, "id")
+        raise
+
+
+def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Alert:
+    message_kind = _kind(Fields(values, _FIELDS), kind)
+    if message_kind is AlertKind.CANCEL:
+        values = {**_CANCEL_DEFAULTS, **{k: v for k, v in values.items() if v is not None}}
+    fields = Fields(values, _FIELDS)
+    sent_us = fields.moment("sent")
+    decoded = Alert(
+        kind=message_kind,
+        id=fields.word("id", ID, ID_SAYS),
+        sender=fields.word("sender", ID, ID_SAYS),
+        sent_us=sent_us,
+        category=fields.word("category", _CATEGORY, _CATEGORY_SAYS),
+        level=Level(fields.integer("level", 1, 3)),
+        text=fields.text("text", MAX_TEXT_CHARS),
+        place=_optional_text(fields, "place", MAX_PLACE_CHARS),
+        location=_position(fields) if fields.has("location") else None,
+        grid=_optional_text(fields, "grid", MAX_ID_CHARS),
+        needs=fields.option("needs", lambda name: fields.integer(name, 1, MAX_NEEDS), 1),
+        expires_us=_expires(fields, sent_us, now_us) if fields.has("expires") else None,
+        exercise=fields.option("exercise", fields.flag, False),
+        attachments=fields.option("attachments", lambda name: _attachments(fields, name), ()),
+    )
+    return _with_digest(decoded)
+
+
+def _kind(fields: Fields, wanted: AlertKind | None) -> AlertKind:
+    if wanted is not None and not fields.has("kind"):
+        return wanted
+    kind = AlertKind(fields.choice("kind", [k.value for k in AlertKind]))
+    if wanted is not None and kind is not wanted:
+        fields.refuse("kind", f"is {kind.value}, but this door takes {wanted.value}")
+    return kind
+
+
+def _optional_text(fields: Fields, name: str, limit: int) -> str | None:
+    return fields.text(name, limit) if fields.has(name) else None
+
+
+def _attachments(fields: Fields, name: str) -> tuple[str, ...]:
+    return fields.words(name, MAX_ATTACHMENTS, _MEDIA, _MEDIA_SAYS)
+
+
+def _position(fields: Fields) -> Position:
+    """Return the location. A coordinate without datum may be half a kilometre off: refused."""
+    place = fields.nested("location", ("lat", "lon", "datum"))
+    return Position(
+        lat_udeg=place.micro_degrees("lat", 90),
+        lon_udeg=place.micro_degrees("lon", 180),
+        datum=Datum(place.choice("datum", [d.value for d in Datum])),
+    )
+
+
+def _expires(fields: Fields, sent_us: int, now_us: int) -> int:
+    """Return the expiry. One that has passed is taken: the core says so in the journal."""
+    expires_us = fields.moment("expires")
+    if expires_us <= sent_us:
+        fields.refuse("expires", "must lie after sent")
+    # The later of the two, because our own clock may not be set yet.
+    if expires_us > max(sent_us, now_us) + _MAX_OPEN_US:
+        fields.refuse("expires", f"lies more than {MAX_OPEN_DAYS} days ahead")
+    return expires_us
+
+
+def _with_digest(alert: Alert) -> Alert:
+    """Return the alert with the SHA-256 of its canonical content, ``sent`` included.
+
+    The digest is of what was understood, not of the bytes: the same message by another door, or
+    with its keys in another order, is a repeat and not a conflict.
+    """
+    content = {name: getattr(alert, name) for name in Alert.__slots__}
+    place = alert.location
+    content["location"] = [place.lat_udeg, place.lon_udeg, place.datum] if place else None
+    del content["body_sha256"]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    content["body_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    content["location"] = place
+    return Alert(**content)
+
+
+def _readable(values: Mapping[str, object], name: str) -> str | None:
+    value = values.get(name)
+    return value if isinstance(value, str) and ID.fullmatch(value) else None
+
+
+_TIME_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "format": "date-time",
+    "description": "RFC 3339, offset required",
+}
+_ID_SCHEMA: dict[str, object] = {
+    "type": "string",
+    "pattern": f"^{ID.pattern}$",
+    "maxLength": MAX_ID_CHARS,
+}
+_PROPERTIES: Mapping[str, dict[str, object]] = {
+    "kind": {"type": "string", "enum": [kind.value for kind in AlertKind]},
+    "id": _ID_SCHEMA | {"description": "The centre's own id; (sender, id) makes one order"},
+    "sender": _ID_SCHEMA | {"description": "Who sends, as the centre calls itself"},
+    "sent": _TIME_SCHEMA,
+    "category": {"type": "string", "pattern": f"^{_CATEGORY.pattern}$"},
+    "level": {"type": "integer", "enum": [1, 2, 3], "description": "1 is the most urgent"},
+    "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS},
+    "place": {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_PLACE_CHARS},
+    "location": {
+        "type": ["object", "null"],
+        "properties": {
+            "lat": {"type": "number", "minimum": -90, "maximum": 90},
+            "lon": {"type": "number", "minimum": -180, "maximum": 180},
+            "datum": {"type": "string", "enum": [datum.value for datum in Datum]},
+        },
+        "required": ["lat", "lon", "datum"],
+        "additionalProperties": False,
+    },
+    "grid": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "maxLength": MAX_ID_CHARS,
+        "description": "Grid id or code",
+    },
+    "needs": {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_NEEDS, "default": 1},
+    "expires": _TIME_SCHEMA | {"type": ["string", "null"]},
+    "exercise": {"type": ["boolean", "null"], "default": False},
+    "attachments": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "pattern": f"^{_MEDIA.pattern}$"},
+        "maxItems": MAX_ATTACHMENTS,
+        "uniqueItems": True,
+    },
+}
+
+
+def alert_schema(kind: AlertKind | None) -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of a message of one kind, or of any kind for None."""
+    properties: dict[str, object] = {name: dict(rule) for name, rule in _PROPERTIES.items()}
+    required = ["id", "sender", "sent"]
+    if kind is None:
+        required.insert(0, "kind")
+    else:
+        properties["kind"] = {"type": ["string", "null"], "enum": [kind.value, None]}
+    if kind is not AlertKind.CANCEL:
+        required += ["category", "level", "text"]
+    for name in set(_CANCEL_DEFAULTS) if kind is AlertKind.CANCEL else ():
+        properties[name] = _nullable(_PROPERTIES[name])
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+    return schema if kind is not None else _any_kind(schema)
+
+
+def _nullable(rule: Mapping[str, object]) -> dict[str, object]:
+    loose = dict(rule) | {"type": [rule["type"], "null"]}
+    if isinstance(choices := rule.get("enum"), list):
+        loose["enum"] = [*choices, None]
+    return loose
+
+
+def _any_kind(schema: dict[str, object]) -> dict[str, object]:
+    """Return the schema of the MQTT topic, where the message itself says what it is."""
+    alert, update, cancel = (alert_schema(kind) for kind in AlertKind)
+    for kind, one in zip(AlertKind, (alert, update, cancel), strict=True):
+        properties = one["properties"]
+        assert isinstance(properties, dict)
+        properties["kind"] = {"type": "string", "const": kind.value}
+        one["required"] = ["kind", *_names(one["required"])]
+    del schema["required"], schema["properties"], schema["additionalProperties"]
+    return schema | {"oneOf": [alert, update, cancel]}
+
+
+def _names(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(name) for name in value]
+
+
+ALERT_SCHEMA = alert_schema(None)
