@@ -1,0 +1,247 @@
+"""What goes on a channel next: level, arrival, clear air, answer windows, waiting limits.
+
+One ``Airtime`` is the queue of one channel. It reads no clock and draws no chance: each call
+brings the moment and what the channel is like (``Air``), and the answer is what to do now.
+
+The rules, in this order:
+
+1. One transmission at a time; the lowest level number first, then who came first. Nothing
+   overtakes: while level 1 waits, nothing of a lower level starts, whatever it waits for.
+2. Nothing starts after its ``not_after_us``.
+3. After a page the channel is kept for answers. Others of lower or equal level wait; level 1
+   does not.
+4. The channel must have been clear for a gap of 300 ms, and for a random back-off besides, so
+   that two gateways that waited for the same over do not key together. Level 1 takes the gap.
+5. A page that has been kept waiting by others' talk for its limit keys over it (level 1) or
+   fails (levels 2 and 3): a stuck squelch must not silence an order for ever.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from gateway.core.effects import PageChannel
+
+GAP_S: Final = 0.3
+# A wait shorter than this is no news to anybody.
+HOLD_TOLD_AFTER_S: Final = 0.5
+# Far beyond what can be spoken before it expires; a flood must not fill the memory.
+WAITING_MAX: Final = 200
+
+HoldReason = Literal["busy", "queue", "path"]
+DropState = Literal["failed", "expired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Air:
+    """What a channel is like at one moment.
+
+    Attributes:
+        now_s: Monotonic seconds.
+        now_us: UTC microseconds, for ``not_after_us`` only.
+        may_key: Whether anything may be keyed at all (the engine is there).
+        path_up: Whether keyer and sound work.
+        squelch_open: Whether somebody else is heard, debounced.
+        clear_since_s: When the squelch closed, or our own transmitter was unkeyed, last.
+        back_off_s: Random wait drawn when the channel was last heard busy, 0.1 to 0.5.
+    """
+
+    now_s: float
+    now_us: int
+    may_key: bool = True
+    path_up: bool = True
+    squelch_open: bool = False
+    clear_since_s: float = float("-inf")
+    back_off_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Key for this page now; ``over_open`` says that somebody is talking."""
+
+    page: PageChannel
+    over_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """This page will not be spoken."""
+
+    page: PageChannel
+    state: DropState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """This page waits; told once a page and reason."""
+
+    page: PageChannel
+    reason: HoldReason
+
+
+Decision = Start | Drop | Hold
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A page in the queue, and what the channel's clocks said when it came."""
+
+    page: PageChannel
+    place: int
+    since_s: float
+    busy_s: float
+    dead_s: float
+    told: set[HoldReason] = field(default_factory=set)
+
+    def rank(self) -> tuple[int, int]:
+        return self.page.level, self.place
+
+
+class Airtime:
+    """The queue of one channel.
+
+    Args:
+        busy_wait_s: Waiting limits for levels 1, 2 and 3.
+    """
+
+    def __init__(self, busy_wait_s: tuple[float, float, float]) -> None:
+        self._busy_wait_s = busy_wait_s
+        self._waiting: dict[str, _Waiting] = {}
+        self._current: _Waiting | None = None
+        self._places = 0
+        self._window_until_s = float("-inf")
+        self._window_level = 3
+        self._counted_to_s: float | None = None
+        # Time in which others held the channel, and in which it could not be used at all.
+        self._busy_s = 0.0
+        self._dead_s = 0.0
+
+    @property
+    def waiting(self) -> tuple[PageChannel, ...]:
+        """The pages in the queue, in the order in which they will be spoken."""
+        return tuple(w.page for w in sorted(self._waiting.values(), key=_Waiting.rank))
+
+    @property
+    def current(self) -> PageChannel | None:
+        """The page that was started and neither spoken nor stopped yet."""
+        return self._current.page if self._current else None
+
+    def window_open(self, now_s: float) -> bool:
+        """Return whether the channel is being kept for answers."""
+        return now_s < self._window_until_s
+
+    def level_1_waits(self) -> bool:
+        """Return whether anything of level 1 is in the queue."""
+        return any(w.page.level == 1 for w in self._waiting.values())
+
+    def offer(self, page: PageChannel, now_s: float) -> Drop | None:
+        """Take a page into the queue; return why not, when it cannot be taken."""
+        if len(self._waiting) >= WAITING_MAX:
+            return Drop(page, "failed", f"{WAITING_MAX} pages wait for this channel already")
+        self._places += 1
+        self._waiting[page.page] = _Waiting(
+            page, self._places, now_s, self._busy_s, self._dead_s
+        )
+        return None
+
+    def withdraw(self, page_id: str) -> PageChannel | None:
+        """Take a waiting page out; return it, or None when it is not waiting (any more)."""
+        taken = self._waiting.pop(page_id, None)
+        return taken.page if taken else None
+
+    def next(self, air: Air) -> list[Decision]:
+        """Return what to do now: pages to drop, waits to tell, and at most one to start."""
+        self._count(air)
+        decisions: list[Decision] = list(self._drops(air))
+        for drop in decisions:
+            del self._waiting[drop.page.page]
+        head = min(self._waiting.values(), key=_Waiting.rank, default=None)
+        if head is None or not air.may_key:
+            return decisions
+        verdict = "queue" if self._current else self._verdict(head, air)
+        if isinstance(verdict, Start):
+            self._current = self._waiting.pop(head.page.page)
+            verdict = "queue"
+            decisions.append(Start(head.page, self._keys_over(head, air)))
+        return decisions + self._holds(head, verdict, air)
+
+    def spoken(self, now_s: float) -> None:
+        """Note that the current page went out to its end: its answer window begins."""
+        assert self._current is not None
+        page, self._current = self._current.page, None
+        if page.answer_window_s > 0:
+            self._window_until_s = now_s + page.answer_window_s
+            self._window_level = page.level
+
+    def stopped(self) -> None:
+        """Note that the current page is over without having been spoken to its end."""
+        self._current = None
+
+    def put_back(self, now_s: float) -> None:
+        """Put the current page back to its place in the queue; its limits start afresh."""
+        assert self._current is not None
+        held, self._current = self._current, None
+        held.since_s, held.busy_s, held.dead_s = now_s, self._busy_s, self._dead_s
+        self._waiting[held.page.page] = held
+
+    def _count(self, air: Air) -> None:
+        """Advance the clocks of a busy and of a dead channel."""
+        past_s = 0.0 if self._counted_to_s is None else air.now_s - self._counted_to_s
+        self._counted_to_s = air.now_s
+        if not air.path_up:
+            self._dead_s += past_s
+        elif air.squelch_open or air.now_s - air.clear_since_s < GAP_S:
+            self._busy_s += past_s
+
+    def _drops(self, air: Air) -> list[Drop]:
+        drops = []
+        for waiting in self._waiting.values():
+            if air.now_us > waiting.page.not_after_us:
+                drops.append(Drop(waiting.page, "expired", "its time passed while it waited"))
+            elif (reason := self._given_up(waiting, air)) is not None:
+                drops.append(Drop(waiting.page, "failed", reason))
+        return drops
+
+    def _limit_s(self, page: PageChannel) -> float:
+        return self._busy_wait_s[min(max(page.level, 1), 3) - 1]
+
+    def _given_up(self, waiting: _Waiting, air: Air) -> str | None:
+        """Return why a page of level 2 or 3 has waited long enough; level 1 never has."""
+        if waiting.page.level == 1 or not air.may_key:
+            return None
+        limit_s = self._limit_s(waiting.page)
+        kept_s = self._busy_s - waiting.busy_s + self._dead_s - waiting.dead_s
+        if kept_s < limit_s:
+            return None
+        return f"channel {'busy' if air.path_up else 'out of order'} for {limit_s:g} s"
+
+    def _keys_over(self, waiting: _Waiting, air: Air) -> bool:
+        """Return whether level 1 has been polite for long enough, and somebody talks still."""
+        polite_s = self._busy_s - waiting.busy_s
+        return (
+            air.squelch_open
+            and waiting.page.level == 1
+            and polite_s >= self._limit_s(waiting.page)
+        )
+
+    def _verdict(self, head: _Waiting, air: Air) -> Start | HoldReason:
+        level = head.page.level
+        if not air.path_up:
+            return "path"
+        if level != 1 and level >= self._window_level and self.window_open(air.now_s):
+            return "queue"
+        if self._keys_over(head, air):
+            return Start(head.page, over_open=True)
+        wanted_s = GAP_S + (0.0 if level == 1 else air.back_off_s)
+        if air.squelch_open or air.now_s - air.clear_since_s < wanted_s:
+            return "busy"
+        return Start(head.page)
+
+    def _holds(self, head: _Waiting, reason: HoldReason, air: Air) -> list[Decision]:
+        holds: list[Decision] = []
+        for waiting in self._waiting.values():
+            why = reason if waiting is head else "queue"
+            if why not in waiting.told and air.now_s - waiting.since_s >= HOLD_TOLD_AFTER_S:
+                waiting.told.add(why)
+                holds.append(Hold(waiting.page, why))
+        return holds
