@@ -1,7 +1,9 @@
 """Zones, grids, posts and routes, and which of them a point lies in."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import pairwise
 from typing import Literal
 
 from gateway.core.alert import Datum, Position
@@ -124,6 +126,148 @@ class Site:
     number_style: Literal["plain", "radio"] = "plain"
 
 
-def site_point(position: Position, datum: Datum) -> tuple[int, int]:
-    """Return the position as (latitude, longitude) in micro-degrees of ``datum``."""
-    raise NotImplementedError
+# ---- which grid ---------------------------------------------------------------------------
+
+Point = tuple[int, int]
+"""(latitude, longitude) in micro-degrees of the site's datum."""
+
+
+def grid_at(site: Site, lat_udeg: int, lon_udeg: int) -> str | None:
+    """Return the id of the grid that the point lies in, or None.
+
+    Even-odd rule on integers with half-open edges: a point on the border that two grids share
+    lies in exactly one of them.
+    """
+    for grid in site.grids.values():
+        if _inside(grid.polygon, lat_udeg, lon_udeg):
+            return grid.id
+    return None
+
+
+def grids_near(site: Site, point: Point, metres: float) -> tuple[str, ...]:
+    """Return the grids that hold the point or come within ``metres`` of it, nearest first."""
+    found = []
+    for grid in site.grids.values():
+        if _inside(grid.polygon, *point):
+            found.append((0.0, grid.id))
+        elif (distance_m := _border_distance_m(grid.polygon, point)) <= metres:
+            found.append((distance_m, grid.id))
+    return tuple(id_ for _, id_ in sorted(found, key=lambda item: item[0]))
+
+
+def ring(site: Site, grid: str, n: int) -> tuple[str, ...]:
+    """Return the grids ``n`` steps from ``grid`` by ``neighbours``; 0 gives it alone."""
+    seen = {grid}
+    front = [grid]
+    for _ in range(n):
+        step = [
+            next_grid
+            for id_ in front
+            for next_grid in site.grids[id_].neighbours
+            if next_grid in site.grids
+        ]
+        front = [id_ for id_ in dict.fromkeys(step) if id_ not in seen]
+        seen.update(front)
+    return tuple(front)
+
+
+def _inside(polygon: tuple[Point, ...], lat: int, lon: int) -> bool:
+    inside = False
+    lat_a, lon_a = polygon[-1] if polygon else (0, 0)
+    for lat_b, lon_b in polygon:
+        if (lat_a > lat) != (lat_b > lat):
+            # lon < crossing, multiplied out so that no division rounds.
+            run, rise = lon_b - lon_a, lat_b - lat_a
+            offset = (lon - lon_a) * rise - (lat - lat_a) * run
+            if offset < 0 < rise or rise < 0 < offset:
+                inside = not inside
+        lat_a, lon_a = lat_b, lon_b
+    return inside
+
+
+_METRES_PER_UDEG = math.pi * 6_371_000 / 180e6
+
+
+def _border_distance_m(polygon: tuple[Point, ...], point: Point) -> float:
+    """Return the distance to the nearest edge on a plane laid at the point; inf without one."""
+    if not polygon:
+        return math.inf
+    lat_scale = _METRES_PER_UDEG
+    lon_scale = _METRES_PER_UDEG * math.cos(math.radians(point[0] / 1e6))
+    plane = [
+        ((lon - point[1]) * lon_scale, (lat - point[0]) * lat_scale) for lat, lon in polygon
+    ]
+    return min(_origin_to_segment(a, b) for a, b in pairwise([plane[-1], *plane]))
+
+
+def _origin_to_segment(a: tuple[float, float], b: tuple[float, float]) -> float:
+    (ax, ay), (dx, dy) = a, (b[0] - a[0], b[1] - a[1])
+    length_2 = dx * dx + dy * dy
+    part = 0.0 if length_2 == 0 else max(0.0, min(1.0, -(ax * dx + ay * dy) / length_2))
+    return math.hypot(ax + part * dx, ay + part * dy)
+
+
+# ---- datum --------------------------------------------------------------------------------
+
+# Krasovsky 1940 ellipsoid, as in the published form of the GCJ-02 transform.
+_AXIS_M = 6_378_245.0
+_ECCENTRICITY_2 = 0.00669342162296594323
+_INVERSE_STEPS = 12
+
+
+def site_point(position: Position, datum: Datum) -> Point:
+    """Return the position as (latitude, longitude) in micro-degrees of ``datum``.
+
+    GCJ-02 has no published inverse: it is found by iteration, to well under a micro-degree.
+    Outside the transform's rectangle around China the two datums are the same.
+    """
+    lat, lon = position.lat_udeg / 1e6, position.lon_udeg / 1e6
+    if position.datum is datum:
+        return position.lat_udeg, position.lon_udeg
+    if datum is Datum.GCJ_02:
+        lat, lon = _gcj_of_wgs(lat, lon)
+    else:
+        lat, lon = _wgs_of_gcj(lat, lon)
+    return round(lat * 1e6), round(lon * 1e6)
+
+
+def in_china(lat_deg: float, lon_deg: float) -> bool:
+    """Return whether the point is in the rectangle in which GCJ-02 is defined."""
+    return 0.8293 <= lat_deg <= 55.8271 and 72.004 <= lon_deg <= 137.8347
+
+
+def _wgs_of_gcj(lat: float, lon: float) -> tuple[float, float]:
+    wgs_lat, wgs_lon = lat, lon
+    for _ in range(_INVERSE_STEPS):
+        there_lat, there_lon = _gcj_of_wgs(wgs_lat, wgs_lon)
+        off_lat, off_lon = there_lat - lat, there_lon - lon
+        wgs_lat, wgs_lon = wgs_lat - off_lat, wgs_lon - off_lon
+        if abs(off_lat) + abs(off_lon) < 1e-9:
+            break
+    return wgs_lat, wgs_lon
+
+
+def _gcj_of_wgs(lat: float, lon: float) -> tuple[float, float]:
+    if not in_china(lat, lon):
+        return lat, lon
+    north_m, east_m = _shift_m(lat - 35.0, lon - 105.0)
+    phi = math.radians(lat)
+    flat = 1 - _ECCENTRICITY_2 * math.sin(phi) ** 2
+    meridian_m = _AXIS_M * (1 - _ECCENTRICITY_2) / flat**1.5
+    parallel_m = _AXIS_M / math.sqrt(flat) * math.cos(phi)
+    return lat + math.degrees(north_m / meridian_m), lon + math.degrees(east_m / parallel_m)
+
+
+def _shift_m(y: float, x: float) -> tuple[float, float]:
+    """Return the shift (north, east) in metres; y, x are degrees from 35 N 105 E."""
+    pi = math.pi
+    common = 20 * math.sin(6 * x * pi) + 20 * math.sin(2 * x * pi)
+    north = -100 + 2 * x + 3 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * math.sqrt(abs(x))
+    north += common * 2 / 3
+    north += (20 * math.sin(y * pi) + 40 * math.sin(y / 3 * pi)) * 2 / 3
+    north += (160 * math.sin(y / 12 * pi) + 320 * math.sin(y / 30 * pi)) * 2 / 3
+    east = 300 + x + 2 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * math.sqrt(abs(x))
+    east += common * 2 / 3
+    east += (20 * math.sin(x * pi) + 40 * math.sin(x / 3 * pi)) * 2 / 3
+    east += (150 * math.sin(x / 12 * pi) + 300 * math.sin(x / 30 * pi)) * 2 / 3
+    return north, east

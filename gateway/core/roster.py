@@ -1,12 +1,15 @@
 """Who is on duty at a moment: crews in a cycle of shifts, holidays, exceptions."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """A span of the day in minutes since local midnight; it ends next day when ``to <= from``."""
+    """A span of the day in minutes since local midnight.
+
+    It ends next day when ``to_min`` is not after ``from_min``.
+    """
 
     id: str
     from_min: int
@@ -38,8 +41,9 @@ class Roster:
         shifts: Shift id to shift.
         crews: Crew ids in cycle order.
         start: First day of the cycle for the first crew.
-        days: Shift id or ``off``, a day each; crew k stands ``days[(day - start - k) mod len]``.
-        holidays: Date to shift id to crews; replaces the cycle for shifts that start that day.
+        days: Shift id or ``off``, a day each.
+            Crew k stands ``days[(day - start - k) mod len]``.
+        holidays: Date to shift id to crews, instead of the cycle for shifts starting then.
         exceptions: By person id.
     """
 
@@ -49,3 +53,65 @@ class Roster:
     days: tuple[str, ...] = ()
     holidays: dict[date, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     exceptions: dict[str, tuple[RosterException, ...]] = field(default_factory=dict)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_DAY = timedelta(days=1)
+
+
+def on_duty(roster: Roster, crew: str | None, person: str, at_us: int, tz: tzinfo) -> bool:
+    """Return whether a person is on duty at a moment.
+
+    An exception goes before the cycle; of two at once the one written later holds.
+
+    Args:
+        roster: The roster.
+        crew: His crew; None is always on duty.
+        person: Person id, for the exceptions.
+        at_us: The moment, UTC microseconds.
+        tz: Zone in which the roster is written.
+    """
+    for exception in reversed(roster.exceptions.get(person, ())):
+        if exception.from_us <= at_us < exception.to_us:
+            return exception.on_duty
+    return crew is None or crew in crews_on_duty(roster, at_us, tz)
+
+
+def crews_on_duty(roster: Roster, at_us: int, tz: tzinfo) -> frozenset[str]:
+    """Return the crews whose shift covers the moment (UTC microseconds).
+
+    A shift belongs to the local day it starts on: what stands at one o'clock at night by a
+    shift from 22:00 is decided by the cycle, or the holiday, of the day before.
+    """
+    local = (_EPOCH + timedelta(microseconds=at_us)).astimezone(tz)
+    today, minute = local.date(), local.hour * 60 + local.minute
+    return frozenset(
+        crew
+        for shift in roster.shifts.values()
+        if (day := _starting_day(shift, today, minute)) is not None
+        for crew in crews_of(roster, day, shift.id)
+    )
+
+
+def crews_of(roster: Roster, day: date, shift: str) -> tuple[str, ...]:
+    """Return the crews that stand the shift which starts on ``day``."""
+    if day in roster.holidays:
+        return roster.holidays[day].get(shift, ())
+    if not roster.days:
+        return ()
+    offset = (day - roster.start).days
+    return tuple(
+        crew
+        for k, crew in enumerate(roster.crews)
+        if roster.days[(offset - k) % len(roster.days)] == shift
+    )
+
+
+def _starting_day(shift: Shift, today: date, minute: int) -> date | None:
+    """Return the day on which the shift that covers this minute of today began, or None."""
+    over_midnight = shift.to_min <= shift.from_min
+    if minute >= shift.from_min and (over_midnight or minute < shift.to_min):
+        return today
+    if over_midnight and minute < shift.to_min:
+        return today - _ONE_DAY
+    return None
