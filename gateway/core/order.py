@@ -4,7 +4,6 @@ Every change of the state is the putting or dropping of one entity. A journal ro
 changes its event caused; folding them again gives the same state without deciding anything.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -65,6 +64,7 @@ class Order:
         revision: How many amendments it has had.
         owner: Person id who is accountable now, or None for the centre.
         closed_us: When it was closed or cancelled.
+        outcome: Result or reason of the end, as the centre gave it.
         settings: Settings version it was routed by.
     """
 
@@ -82,6 +82,7 @@ class Order:
     revision: int = 0
     owner: str | None = None
     closed_us: int | None = None
+    outcome: str | None = None
     settings: str = ""
 
     @property
@@ -115,7 +116,7 @@ class Assignment:
     role: Role
     rung: int = 0
     stamps: tuple[Stamp, ...] = field(default=())
-    reason: str | None = None
+    reason: str | None = field(default=None, metadata={"personal": "person"})
 
     @property
     def key(self) -> str:

@@ -1,5 +1,194 @@
-"""What is said and written."""
+"""What is said and written: sentences for the air, text and buttons for the chats.
 
-from collections.abc import Mapping
+Every sentence comes from a catalogue (``gateway/data/catalogue_<language>.yaml``), given in by
+the caller; text of alerts and names are plain material put into its gaps, never formats.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from gateway.core.effects import Button
+from gateway.core.order import Assignment, Node, Order, OrderStatus
+
+if TYPE_CHECKING:
+    from gateway.core.places import Site
 
 Catalogue = Mapping[str, str]
+
+# A spoken alert text longer than this is cut and 详情看群 follows: about 15 s of speech, so
+# that a page with its frame stays under the shortest time-out of common sets (30 s).
+SPOKEN_TEXT_CHARS = 70
+
+# Digits as spoken on the air between guards (幺两拐勾洞); china.md §4.
+_RADIO_DIGITS = str.maketrans("01279", "洞幺两拐勾")
+_PLAIN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
+
+_BUTTON_ROWS = (("1", "2", "3"), ("4", "5", "0"))
+
+
+def spoken_number(number: str, language: str, style: str) -> str:
+    """Return an order number digit by digit, as a speech engine should read it."""
+    if language != "zh_CN":
+        return " ".join(number)
+    if style == "radio":
+        number = number.translate(_RADIO_DIGITS)
+    return number.translate(_PLAIN_DIGITS)
+
+
+def _plain(text: str) -> str:
+    """Return text as one line without control characters: it is hostile until shown."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class Wording:
+    """The catalogue of one language, applied to one site."""
+
+    def __init__(self, site: "Site", language: str | None = None) -> None:
+        self._site = site
+        self.language = language if language in site.catalogues else site.language
+        self._words = site.catalogues[self.language]
+
+    def text(self, key: str, **gaps: object) -> str:
+        """Return a sentence with its gaps filled; the fillings are never formats themselves."""
+        return self._words[key].format_map({k: _plain(str(v)) for k, v in gaps.items()})
+
+    def grid_names(self, order: Order) -> str:
+        """Return the names of the grids an order addresses, own grid first."""
+        names = [g.name for i in order.grids if (g := self._site.grids.get(i)) is not None]
+        return "、".join(names[:2]) if names else self._site.name
+
+    def _number(self, order: Order) -> str:
+        return spoken_number(order.number, self.language, self._site.number_style)
+
+    def _framed(self, order: Order, sentences: list[str]) -> tuple[str, ...]:
+        if order.alert.exercise:
+            exercise = self.text("exercise")
+            sentences = [exercise, *sentences, exercise]
+        return tuple(sentences)
+
+    def say_order(self, order: Order, *, repeat: bool = False) -> tuple[str, ...]:
+        """Return the sentences that speak an order."""
+        alert = order.alert
+        spoken, cut = alert.text[:SPOKEN_TEXT_CHARS], len(alert.text) > SPOKEN_TEXT_CHARS
+        place = f"{alert.place}，" if alert.place and alert.place not in alert.text else ""
+        sentences = [self.text("repeat_word")] if repeat else []
+        sentences.append(
+            self.text("say_call", grid=self.grid_names(order), centre=self._site.centre_name)
+        )
+        sentences.append(
+            self.text(
+                "say_order",
+                level=self.text(f"level_{int(alert.level)}"),
+                number=self._number(order),
+                place=place,
+                text=spoken,
+            )
+        )
+        sentences.append(self.text("say_task", needs=alert.needs))
+        if alert.level == 1:
+            sentences.append(self.text("say_safety"))
+        if cut:
+            sentences.append(self.text("say_more"))
+        sentences.append(self.text("say_answer"))
+        return self._framed(order, sentences)
+
+    def say_update(self, order: Order) -> tuple[str, ...]:
+        """Return the sentences that speak an amendment."""
+        text = order.alert.text[:SPOKEN_TEXT_CHARS]
+        said = self.text("say_update", number=self._number(order), text=text)
+        return self._framed(order, [said, self.text("say_answer")])
+
+    def say_stand_down(self, order: Order) -> tuple[str, ...]:
+        """Return the sentences that call everybody off."""
+        said = self.text("say_stand_down", number=self._number(order))
+        return self._framed(order, [said])
+
+    def say_help(self, order: Order) -> tuple[str, ...]:
+        """Return the sentences that ask for help at a place somebody has reached."""
+        said = self.text("say_help", number=self._number(order))
+        return self._framed(order, [said, self.text("say_answer")])
+
+    def card(
+        self,
+        order: Order,
+        people: Iterable[tuple[str, Assignment]],
+        *,
+        heading: str | None = None,
+        ending: str | None = None,
+    ) -> str:
+        """Return a card's text.
+
+        Args:
+            order: The order.
+            people: Name and assignment of everybody whose state is shown.
+            heading: A first line for whom it is, or None.
+            ending: A last line (cancelled, closed), or None.
+        """
+        alert = order.alert
+        lines = [self.text("card_exercise")] if alert.exercise else []
+        if heading:
+            lines.append(heading)
+        lines.append(
+            self.text(
+                "card_title",
+                level=self.text(f"level_{int(alert.level)}"),
+                number=order.number,
+                grid=self.grid_names(order),
+            )
+            + (self.text("card_updated", revision=order.revision) if order.revision else "")
+        )
+        lines.append(_plain(alert.text))
+        if alert.place:
+            lines.append(self.text("card_place", place=alert.place))
+        lines.append(self.text("card_needs", needs=alert.needs))
+        if order.open:
+            lines += self._instructions(order)
+        lines += self._states(people)
+        if order.status is OrderStatus.UNANSWERED:
+            lines.append(self.text("card_unanswered"))
+        if ending:
+            lines.append(ending)
+        if alert.exercise:
+            lines.append(self.text("card_exercise"))
+        return "\n".join(lines)
+
+    def _instructions(self, order: Order) -> list[str]:
+        level = int(order.alert.level)
+        grid = self._site.grids.get(order.grids[0]) if order.grids else None
+        zone = self._site.zones.get(grid.zone) if grid else None
+        arrive_s = self._site.response.arrive_s[(zone.grade if zone else 3) - 1]
+        lines = [
+            self.text(
+                "card_deadline",
+                acknowledge_s=self._site.response.acknowledge_s[level - 1],
+                arrive_min=f"{arrive_s / 60:g}",
+            )
+        ]
+        if grid is not None and grid.channel is not None:
+            lines.append(self.text("card_radio", number=order.number))
+        if level == 1:
+            lines.append(self.text("card_safety"))
+        return lines
+
+    def _states(self, people: Iterable[tuple[str, Assignment]]) -> list[str]:
+        lines = [
+            self.text("card_line", name=name, state=self.state(assignment))
+            for name, assignment in people
+            if any(s.node is not Node.TOLD for s in assignment.stamps)
+        ]
+        return lines or [self.text("card_nobody")]
+
+    def state(self, assignment: Assignment) -> str:
+        """Return what one person last said, in words, with his reason if he gave one."""
+        last = assignment.stamps[-1].node if assignment.stamps else Node.TOLD
+        said = self.text(f"state_{last.value}")
+        if last is Node.DECLINED and assignment.reason:
+            said += f"（{_plain(assignment.reason)}）"
+        return said
+
+    def buttons(self) -> tuple[tuple[Button, ...], ...]:
+        """Return the rows of buttons of a card that can still be answered."""
+        return tuple(
+            tuple(Button(label=self.text(f"button_{a}"), action=a) for a in row)
+            for row in _BUTTON_ROWS
+        )

@@ -1,0 +1,500 @@
+"""Understanding what people send back and writing it into their timeline.
+
+Rules for whoever edits this file:
+
+1. Nobody is taken at his word: a reply counts only from a person in the register, active, and
+   addressed by the very order it is about. Everything else is refused, reported and kept.
+2. A refusal on the air sounds the same whatever its reason; the reason is in the journal.
+3. The same reply twice changes nothing and is answered like the first.
+"""
+
+import hashlib
+from dataclasses import replace
+
+from gateway.core.alert import Assurance, Medium
+from gateway.core.calling import NOTE_LIFE_US, US, answered_elsewhere, name_of, tell_people
+from gateway.core.effects import AnswerOver, AnswerPress, SendText
+from gateway.core.events import (
+    ButtonPressed,
+    DigitsHeard,
+    MediaReceived,
+    OverHeard,
+    TextReceived,
+)
+from gateway.core.ladder import STATION, climb, follow_facts
+from gateway.core.life import TAKING, reached, standing
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Node,
+    NumberLease,
+    Order,
+    OrderStatus,
+    Page,
+    Stamp,
+)
+from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
+from gateway.core.replies import (
+    NODE_OF_ACTION,
+    Action,
+    AirReply,
+    parse_code,
+    parse_digits,
+    parse_text,
+)
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+# A tone that answers an over later than this would be taken for somebody else's.
+ANSWER_TONE_LIFE_US = 10 * US
+# Guessing on the air (security.md §5): five failures pause a guard number for 15 minutes.
+GUARD_TRIES, GUARD_PAUSE_US = 5, 900 * US
+# Twenty failures in ten minutes make a whole channel's digits unbelievable for a while.
+CHANNEL_TRIES, CHANNEL_PAUSE_US = 20, 600 * US
+# Enrolment codes and strangers (security.md §9), an hour's window.
+CODE_TRIES, STRANGER_TRIES, HOUR_US = 5, 3, 3600 * US
+# An over shorter than this is a kerchunk, not an answer.
+SHORTEST_ANSWER_MS = 400
+# How long after a page an unidentified over is taken for an answer to it.
+ANSWER_WINDOW_US = 20 * US
+
+_RANK = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
+
+
+def apply_reply(
+    draft: Draft,
+    order: Order,
+    person: str,
+    action: Action,
+    *,
+    medium: Medium,
+    assurance: Assurance,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> bool:
+    """Write a reply into its person's timeline; return False when the order is not his."""
+    assignment = draft.find(Assignment, f"{order.id}/{person}")
+    if assignment is None:
+        return False
+    node = NODE_OF_ACTION[action]
+    fresh = _fresh_stamps(draft, assignment, node, medium, assurance)
+    if not fresh:
+        return True
+    reason = reason if node is Node.DECLINED else assignment.reason
+    draft.put(replace(assignment, stamps=(*assignment.stamps, *fresh), reason=reason))
+    draft.report(
+        order,
+        node.value,
+        person=person,
+        medium=medium.value,
+        assurance=assurance.value,
+        detail=detail or (reason if node is Node.DECLINED else None),
+    )
+    answered_elsewhere(draft, order, person)
+    if assignment.role is Role.STATION and node in TAKING:
+        draft.sleep(STATION, order.id)
+    follow_facts(draft, order.id)
+    if node is Node.NEED_HELP:
+        _call_help(draft, order.id, person)
+    return True
+
+
+def _fresh_stamps(
+    draft: Draft, assignment: Assignment, node: Node, medium: Medium, assurance: Assurance
+) -> tuple[Stamp, ...]:
+    """Return the stamps a reply adds: none when it says nothing new, nor better assured."""
+    known = [s for s in standing(assignment) if s.node is node]
+    last = assignment.stamps[-1].node if assignment.stamps else None
+    if node is Node.DECLINED and last is Node.DECLINED:
+        return ()
+    if any(_RANK.get(s.assurance, 9) >= _RANK[assurance] for s in known):
+        return ()
+    stamp = Stamp(node=node, at_us=draft.now_us, medium=medium, assurance=assurance)
+    implied = node in TAKING and node is not Node.ACKNOWLEDGED
+    if implied and not reached(assignment, Node.ACKNOWLEDGED):
+        return (replace(stamp, node=Node.ACKNOWLEDGED), stamp)
+    return (stamp,)
+
+
+def _call_help(draft: Draft, order_id: str, person: str) -> None:
+    """One more guard is wanted: the next rung is called at once and everybody told."""
+    order = draft.find(Order, order_id)
+    if order is None or not order.open:
+        return
+    wanted = replace(order.alert, needs=min(order.alert.needs + 1, 50))
+    order = replace(order, alert=wanted)
+    draft.put(order)
+    tell_people(draft, order, "note_help", privately=True, name=name_of(draft, person))
+    before = order.rung
+    follow_facts(draft, order_id)
+    now = draft.find(Order, order_id)
+    if now is not None and now.open and now.rung == before:
+        climb(draft, order_id, help_wanted=True)
+
+
+# ---- by radio ----
+
+
+def digits_heard(draft: Draft, heard: DigitsHeard) -> None:
+    """Apply a frame from the air, or refuse it; either way its over is answered by a tone."""
+    refusal = _apply_digits(draft, heard)
+    if refusal is not None:
+        key, person, order = refusal
+        if key != "detail_paused":
+            _note_failure(draft, f"channel/{heard.channel}", CHANNEL_PAUSE_US)
+        digits = heard.digits[:12]
+        detail = Wording(draft.site).text(key, digits=digits)
+        draft.report(
+            order, "refused_reply", person=person, medium="radio", assurance="R0", detail=detail
+        )
+    draft.ask(
+        AnswerOver(
+            channel=heard.channel,
+            over=heard.over,
+            accepted=refusal is None,
+            not_after_us=draft.now_us + ANSWER_TONE_LIFE_US,
+        )
+    )
+
+
+Refused = tuple[str, str | None, Order | None]
+
+
+def _apply_digits(draft: Draft, heard: DigitsHeard) -> Refused | None:
+    reply = parse_digits(heard.digits)
+    if reply is None:
+        return ("detail_wrong_code", None, None)
+    person = _who_keyed(draft, reply, heard.ani)
+    source = f"guard/{reply.guard_code or heard.ani}"
+    if _paused(draft, source, GUARD_TRIES, GUARD_PAUSE_US) or _paused(
+        draft, f"channel/{heard.channel}", CHANNEL_TRIES, CHANNEL_PAUSE_US
+    ):
+        return ("detail_paused", None, None)
+    refusal = _apply_air_reply(draft, reply, person)
+    if refusal is not None:
+        _note_failure(draft, source, GUARD_PAUSE_US)
+    elif draft.find(Tries, source) is not None:
+        draft.drop(Tries, source)
+    return refusal
+
+
+def _apply_air_reply(draft: Draft, reply: AirReply, person: Person | None) -> Refused | None:
+    if person is None:
+        return ("detail_unknown_sender", None, None)
+    if not person.active:
+        return ("detail_left", person.id, None)
+    order = (
+        order_of_number(draft, reply.number) if reply.number else only_order_of(draft, person.id)
+    )
+    if order is None or not order.open:
+        return ("detail_stale", person.id, order)
+    applied = apply_reply(
+        draft, order, person.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1
+    )
+    return None if applied else ("detail_not_addressed", person.id, order)
+
+
+def _who_keyed(draft: Draft, reply: AirReply, ani: str | None) -> Person | None:
+    """Return who sent it: the guard number he keyed, else the radio's own id."""
+    if reply.guard_code is not None:
+        person = draft.state.person_of_code(reply.guard_code)
+    else:
+        person = draft.state.person_of_radio(ani) if ani else None
+    return draft.find(Person, person) if person else None
+
+
+def order_of_number(draft: Draft, number: str) -> Order | None:
+    """Return the order that has or lately had a number."""
+    lease = draft.find(NumberLease, number)
+    return draft.find(Order, lease.order) if lease else None
+
+
+def open_orders_of(draft: Draft, person: str) -> list[Order]:
+    """Return the open orders a person has a part in, oldest first."""
+    found = [draft.find(Order, key) for key in draft.state.orders_of(person)]
+    return sorted((o for o in found if o is not None and o.open), key=lambda o: o.opened_us)
+
+
+def only_order_of(draft: Draft, person: str) -> Order | None:
+    """Return a person's one open order, or None when he has none or several."""
+    orders = open_orders_of(draft, person)
+    return orders[0] if len(orders) == 1 else None
+
+
+def over_heard(draft: Draft, heard: OverHeard) -> None:
+    """Note an over that came after a page and said nothing by tone: somebody answered."""
+    if heard.keyed_ms < SHORTEST_ANSWER_MS:
+        return
+    began_us = heard.at_us - heard.keyed_ms * 1000
+    for order_id in list(draft.state.open_orders()):
+        order = draft.find(Order, order_id)
+        if order is None or order.status is not OrderStatus.CALLING:
+            continue
+        if _answers_page(draft, order, heard.channel, began_us):
+            _report_voice(draft, order, heard)
+            return
+
+
+def _answers_page(draft: Draft, order: Order, channel: str, began_us: int) -> bool:
+    """Return whether an over began in a page's answer window and no frame came in it."""
+    for assignment in draft.of_order(Assignment, order.id):
+        if any(s.medium is Medium.RADIO and s.node is not Node.TOLD and s.at_us >= began_us
+               for s in assignment.stamps):  # fmt: skip
+            return False
+    return any(
+        p.channel == channel
+        and p.state == "spoken"
+        and p.ended_us is not None
+        and 0 <= began_us - p.ended_us <= ANSWER_WINDOW_US
+        for p in draft.of_order(Page, order.id)
+    )
+
+
+def _report_voice(draft: Draft, order: Order, heard: OverHeard) -> None:
+    person = draft.state.person_of_radio(heard.ani) if heard.ani else None
+    guards = [a for a in draft.of_order(Assignment, order.id) if a.role is Role.GUARD]
+    key = "detail_answered_radio" if person else "detail_answered_voice"
+    if person is None and len(guards) == 1:
+        person = guards[0].person
+    detail = Wording(draft.site).text(key)
+    draft.report(
+        order, "answered_unidentified", person=person, medium="radio", assurance="R0",
+        detail=detail,
+    )  # fmt: skip
+
+
+# ---- guessing ----
+
+
+def _paused(draft: Draft, source: str, limit: int, window_us: int) -> bool:
+    tries = draft.find(Tries, source)
+    return (
+        tries is not None
+        and tries.count >= limit
+        and draft.now_us - tries.since_us < window_us
+    )
+
+
+def _note_failure(draft: Draft, source: str, window_us: int) -> None:
+    tries = draft.find(Tries, source)
+    if tries is None or draft.now_us - tries.since_us >= window_us:
+        draft.put(Tries(source=source, since_us=draft.now_us, count=1))
+    else:
+        draft.put(replace(tries, count=tries.count + 1))
+
+
+def _account(chat: str, address: str) -> str:
+    """Return an account as a counting source, without the account itself."""
+    return f"{chat}/{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+
+
+# ---- by chat ----
+
+
+def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
+    """Apply a press of a signed button, or tell who pressed why not."""
+    person_id = draft.state.person_of_account(pressed.chat, pressed.address)
+    person = draft.find(Person, person_id) if person_id else None
+    order = draft.find(Order, pressed.order)
+    wording = Wording(draft.site, person.language if person else None)
+    number = order.number if order else "?"
+    if person is None:
+        said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
+    elif not person.active:
+        said, detail = wording.text("answer_left"), "detail_left"
+    elif order is None or not order.open:
+        said, detail = wording.text("answer_closed", number=number), "detail_stale"
+    elif apply_reply(
+        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
+        assurance=Assurance.C2,
+    ):  # fmt: skip
+        state = wording.text(f"state_{NODE_OF_ACTION[Action(pressed.action)].value}")
+        said, detail = wording.text("answer_ok", number=number, state=state), None
+    else:
+        said, detail = wording.text("answer_not_addressed", number=number), "detail_not_addressed"
+    if detail is not None:
+        _refuse_chat(draft, order, person, detail)
+    draft.ask(
+        AnswerPress(
+            chat=pressed.chat,
+            press=pressed.press,
+            text=said,
+            alert=detail is not None,
+            not_after_us=draft.now_us + NOTE_LIFE_US,
+        )
+    )
+
+
+def _refuse_chat(
+    draft: Draft, order: Order | None, person: Person | None, detail: str
+) -> None:
+    draft.report(
+        order,
+        "refused_reply",
+        person=person.id if person else None,
+        medium="chat",
+        detail=Wording(draft.site).text(detail),
+    )
+
+
+def text_received(draft: Draft, text: TextReceived) -> None:
+    """Apply typed words, a one-time code, or answer with what would be right."""
+    person_id = draft.state.person_of_account(text.chat, text.address)
+    person = draft.find(Person, person_id) if person_id else None
+    code = parse_code(text.text) if text.group is None else None
+    if code is not None:
+        _present_code(draft, text, code)
+    elif person is None:
+        _answer_stranger(draft, text)
+    else:
+        _apply_words(draft, text, person)
+
+
+def _say(draft: Draft, text: TextReceived | MediaReceived, words: str) -> None:
+    draft.ask(
+        SendText(
+            chat=text.chat,
+            address=text.group or text.address,
+            text=words,
+            level=2,
+            not_after_us=draft.now_us + NOTE_LIFE_US,
+            reply_to=text.message,
+        )
+    )
+
+
+def _answer_stranger(draft: Draft, text: TextReceived) -> None:
+    """Answer somebody not enrolled three times an hour; then silence."""
+    reply = parse_text(text.text)
+    if reply.action is not None:
+        _refuse_chat(draft, _ordered(draft, reply.number), None, "detail_unknown_sender")
+    source = f"stranger/{_account(text.chat, text.address)}"
+    if text.group is not None or _paused(draft, source, STRANGER_TRIES, HOUR_US):
+        return
+    _note_failure(draft, source, HOUR_US)
+    _say(draft, text, Wording(draft.site).text("answer_not_enrolled"))
+
+
+def _ordered(draft: Draft, number: str | None) -> Order | None:
+    return order_of_number(draft, number) if number else None
+
+
+def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
+    wording = Wording(draft.site, person.language)
+    reply = parse_text(text.text)
+    if reply.action is None:
+        if text.group is None and not open_orders_of(draft, person.id):
+            _say(draft, text, wording.text("answer_help"))
+        return
+    if not person.active:
+        _refuse_chat(draft, None, person, "detail_left")
+        _say(draft, text, wording.text("answer_left"))
+        return
+    order, problem = _order_meant(draft, text, person, reply.number, wording)
+    if order is None:
+        _refuse_chat(draft, None, person, "detail_stale")
+        _say(draft, text, problem)
+        return
+    applied = apply_reply(
+        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1,
+        reason=text.text[:100],
+    )  # fmt: skip
+    if not applied:
+        _refuse_chat(draft, order, person, "detail_not_addressed")
+        _say(draft, text, wording.text("answer_not_addressed", number=order.number))
+        return
+    state = wording.text(f"state_{NODE_OF_ACTION[reply.action].value}")
+    _say(draft, text, wording.text("answer_ok", number=order.number, state=state))
+
+
+def _order_meant(
+    draft: Draft, text: TextReceived, person: Person, number: str | None, wording: Wording
+) -> tuple[Order | None, str]:
+    """Return the order a text is about: the card it answers, its number, his only one."""
+    answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
+    if answered is not None and answered.open:
+        return answered, ""
+    if number is not None:
+        order = order_of_number(draft, number)
+        if order is None:
+            return None, wording.text("answer_no_such", number=number)
+        return (order, "") if order.open else (None, wording.text("answer_closed", number=number))
+    mine = open_orders_of(draft, person.id)
+    if len(mine) == 1:
+        return mine[0], ""
+    if not mine:
+        return None, wording.text("answer_no_order")
+    numbers = "、".join(o.number for o in mine)
+    return None, wording.text("answer_which", numbers=numbers, example=mine[0].number)
+
+
+def order_of_card(
+    draft: Draft, chat: str, address: str, message: str | None
+) -> Order | None:
+    """Return the order whose card a chat message is, or None."""
+    if message is None:
+        return None
+    for card in draft.state.each(Card):
+        if (card.chat, card.address, card.message) == (chat, address, message):
+            return draft.find(Order, card.order)
+    return None
+
+
+def media_received(draft: Draft, media: MediaReceived) -> None:
+    """Tie a photo, a voice note or a position to the order it is about."""
+    person_id = draft.state.person_of_account(media.chat, media.address)
+    person = draft.find(Person, person_id) if person_id else None
+    if person is None or not person.active:
+        _refuse_chat(draft, None, person, "detail_left" if person else "detail_unknown_sender")
+        return
+    order = order_of_card(draft, media.chat, media.group or media.address, media.reply_to)
+    order = order or only_order_of(draft, person.id)
+    kind = Wording(draft.site).text(f"detail_{media.kind}")
+    draft.report(
+        order,
+        "media",
+        person=person.id,
+        medium="chat",
+        assurance="C1",
+        detail=f"{kind} {media.path}" if media.path else kind,
+    )
+
+
+# ---- enrolment ----
+
+
+def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
+    wording = Wording(draft.site)
+    source = f"code/{_account(text.chat, text.address)}"
+    if _paused(draft, source, CODE_TRIES, HOUR_US):
+        _say(draft, text, wording.text("answer_code_tries"))
+        return
+    digest = code_digest(code)
+    for issued in draft.state.each(EnrolmentCode):
+        if issued.code_sha256 == digest and draft.now_us <= issued.expires_us:
+            _enrol(draft, text, issued)
+            return
+    _note_failure(draft, source, HOUR_US)
+    _say(draft, text, wording.text("answer_code_wrong"))
+
+
+def code_digest(code: str) -> str:
+    """Return how a one-time code is kept."""
+    return hashlib.sha256(f"gridcall enrolment {code}".encode()).hexdigest()
+
+
+def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
+    person = draft.find(Person, issued.person)
+    draft.drop(EnrolmentCode, issued.key)
+    if person is None or not person.active:
+        return
+    before = draft.state.person_of_account(text.chat, text.address)
+    if before is not None and before != person.id:
+        draft.drop(Contact, f"{text.chat}/{before}")
+    draft.put(
+        Contact(person=person.id, chat=text.chat, address=text.address, since_us=draft.now_us)
+    )
+    wording = Wording(draft.site, person.language)
+    detail = wording.text("detail_enrolled")
+    draft.report(None, "enrolled", person=person.id, medium="chat", detail=detail)
+    _say(draft, text, wording.text("answer_code_ok", name=person.name))

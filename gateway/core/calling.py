@@ -1,0 +1,416 @@
+"""Addressing people: assignments, pages, cards and deliveries, and taking them back."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from gateway.core.alert import Assurance, Medium
+from gateway.core.delivery import What, advance
+from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
+from gateway.core.life import answered_at_all, takes
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Delivery,
+    DeliveryState,
+    Node,
+    Order,
+    OrderStatus,
+    Page,
+    Path,
+    Stamp,
+)
+from gateway.core.people import Person, Role
+from gateway.core.places import Grid
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+Purpose = Literal["order", "repeat", "update", "stand_down"]
+Rows = tuple[tuple[Button, ...], ...]
+
+US = 1_000_000
+
+# Answers and notes that come later than this would be taken for something else.
+NOTE_LIFE_US = 300 * US
+# A stand-down stays worth hearing long after: guards may still be on their way.
+STAND_DOWN_LIFE_US = 1800 * US
+
+
+def not_after_us(draft: Draft, order: Order) -> int:
+    """Return the moment after which nothing of an order is sent, UTC microseconds."""
+    level = int(order.alert.level)
+    limit_us = order.clock_us + draft.site.response.expire_s[level - 1] * US
+    if order.alert.expires_us is not None:
+        limit_us = min(limit_us, order.alert.expires_us)
+    if not draft.synchronised:
+        return max(limit_us, draft.now_us + draft.site.response.expire_s[level - 1] * US)
+    return limit_us
+
+
+def grids_of(draft: Draft, order: Order) -> list[Grid]:
+    """Return the grids an order addresses that the settings still know."""
+    return [g for i in order.grids if (g := draft.site.grids.get(i)) is not None]
+
+
+def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: int) -> None:
+    """Address guards on the channel and in the group of their grid, and each one privately."""
+    for guard in guards:
+        _assign(draft, order, guard, Role.GUARD, rung)
+    purpose: Purpose = "order" if rung == 0 else "repeat"
+    for channel, listeners in channels_of(draft, order, guards).items():
+        page_channel(draft, order, channel, purpose, listeners, rung=rung)
+    for grid in grids_of(draft, order):
+        _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
+    for guard in guards:
+        _post_private_cards(draft, order, guard)
+
+
+def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung: int) -> bool:
+    """Address a station or a manager; return whether there is any way to reach him."""
+    contacts = draft.state.contacts_of(person.id)
+    if not contacts:
+        return False
+    _assign(draft, order, person, role, rung)
+    _post_private_cards(draft, order, person)
+    return True
+
+
+def _assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) -> None:
+    assignment = Assignment(order=order.id, person=person.id, role=role, rung=rung)
+    if draft.find(Assignment, assignment.key) is None:
+        draft.put(assignment)
+
+
+def channels_of(
+    draft: Draft, order: Order, guards: Iterable[Person]
+) -> dict[str, list[Person]]:
+    """Return who listens on which channel: the one of his first addressed grid that has one."""
+    found: dict[str, list[Person]] = {}
+    for guard in guards:
+        for grid in grids_of(draft, order):
+            if grid.id in guard.grids and grid.channel is not None:
+                found.setdefault(grid.channel, []).append(guard)
+                break
+    return found
+
+
+def page_channel(
+    draft: Draft,
+    order: Order,
+    channel: str,
+    purpose: Purpose,
+    listeners: Iterable[Person],
+    *,
+    rung: int,
+    help_wanted: bool = False,
+) -> None:
+    """Ask for one transmission; a channel without a licence entry says so instead."""
+    wording = Wording(draft.site)
+    known = draft.site.channels.get(channel)
+    if known is None or not known.transmits:
+        name = known.name if known else channel
+        draft.report(
+            order, "warning", detail=wording.text("detail_no_transmit", channel=name)
+        )
+        return
+    page = Page(
+        id=f"p{draft.next_id('page')}",
+        order=order.id,
+        channel=channel,
+        state="queued",
+        rung=rung,
+        purpose=purpose,
+    )
+    draft.put(page)
+    if purpose in ("order", "repeat"):
+        for person in listeners:
+            draft.put(
+                Delivery(order=order.id, person=person.id, medium=Medium.RADIO, via=page.id)
+            )
+    text = {
+        "order": wording.say_order(order),
+        "repeat": wording.say_order(order, repeat=True),
+        "update": wording.say_update(order),
+        "stand_down": wording.say_stand_down(order),
+    }[purpose]
+    life_us = (
+        draft.now_us + STAND_DOWN_LIFE_US
+        if purpose == "stand_down"
+        else not_after_us(draft, order)
+    )
+    draft.ask(
+        PageChannel(
+            page=page.id,
+            channel=channel,
+            order=order.id,
+            level=int(order.alert.level),
+            number=order.number,
+            text=wording.say_help(order) if help_wanted else text,
+            language=wording.language,
+            exercise=order.alert.exercise,
+            not_after_us=life_us,
+        )
+    )
+
+
+def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Person]) -> None:
+    group = draft.site.chat_groups.get(grid.chat) if grid.chat else None
+    if group is None:
+        return
+    for card in draft.of_order(Card, order.id):
+        if card.person is None and (card.chat, card.address) == (group.chat, group.address):
+            return
+    card = _new_card(draft, order, group.chat, group.address, None)
+    for guard in guards:
+        if all(c.chat != group.chat for c in draft.state.contacts_of(guard.id)):
+            draft.put(
+                Delivery(order=order.id, person=guard.id, medium=Medium.CHAT, via=card.id)
+            )
+
+
+def _post_private_cards(draft: Draft, order: Order, person: Person) -> None:
+    for contact in draft.state.contacts_of(person.id):
+        if any(
+            c.person == person.id and c.chat == contact.chat
+            for c in draft.of_order(Card, order.id)
+        ):
+            continue
+        card = _new_card(draft, order, contact.chat, contact.address, person)
+        draft.put(Delivery(order=order.id, person=person.id, medium=Medium.CHAT, via=card.id))
+
+
+def _new_card(
+    draft: Draft, order: Order, chat: str, address: str, person: Person | None
+) -> Card:
+    card = Card(
+        id=f"c{draft.next_id('card')}",
+        order=order.id,
+        chat=chat,
+        address=address,
+        person=None if person is None else person.id,
+    )
+    text, buttons = _face(draft, order, card, None)
+    draft.put(replace(card, shown=_digest(text, buttons)))
+    draft.ask(
+        PostCard(
+            card=card.id,
+            chat=chat,
+            address=address,
+            private=person is not None,
+            order=order.id,
+            text=text,
+            buttons=buttons,
+            level=int(order.alert.level),
+            not_after_us=not_after_us(draft, order),
+        )
+    )
+    return card
+
+
+def _digest(text: str, buttons: Rows) -> str:
+    shown = text + "".join(b.action for row in buttons for b in row)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
+    """Return what a card shows now: a group's lists everybody, a person's own only him."""
+    people = draft.of_order(Assignment, order.id)
+    heading = None
+    wording = Wording(draft.site)
+    if card.person is not None:
+        people = [a for a in people if a.person == card.person]
+        person = draft.find(Person, card.person)
+        wording = Wording(draft.site, person.language if person else None)
+        role = people[0].role if people else Role.GUARD
+        heading = {
+            Role.GUARD: wording.text("card_private", name=person.name if person else ""),
+            Role.STATION: wording.text("card_station"),
+            Role.MANAGER: wording.text("card_manager"),
+        }[role]
+    named = [(name_of(draft, a.person), a) for a in people]
+    text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording))
+    return text, wording.buttons() if order.open else ()
+
+
+def _ending(order: Order, wording: Wording) -> str | None:
+    if order.status is OrderStatus.CANCELLED:
+        return wording.text("card_cancelled", reason=order.outcome or "")
+    if order.status is OrderStatus.CLOSED:
+        return wording.text("card_closed", result=order.outcome or "")
+    return None
+
+
+def name_of(draft: Draft, person: str) -> str:
+    """Return a person's name, or his id when the register does not know him."""
+    found = draft.find(Person, person)
+    return found.name if found else person
+
+
+def refresh_cards(draft: Draft, order: Order) -> None:
+    """Ask for an edit of every posted card whose face has changed."""
+    for card in draft.of_order(Card, order.id):
+        if card.state == "posted" and card.message is not None:
+            refresh_card(draft, order, card)
+
+
+def refresh_card(draft: Draft, order: Order, card: Card) -> None:
+    """Ask for an edit of one posted card if its face has changed."""
+    text, buttons = _face(draft, order, card, None)
+    shown = _digest(text, buttons)
+    if shown == card.shown or card.message is None:
+        return
+    draft.put(replace(card, shown=shown))
+    draft.ask(
+        EditCard(
+            card=card.id,
+            chat=card.chat,
+            address=card.address,
+            message=card.message,
+            private=card.person is not None,
+            order=order.id,
+            text=text,
+            buttons=buttons,
+            level=int(order.alert.level),
+            not_after_us=draft.now_us + STAND_DOWN_LIFE_US,
+        )
+    )
+
+
+def tell_people(draft: Draft, order: Order, key: str, *, privately: bool, **gaps: object) -> None:
+    """Write a line under the order's cards, in the groups and, if asked, to each person."""
+    for card in draft.of_order(Card, order.id):
+        if card.state not in ("posted", "queued") or (card.person is not None and not privately):
+            continue
+        person = draft.find(Person, card.person) if card.person else None
+        wording = Wording(draft.site, person.language if person else None)
+        _write_under(draft, order, card, wording.text(key, number=order.number, **gaps))
+
+
+def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:
+    """Write a line under one person's own cards of an order."""
+    found = draft.find(Person, person)
+    wording = Wording(draft.site, found.language if found else None)
+    for card in draft.of_order(Card, order.id):
+        if card.person == person and card.state in ("posted", "queued"):
+            _write_under(draft, order, card, wording.text(key, number=order.number, **gaps))
+
+
+def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:
+    draft.ask(
+        SendText(
+            chat=card.chat,
+            address=card.address,
+            text=text,
+            level=int(order.alert.level),
+            not_after_us=draft.now_us + NOTE_LIFE_US,
+            reply_to=card.message,
+        )
+    )
+
+
+def told(draft: Draft, order: Order, via: str, medium: Medium) -> None:
+    """Note that what carried these deliveries has gone out: their people are told."""
+    for delivery in draft.of_order(Delivery, order.id):
+        state = advance(delivery.state, "sent")
+        if delivery.via != via or state is delivery.state:
+            continue
+        draft.put(replace(delivery, state=state))
+        _stamp_told(draft, order, delivery.person, medium)
+
+
+def _stamp_told(draft: Draft, order: Order, person: str, medium: Medium) -> None:
+    assignment = draft.find(Assignment, f"{order.id}/{person}")
+    if assignment is None or any(
+        s.node is Node.TOLD and s.medium is medium for s in assignment.stamps
+    ):
+        return
+    stamp = Stamp(
+        node=Node.TOLD, at_us=draft.now_us, medium=medium, assurance=Assurance.M
+    )
+    # Told goes in front: what he said himself stays last, where his present state is read.
+    draft.put(replace(assignment, stamps=(stamp, *assignment.stamps)))
+    draft.report(order, "told", person=person, medium=medium.value, assurance="M")
+
+
+def end_deliveries(draft: Draft, order: Order, via: str, what: What, reason: str) -> None:
+    """Note that what carried these deliveries failed, expired or was taken back."""
+    for delivery in draft.of_order(Delivery, order.id):
+        if delivery.via == via and delivery.state is DeliveryState.PENDING:
+            draft.put(replace(delivery, state=advance(delivery.state, what), reason=reason))
+
+
+def answered_elsewhere(draft: Draft, order: Order, person: str) -> None:
+    """Withdraw what still waits to reach a person who has answered, and what serves nobody."""
+    for delivery in draft.of_order(Delivery, order.id):
+        if delivery.person == person and delivery.state is DeliveryState.PENDING:
+            draft.put(
+                replace(delivery, state=advance(delivery.state, "answered"))
+            )
+    withdraw_pages(draft, order, reason="answered", all_of_them=False)
+
+
+def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool) -> None:
+    """Withdraw the order's queued pages: all, or those that nobody needs any more.
+
+    A page of level 1 is spoken even so: everybody near by should know.
+    """
+    pending = {
+        d.via
+        for d in draft.of_order(Delivery, order.id)
+        if d.state is DeliveryState.PENDING and not _satisfied(draft, order, d.person)
+    }
+    for page in draft.of_order(Page, order.id):
+        if page.state != "queued" or (not all_of_them and page.id in pending):
+            continue
+        spared = order.alert.level == 1 or page.purpose not in ("order", "repeat")
+        if spared and not all_of_them:
+            continue
+        draft.put(replace(page, state="withdrawn", ended_us=draft.now_us))
+        end_deliveries(draft, order, page.id, "withdrawn", reason)
+        draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
+
+
+def _satisfied(draft: Draft, order: Order, person: str) -> bool:
+    """Return whether nothing need be said to a person: he answered, or others are enough."""
+    assignments = draft.of_order(Assignment, order.id)
+    if any(a.person == person and answered_at_all(a) for a in assignments):
+        return True
+    level = order.alert.level
+    takers = [a for a in assignments if a.role is Role.GUARD and takes(a, level)]
+    return len(takers) >= order.alert.needs
+
+
+def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
+    """Call off everybody who was told: on the channels that spoke, in groups, privately."""
+    channels = {
+        p.channel
+        for p in draft.of_order(Page, order.id)
+        if p.state in ("spoken", "on_air")
+    }
+    withdraw_pages(draft, order, reason=reason, all_of_them=True)
+    for channel in sorted(channels):
+        page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
+    tell_people(draft, order, "note_cancel", privately=True, reason=reason)
+    for assignment in draft.of_order(Assignment, order.id):
+        last = assignment.stamps[-1].node if assignment.stamps else None
+        if last in (Node.DECLINED, Node.RELEASED, None):
+            continue
+        stamp = Stamp(
+            node=Node.RELEASED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
+        )
+        draft.put(replace(assignment, stamps=(*assignment.stamps, stamp)))
+        draft.report(order, "released", person=assignment.person, medium="centre")
+
+
+def ways_down(draft: Draft, order: Order) -> bool:
+    """Return whether neither a channel nor a chat of this order's grids works now."""
+    paths = set()
+    for grid in grids_of(draft, order):
+        if grid.channel is not None:
+            paths.add(f"channel:{grid.channel}")
+        if grid.chat is not None:
+            paths.add(f"chat:{grid.chat.split('/')[0]}")
+    return bool(paths) and all(
+        (found := draft.find(Path, p)) is not None and not found.up for p in paths
+    )

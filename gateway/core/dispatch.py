@@ -1,0 +1,618 @@
+"""One step of the engine: what an event changes and what it asks of the outside.
+
+Rules for whoever edits this file:
+
+1. :func:`step` is pure: the same state, site and event give the same outcome.
+2. An event that fits nothing changes nothing; it is in the journal all the same.
+3. Nothing is decided when changes are folded: every decision is made here, once.
+
+The edges of an order's life are the table in ``gateway.core.life``; who is called and written
+to is ``calling``; the clocks are ``ladder``; what people answer is ``answering``.
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.core.alert import Alert, AlertKind, Assurance, Medium
+from gateway.core.answering import (
+    apply_reply,
+    button_pressed,
+    digits_heard,
+    media_received,
+    over_heard,
+    text_received,
+)
+from gateway.core.calling import (
+    US,
+    call_guards,
+    call_person,
+    end_deliveries,
+    grids_of,
+    not_after_us,
+    page_channel,
+    refresh_card,
+    refresh_cards,
+    stand_down,
+    tell_people,
+    told,
+    ways_down,
+)
+from gateway.core.effects import Effect, Receipt
+from gateway.core.events import (
+    AlertReceived,
+    ButtonPressed,
+    CardFailed,
+    CardPosted,
+    DigitsHeard,
+    EnrolmentIssued,
+    Event,
+    InputRefused,
+    MediaReceived,
+    OrderActed,
+    OverHeard,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+    PathChanged,
+    PersonLeft,
+    RecordingKept,
+    RegisterSeeded,
+    SettingsReloaded,
+    Started,
+    TextReceived,
+    TimerFired,
+)
+from gateway.core.ladder import climb, clock_due, follow_facts, start_clocks, stop_clocks
+from gateway.core.life import LIFE, Trigger
+from gateway.core.order import (
+    AlertKey,
+    Assignment,
+    Card,
+    Change,
+    Counter,
+    NumberLease,
+    Order,
+    OrderStatus,
+    Page,
+    Path,
+    Timer,
+)
+from gateway.core.people import Contact, EnrolmentCode, Person, Role
+from gateway.core.places import Site
+from gateway.core.replies import Action
+from gateway.core.routing import find_grid, guards_on_duty
+from gateway.core.state import Draft, State
+from gateway.core.wording import Wording
+
+# An order number is not used again for a day after the close, so that a late reply cannot
+# reach another order.
+NUMBER_REST_US = 24 * 3600 * US
+# How long a cancel that came before its alert is remembered.
+TOMBSTONE_US = 24 * 3600 * US
+# Two-digit numbers run from 10, so that none begins with a zero that is easily left out.
+FIRST_NUMBER, LAST_TWO_DIGITS, LAST_THREE_DIGITS = 10, 99, 999
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one step came to."""
+
+    changes: tuple[Change, ...]
+    effects: tuple[Effect, ...]
+
+
+def step(state: State, site: Site, event: Event, *, synchronised: bool = True) -> Outcome:
+    """Return what an event changes and asks for; the state itself is not touched."""
+    draft = Draft(state, site, event.at_us, synchronised=synchronised)
+    _take(draft, event)
+    return Outcome(tuple(draft.changes), tuple(draft.effects))
+
+
+def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind of event
+    match event:
+        case AlertReceived():
+            _alert_received(draft, event)
+        case OrderActed():
+            _order_acted(draft, event)
+        case DigitsHeard():
+            digits_heard(draft, event)
+        case OverHeard():
+            over_heard(draft, event)
+        case ButtonPressed():
+            button_pressed(draft, event)
+        case TextReceived():
+            text_received(draft, event)
+        case MediaReceived():
+            media_received(draft, event)
+        case PageWaited() | PageStarted() | PageSpoken() | PageFailed() | RecordingKept():
+            _page_event(draft, event)
+        case CardPosted() | CardFailed():
+            _card_event(draft, event)
+        case TimerFired():
+            _timer_fired(draft, event)
+        case PathChanged():
+            _path_changed(draft, event)
+        case RegisterSeeded() | EnrolmentIssued() | PersonLeft():
+            _register_event(draft, event)
+        case Started() | SettingsReloaded() | InputRefused():
+            pass  # kept in the journal; nothing hangs on them
+
+
+# ---- alerts ----
+
+
+def _alert_received(draft: Draft, received: AlertReceived) -> None:
+    alert = received.alert
+    draft.synchronised = draft.synchronised and received.synchronised
+    match alert.kind:
+        case AlertKind.ALERT:
+            _raise(draft, received)
+        case AlertKind.UPDATE:
+            _update(draft, received)
+        case AlertKind.CANCEL:
+            _cancel(draft, received)
+
+
+def _prior(draft: Draft, received: AlertReceived) -> AlertKey | None:
+    """Return what became of this (sender, id) before, from memory or as the event tells."""
+    alert = received.alert
+    found = draft.find(AlertKey, f"{alert.sender}\n{alert.id}")
+    if found is None and received.prior_sha256:
+        found = AlertKey(
+            sender=alert.sender,
+            id=alert.id,
+            sha256=received.prior_sha256,
+            order=received.prior_order,
+            number=received.prior_number,
+        )
+    return found
+
+
+def _answer(
+    draft: Draft,
+    alert: Alert,
+    status: str,
+    *,
+    order: Order | None = None,
+    key: AlertKey | None = None,
+    reason: str | None = None,
+) -> None:
+    assert status in ("accepted", "duplicate", "conflict", "refused")
+    draft.ask(
+        Receipt(
+            status=status,  # type: ignore[arg-type]  # asserted above
+            sender=alert.sender,
+            id=alert.id,
+            order=order.id if order else (key.order if key else None),
+            number=order.number if order else (key.number if key else None),
+            reason=reason,
+            flags=order.flags if order else (),
+        )
+    )
+
+
+def _raise(draft: Draft, received: AlertReceived) -> None:
+    alert = received.alert
+    prior = _prior(draft, received)
+    if prior is not None and prior.order is not None:
+        same = prior.sha256 == alert.body_sha256
+        reason = None if same else "the same (sender, id) came before with another body"
+        _answer(draft, alert, "duplicate" if same else "conflict", key=prior, reason=reason)
+        return
+    if prior is not None:
+        _bury(draft, alert)
+        return
+    _open_order(draft, received, flags=())
+
+
+def _bury(draft: Draft, alert: Alert) -> None:
+    """Accept an alert that was cancelled before it came, and send nothing of it."""
+    detail = Wording(draft.site).text("detail_cancelled_before")
+    draft.report(None, "cancelled", medium="centre", detail=f"{alert.id}: {detail}")
+    _answer(draft, alert, "accepted", reason=detail)
+
+
+def _open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]) -> None:
+    alert = received.alert
+    order_id = f"o{draft.next_id('order')}"
+    grid = find_grid(draft.site, alert)
+    skewed = abs(received.at_us - alert.sent_us) > draft.site.response.clock_skew_s * US
+    flags = (*flags, *(["clock_skew"] if skewed else []), *(["no_grid"] if grid is None else []))
+    order = Order(
+        id=order_id,
+        number=_take_number(draft, order_id),
+        status=OrderStatus.CALLING,
+        alert=alert,
+        grids=() if grid is None else (grid,),
+        opened_us=received.at_us,
+        clock_us=received.at_us if skewed else alert.sent_us,
+        flags=flags,
+        settings=draft.site.version,
+    )
+    draft.put(order)
+    draft.put(
+        AlertKey(
+            sender=alert.sender,
+            id=alert.id,
+            sha256=alert.body_sha256,
+            order=order.id,
+            number=order.number,
+            at_us=received.at_us,
+        )
+    )
+    draft.report(order, "accepted", medium="centre", assurance="M", detail=_notes(draft, order))
+    if draft.synchronised and received.at_us > not_after_us(draft, order):
+        _expired_on_arrival(draft, order)
+    else:
+        _call_first(draft, order)
+    order = draft.find(Order, order_id) or order
+    _answer(draft, alert, "accepted", order=order)
+
+
+def _notes(draft: Draft, order: Order) -> str | None:
+    wording = Wording(draft.site)
+    notes = [wording.text("detail_exercise")] if order.alert.exercise else []
+    if "clock_skew" in order.flags:
+        notes.append(wording.text("detail_clock"))
+    return "；".join(notes) or None
+
+
+def _take_number(draft: Draft, order_id: str) -> str:
+    """Return a number that no order has had for a day: the next free one in the round."""
+    last = draft.find(Counter, "number")
+    start = FIRST_NUMBER if last is None else last.value + 1
+    two = [n for n in range(FIRST_NUMBER, LAST_TWO_DIGITS + 1)]
+    begin = (start - FIRST_NUMBER) % len(two)
+    for n in (*two[begin:], *two[:begin], *range(LAST_TWO_DIGITS + 1, LAST_THREE_DIGITS + 1)):
+        number = str(n)
+        lease = draft.find(NumberLease, number)
+        if lease is not None and not (
+            lease.free_us is not None and lease.free_us <= draft.now_us
+        ):
+            continue
+        if lease is not None:
+            draft.drop(NumberLease, number)
+        if n <= LAST_TWO_DIGITS:
+            draft.put(Counter(name="number", value=n))
+        draft.put(NumberLease(number=number, order=order_id))
+        return number
+    # A thousand orders open at once: the number is no more unique on the air, the id still is.
+    return order_id.removeprefix("o")
+
+
+def _expired_on_arrival(draft: Draft, order: Order) -> None:
+    order = replace(order, flags=(*order.flags, "expired"))
+    draft.put(order)
+    detail = Wording(draft.site).text("detail_expired_before")
+    draft.report(order, "unanswered", medium="clock", detail=detail)
+
+
+def _call_first(draft: Draft, order: Order) -> None:
+    """Call the guards of the grid and the station at the same moment; start the clocks."""
+    guards = []
+    for grid in order.grids:
+        guards += guards_on_duty(draft.state, draft.site, grid, draft.now_us)
+    call_guards(draft, order, guards, rung=0)
+    _call_station(draft, order)
+    start_clocks(draft, order)
+    wording = Wording(draft.site)
+    if not order.grids:
+        draft.report(order, "nobody", detail=wording.text("detail_no_grid"))
+    elif not guards:
+        draft.put(replace(order, flags=(*order.flags, "nobody")))
+        draft.report(order, "nobody", detail=wording.text("detail_nobody"))
+        climb(draft, order.id)
+    elif ways_down(draft, order):
+        draft.report(order, "warning", detail=wording.text("detail_no_way"))
+
+
+def _call_station(draft: Draft, order: Order) -> None:
+    for grid in grids_of(draft, order)[:1]:
+        station = draft.find(Person, grid.station) if grid.station else None
+        if station is None:
+            continue
+        if not call_person(draft, order, station, Role.STATION, rung=0):
+            detail = Wording(draft.site).text("detail_station_unreachable")
+            draft.report(order, "warning", person=station.id, detail=detail)
+
+
+# ---- amendments ----
+
+
+def _seen_message(draft: Draft, alert: Alert) -> bool:
+    """Note an amendment by its digest; return whether the very same came before."""
+    key = AlertKey(
+        sender=alert.sender,
+        id=f"{alert.id}\n{alert.kind.value}\n{alert.body_sha256[:16]}",
+        sha256=alert.body_sha256,
+        order=None,
+        at_us=draft.now_us,
+    )
+    if draft.find(AlertKey, key.key) is not None:
+        return True
+    draft.put(key)
+    return False
+
+
+def _live_order(draft: Draft, prior: AlertKey | None) -> Order | None:
+    return draft.find(Order, prior.order) if prior is not None and prior.order else None
+
+
+def _update(draft: Draft, received: AlertReceived) -> None:
+    alert = received.alert
+    prior = _prior(draft, received)
+    if _seen_message(draft, alert):
+        _answer(draft, alert, "duplicate", key=prior)
+        return
+    if prior is None:
+        # A lost alert must not lose the call (dispatch.md d.1).
+        fresh = replace(received, alert=replace(alert, kind=AlertKind.ALERT))
+        _open_order(draft, fresh, flags=("update_first",))
+        return
+    order = _live_order(draft, prior)
+    if order is None or not order.open:
+        _answer(draft, alert, "refused", key=prior, reason="the order is closed")
+        return
+    _amend(draft, order, alert)
+    _answer(draft, alert, "accepted", order=draft.find(Order, order.id))
+
+
+def _amend(draft: Draft, order: Order, alert: Alert) -> None:
+    raised = alert.level < order.alert.level
+    kept = replace(alert, kind=AlertKind.ALERT, needs=max(alert.needs, 1))
+    order = replace(
+        order,
+        alert=kept,
+        revision=order.revision + 1,
+        clock_us=draft.now_us if raised else order.clock_us,
+    )
+    draft.put(order)
+    draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
+    _tell_amendment(draft, order)
+    if raised:
+        start_clocks(draft, order)
+    _move(draft, order)
+    follow_facts(draft, order.id)
+
+
+def _tell_amendment(draft: Draft, order: Order) -> None:
+    channels = sorted({p.channel for p in draft.of_order(Page, order.id)})
+    for channel in channels:
+        page_channel(draft, order, channel, "update", (), rung=order.rung)
+    tell_people(draft, order, "note_update", privately=True, text=order.alert.text)
+
+
+def _move(draft: Draft, order: Order) -> None:
+    """Call the guards of a new grid when an amendment moves the order there."""
+    grid = find_grid(draft.site, order.alert)
+    if grid is None or grid in order.grids:
+        return
+    order = replace(order, grids=(grid, *order.grids))
+    draft.put(order)
+    called = {a.person for a in draft.of_order(Assignment, order.id)}
+    fresh = [
+        g
+        for g in guards_on_duty(draft.state, draft.site, grid, draft.now_us)
+        if g.id not in called
+    ]
+    call_guards(draft, order, fresh, rung=0)
+    _call_station(draft, order)
+
+
+def _cancel(draft: Draft, received: AlertReceived) -> None:
+    alert = received.alert
+    prior = _prior(draft, received)
+    if prior is None:
+        tombstone = AlertKey(
+            sender=alert.sender, id=alert.id, sha256=alert.body_sha256, order=None,
+            at_us=draft.now_us,
+        )  # fmt: skip
+        draft.put(tombstone)
+        draft.report(None, "cancelled", medium="centre", detail=alert.id)
+        _answer(draft, alert, "accepted", key=tombstone, reason="cancelled before it came")
+        return
+    order = _live_order(draft, prior)
+    if order is None or not order.open:
+        _answer(draft, alert, "duplicate", key=prior)
+        return
+    reason = alert.text or Wording(draft.site).text("detail_cancelled_by_centre")
+    _end(draft, order, Trigger.CANCELLED, reason)
+    _answer(draft, alert, "accepted", order=draft.find(Order, order.id))
+
+
+def _end(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> None:
+    """End an order: its clocks stop, its number rests a day, its people are told."""
+    status = LIFE[order.status].get(trigger)
+    if status is None:
+        return
+    order = replace(order, status=status, closed_us=draft.now_us, outcome=outcome)
+    draft.put(order)
+    stop_clocks(draft, order)
+    lease = draft.find(NumberLease, order.number)
+    if lease is not None:
+        draft.put(replace(lease, free_us=draft.now_us + NUMBER_REST_US))
+    if trigger is Trigger.CANCELLED:
+        draft.report(order, "cancelled", medium="centre", assurance="M", detail=outcome)
+        stand_down(draft, order, reason=outcome)
+    else:
+        draft.report(order, "closed", medium="centre", assurance="H", detail=outcome)
+    refresh_cards(draft, order)
+
+
+def _order_acted(draft: Draft, acted: OrderActed) -> None:
+    order = draft.find(Order, acted.order)
+    if order is None or not order.open:
+        reason = f"order {acted.order} is not open"
+        draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
+        return
+    if acted.act == "confirm":
+        _confirm(draft, order, acted)
+        return
+    outcome = acted.result or acted.act
+    if acted.act == "stand_down":
+        _end(draft, order, Trigger.CANCELLED, outcome)
+    else:
+        _end(draft, order, Trigger.CLOSED, outcome)
+    _answer_act(draft, acted, order)
+
+
+def _answer_act(draft: Draft, acted: OrderActed, order: Order) -> None:
+    draft.ask(
+        Receipt(
+            status="accepted", sender=acted.by, id=acted.order, order=order.id,
+            number=order.number,
+        )  # fmt: skip
+    )
+
+
+_CONFIRMED: dict[str, Action] = {
+    "acknowledged": Action.ACKNOWLEDGE,
+    "en_route": Action.EN_ROUTE,
+    "arrived": Action.ARRIVED,
+    "done": Action.DONE,
+}
+
+
+def _confirm(draft: Draft, order: Order, acted: OrderActed) -> None:
+    """Take a voice that a dispatcher recognised for a person's answer."""
+    detail = Wording(draft.site).text("detail_confirmed", by=acted.by)
+    applied = acted.person is not None and apply_reply(
+        draft, order, acted.person, _CONFIRMED[acted.node], medium=Medium.CENTRE,
+        assurance=Assurance.H, detail=detail,
+    )  # fmt: skip
+    if applied:
+        _answer_act(draft, acted, order)
+        return
+    reason = f"person {acted.person} is not addressed by order {order.number}"
+    draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
+
+
+# ---- what became of pages and cards ----
+
+
+def _page_event(
+    draft: Draft,
+    event: PageWaited | PageStarted | PageSpoken | PageFailed | RecordingKept,
+) -> None:
+    key = event.what if isinstance(event, RecordingKept) else event.page
+    page = draft.find(Page, key)
+    order = draft.find(Order, page.order) if page else None
+    if page is None or order is None:
+        return
+    wording = Wording(draft.site)
+    match event:
+        case PageWaited():
+            detail = wording.text("detail_waiting", reason=event.reason)
+            draft.report(order, "waiting", medium="radio", detail=detail)
+        case PageStarted():
+            draft.put(replace(page, state="on_air", started_us=event.at_us))
+        case PageSpoken():
+            draft.put(
+                replace(page, state="spoken", ended_us=event.at_us, recording=event.recording)
+            )
+            told(draft, order, page.id, Medium.RADIO)
+            follow_facts(draft, order.id)
+        case PageFailed():
+            _page_failed(draft, order, page, event)
+        case RecordingKept():
+            draft.put(replace(page, recording=event.path))
+
+
+def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> None:
+    if page.state in ("spoken", "failed", "expired"):
+        return
+    draft.put(replace(page, state=failed.state, ended_us=failed.at_us))
+    end_deliveries(draft, order, page.id, failed.state, failed.reason)
+    if failed.state == "withdrawn":
+        return
+    key = "detail_page_expired" if failed.state == "expired" else "detail_page_failed"
+    detail = Wording(draft.site).text(key, reason=failed.reason)
+    draft.report(order, "warning", medium="radio", detail=detail)
+
+
+def _card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
+    card = draft.find(Card, event.card)
+    order = draft.find(Order, card.order) if card else None
+    if card is None or order is None:
+        return
+    if isinstance(event, CardPosted):
+        card = replace(card, state="posted", message=event.message)
+        draft.put(card)
+        told(draft, order, card.id, Medium.CHAT)
+        refresh_card(draft, order, card)
+        return
+    if card.state == "queued":
+        draft.put(replace(card, state=event.state))
+        end_deliveries(draft, order, card.id, event.state, event.reason)
+    detail = Wording(draft.site).text(f"detail_card_{event.state}", reason=event.reason)
+    draft.report(order, "warning", person=card.person, medium="chat", detail=detail)
+
+
+# ---- clocks, paths, register ----
+
+
+def _timer_fired(draft: Draft, fired: TimerFired) -> None:
+    timer = draft.find(Timer, fired.timer)
+    if timer is not None:
+        clock_due(draft, timer)
+
+
+def _path_changed(draft: Draft, changed: PathChanged) -> None:
+    before = draft.find(Path, changed.path)
+    if before is not None and before.up == changed.up:
+        return
+    draft.put(
+        Path(id=changed.path, up=changed.up, since_us=changed.at_us, reason=changed.reason)
+    )
+    wording = Wording(draft.site)
+    if changed.up:
+        if before is not None:
+            draft.report(None, "health", detail=wording.text("detail_path_up", path=changed.path))
+        return
+    key = "detail_chat_down" if changed.path.startswith("chat:") else "detail_channel_down"
+    detail = wording.text(key, path=changed.path, reason=changed.reason or "")
+    draft.report(None, "health", detail=detail)
+    for order_id in list(draft.state.open_orders()):
+        order = draft.find(Order, order_id)
+        if order is not None and ways_down(draft, order):
+            draft.report(order, "warning", detail=wording.text("detail_no_way"))
+
+
+def _register_event(
+    draft: Draft, event: RegisterSeeded | EnrolmentIssued | PersonLeft
+) -> None:
+    match event:
+        case RegisterSeeded():
+            for person in event.people:
+                draft.put(person)
+            for contact in event.contacts:
+                draft.put(contact)
+        case EnrolmentIssued():
+            draft.put(
+                EnrolmentCode(
+                    person=event.person,
+                    code_sha256=event.code_sha256,
+                    expires_us=event.expires_us,
+                )
+            )
+        case PersonLeft():
+            _leave(draft, event)
+
+
+def _leave(draft: Draft, left: PersonLeft) -> None:
+    """Take a person off every medium at once; his open orders look for somebody else."""
+    person = draft.find(Person, left.person)
+    if person is None:
+        return
+    reason = Wording(draft.site).text("detail_left")
+    for order_id in sorted(draft.state.orders_of(person.id)):
+        order = draft.find(Order, order_id)
+        if order is not None and order.open:
+            apply_reply(
+                draft, order, person.id, Action.CANNOT_COME, medium=Medium.CENTRE,
+                assurance=Assurance.H, reason=reason,
+            )  # fmt: skip
+    draft.put(replace(person, active=False))
+    draft.drop(EnrolmentCode, person.id)
+    for contact in draft.state.contacts_of(person.id):
+        draft.drop(Contact, contact.key)

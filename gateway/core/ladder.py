@@ -1,0 +1,241 @@
+"""The clocks of an order and the rungs it climbs while too few have answered."""
+
+from dataclasses import replace
+
+from gateway.core.calling import (
+    US,
+    call_guards,
+    call_person,
+    channels_of,
+    grids_of,
+    not_after_us,
+    page_channel,
+    refresh_cards,
+    tell_people,
+    tell_person,
+    withdraw_pages,
+)
+from gateway.core.escalation import RungKind
+from gateway.core.life import LIFE, Trigger, answered_at_all, reached, takes, trigger_of
+from gateway.core.order import Assignment, Node, Order, OrderStatus, Timer
+from gateway.core.people import Person, Role
+from gateway.core.places import ring
+from gateway.core.routing import guards_on_duty
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+LADDER, STATION, ARRIVE, WARN = "ladder", "station", "arrive", "warn"
+
+
+def start_clocks(draft: Draft, order: Order) -> None:
+    """Ask to be woken for the acknowledgement, the station and the arrival."""
+    response = draft.site.response
+    level = int(order.alert.level)
+    draft.wake(LADDER, order.id, order.clock_us + response.acknowledge_s[level - 1] * US)
+    if any(a.role is Role.STATION for a in draft.of_order(Assignment, order.id)):
+        draft.wake(STATION, order.id, order.clock_us + response.station_acknowledge_s * US)
+    arrive_us = arrive_window_us(draft, order)
+    draft.wake(ARRIVE, order.id, order.clock_us + arrive_us)
+    for percent in response.warn_percent:
+        draft.wake(f"{WARN}_{percent}", order.id, order.clock_us + arrive_us * percent // 100)
+
+
+def arrive_window_us(draft: Draft, order: Order) -> int:
+    """Return the arrival window of the zone the order is in, microseconds."""
+    grids = grids_of(draft, order)
+    zone = draft.site.zones.get(grids[0].zone) if grids else None
+    return draft.site.response.arrive_s[(zone.grade if zone else 3) - 1] * US
+
+
+def stop_clocks(draft: Draft, order: Order) -> None:
+    """Take back every wish to be woken for an order."""
+    for timer in draft.of_order(Timer, order.id):
+        draft.drop(Timer, timer.key)
+
+
+def clock_due(draft: Draft, timer: Timer) -> None:
+    """Do what a clock was set for. The timer is gone afterwards unless set again."""
+    draft.drop(Timer, timer.key)
+    order = draft.find(Order, timer.order)
+    if order is None or not order.open:
+        return
+    if timer.what == LADDER:
+        _ladder_due(draft, order, timer.due_us)
+    elif timer.what == STATION:
+        _station_due(draft, order)
+    elif timer.what == ARRIVE:
+        draft.report(order, "breach", medium="clock", detail=_words(draft, "detail_breach"))
+    elif timer.what.startswith(WARN):
+        percent = timer.what.removeprefix(f"{WARN}_")
+        detail = _words(draft, "detail_warning", percent=percent)
+        draft.report(order, "warning", medium="clock", detail=detail)
+
+
+def _words(draft: Draft, key: str, **gaps: object) -> str:
+    return Wording(draft.site).text(key, **gaps)
+
+
+def _station_due(draft: Draft, order: Order) -> None:
+    draft.report(order, "breach", medium="clock", detail=_words(draft, "detail_station_late"))
+    for assignment in draft.of_order(Assignment, order.id):
+        if assignment.role is Role.STATION:
+            tell_person(draft, order, assignment.person, "note_station")
+
+
+def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
+    """Climb one rung; after downtime skip the rungs whose time passed meanwhile."""
+    if trigger_of(order, draft.of_order(Assignment, order.id)) is not Trigger.SHORT:
+        return
+    if draft.synchronised and draft.now_us > not_after_us(draft, order):
+        _end_ladder(draft, order)
+        return
+    ladder = draft.site.response.ladder
+    pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
+    missed = max(0, (draft.now_us - due_us) // pause_us) if draft.synchronised else 0
+    last = len(ladder) - 1
+    while missed > 0 and order.rung < last:
+        late = _words(draft, f"detail_rung_{ladder[order.rung]}")
+        draft.report(order, "escalated", detail=_words(draft, "detail_rung_late", rung=late))
+        order = replace(order, rung=order.rung + 1)
+        missed -= 1
+    draft.put(order)
+    climb(draft, order.id)
+
+
+def climb(draft: Draft, order_id: str, *, help_wanted: bool = False) -> None:
+    """Call the next rung that has somebody on it; empty rungs are skipped at once."""
+    ladder = draft.site.response.ladder
+    while (order := draft.find(Order, order_id)) is not None:
+        if order.rung >= len(ladder):
+            _end_ladder(draft, order)
+            return
+        kind = ladder[order.rung]
+        draft.put(replace(order, rung=order.rung + 1))
+        rung = _words(draft, f"detail_rung_{kind}")
+        if _call_rung(draft, order_id, kind, help_wanted=help_wanted):
+            draft.report(draft.find(Order, order_id), "escalated", medium="clock", detail=rung)
+            break
+        skipped = _words(draft, "detail_rung_skipped", rung=rung)
+        draft.report(order, "escalated", medium="clock", detail=skipped)
+    order = draft.find(Order, order_id)
+    if order is not None:
+        pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
+        draft.wake(LADDER, order_id, draft.now_us + pause_us)
+        refresh_cards(draft, order)
+
+
+def _call_rung(draft: Draft, order_id: str, kind: RungKind, *, help_wanted: bool) -> bool:
+    order = draft.find(Order, order_id)
+    assert order is not None
+    if kind == "repeat":
+        return _repeat(draft, order, help_wanted=help_wanted)
+    if kind in ("ring_1", "ring_2"):
+        return _call_ring(draft, order, 1 if kind == "ring_1" else 2)
+    return _call_manager(draft, order, first=kind == "first_manager")
+
+
+def _repeat(draft: Draft, order: Order, *, help_wanted: bool) -> bool:
+    """Speak and write again to those who have said nothing yet."""
+    silent = [
+        person
+        for a in draft.of_order(Assignment, order.id)
+        if a.role is Role.GUARD
+        and not answered_at_all(a)
+        and (person := draft.find(Person, a.person)) is not None
+    ]
+    if not silent:
+        return False
+    for channel, listeners in channels_of(draft, order, silent).items():
+        page_channel(
+            draft, order, channel, "repeat", listeners, rung=order.rung, help_wanted=help_wanted
+        )
+    tell_people(draft, order, "note_repeat", privately=False)
+    return True
+
+
+def _call_ring(draft: Draft, order: Order, distance: int) -> bool:
+    if not order.grids:
+        return False
+    around = set(ring(draft.site, order.grids[0], distance))
+    called = {a.person for a in draft.of_order(Assignment, order.id)}
+    guards: dict[str, Person] = {}
+    new_grids = []
+    for grid in sorted(around - set(order.grids)):
+        found = guards_on_duty(draft.state, draft.site, grid, draft.now_us)
+        fresh = [g for g in found if g.id not in called]
+        if fresh:
+            new_grids.append(grid)
+            guards.update({g.id: g for g in fresh})
+    if not guards:
+        return False
+    order = replace(order, grids=(*order.grids, *new_grids))
+    draft.put(order)
+    call_guards(draft, order, list(guards.values()), rung=order.rung)
+    return True
+
+
+def _call_manager(draft: Draft, order: Order, *, first: bool) -> bool:
+    called = {a.person for a in draft.of_order(Assignment, order.id)}
+    reached_one = False
+    for grid in grids_of(draft, order)[:1]:
+        manager_id = grid.first_manager if first else grid.second_manager
+        manager = draft.find(Person, manager_id) if manager_id else None
+        if manager is None or not manager.active or manager.id in called:
+            continue
+        reached_one |= call_person(draft, order, manager, Role.MANAGER, rung=order.rung)
+    return reached_one
+
+
+def _end_ladder(draft: Draft, order: Order) -> None:
+    status = LIFE[order.status].get(Trigger.LADDER_ENDED, order.status)
+    if status is order.status:
+        return
+    order = replace(order, status=status)
+    draft.put(order)
+    detail = _words(draft, "detail_ladder_ended")
+    draft.report(order, "unanswered", medium="clock", detail=detail)
+    refresh_cards(draft, order)
+
+
+def follow_facts(draft: Draft, order_id: str) -> None:
+    """Move the order along its table after its people have done something."""
+    order = draft.find(Order, order_id)
+    if order is None or not order.open:
+        return
+    people = draft.of_order(Assignment, order_id)
+    trigger = trigger_of(order, people)
+    status = LIFE[order.status].get(trigger, order.status)
+    before = order.status
+    if status is not before:
+        order = replace(order, status=status, owner=_owner(order, people))
+        draft.put(order)
+    if trigger is Trigger.SHORT:
+        fell_short = before not in (OrderStatus.CALLING, OrderStatus.UNANSWERED)
+        if fell_short or (status is OrderStatus.CALLING and _all_answered(people)):
+            climb(draft, order_id)
+    else:
+        draft.sleep(LADDER, order_id)
+        withdraw_pages(draft, order, reason="answered", all_of_them=False)
+    if any(a.role is Role.GUARD and reached(a, Node.ARRIVED) for a in people):
+        _stop_arrival_clocks(draft, order)
+    order = draft.find(Order, order_id)
+    assert order is not None
+    refresh_cards(draft, order)
+
+
+def _owner(order: Order, people: list[Assignment]) -> str | None:
+    """Return who is accountable: the first guard who took it, else a manager who did."""
+    takers = [a for a in people if a.role is not Role.STATION and takes(a, order.alert.level)]
+    takers.sort(key=lambda a: a.role is not Role.GUARD)
+    return takers[0].person if takers else None
+
+
+def _all_answered(people: list[Assignment]) -> bool:
+    guards = [a for a in people if a.role is Role.GUARD]
+    return bool(guards) and all(answered_at_all(a) for a in guards)
+
+
+def _stop_arrival_clocks(draft: Draft, order: Order) -> None:
+    draft.sleep(ARRIVE, order.id)
+    for percent in draft.site.response.warn_percent:
+        draft.sleep(f"{WARN}_{percent}", order.id)

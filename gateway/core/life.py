@@ -1,0 +1,104 @@
+"""The life of an order, as a table, and the facts that move it along.
+
+Rules for whoever edits this file:
+
+1. Every edge stands in :data:`LIFE`; a trigger without an edge changes nothing.
+2. A trigger is derived from the assignments, so that the same facts in another order of
+   arrival end in the same status.
+3. An order is closed by a named person or by the centre's cancel, never by a clock.
+
+Theory of operation. An order calls until enough guards have answered in a way that counts; it
+is then acknowledged, arrived, done. A guard who answered and then cannot come makes it short
+again, and the ladder goes on. When the ladder has ended the order is unanswered, which is not
+an end: whoever answers then still counts.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from gateway.core.alert import Assurance, Level
+from gateway.core.order import Assignment, Node, Order, OrderStatus, Stamp
+from gateway.core.people import Role
+
+
+class Trigger(StrEnum):
+    """What the facts amount to."""
+
+    SHORT = "short"
+    ANSWERED = "answered"
+    ATTENDED = "attended"
+    FINISHED = "finished"
+    LADDER_ENDED = "ladder_ended"
+    CANCELLED = "cancelled"
+    CLOSED = "closed"
+
+
+_S = OrderStatus
+_T = Trigger
+
+# Where answers lead from any status that is still open.
+_ANSWERS = {_T.ANSWERED: _S.ACKNOWLEDGED, _T.ATTENDED: _S.ARRIVED, _T.FINISHED: _S.DONE}
+_ENDS = {_T.CANCELLED: _S.CANCELLED, _T.CLOSED: _S.CLOSED}
+
+LIFE: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
+    _S.CALLING: {**_ANSWERS, **_ENDS, _T.LADDER_ENDED: _S.UNANSWERED},
+    _S.ACKNOWLEDGED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
+    _S.ARRIVED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
+    _S.DONE: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
+    _S.UNANSWERED: {**_ANSWERS, **_ENDS},
+    _S.CANCELLED: {},
+    _S.CLOSED: {},
+}
+
+# Nodes that say: I take it.
+TAKING = frozenset({Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE})
+
+# Assurances by which an answer stops the ladder (security.md §2): below level 1 a radio id or a
+# keyed guard number is enough; level 1 wants a code, an enrolled account or a dispatcher.
+_STRONG = frozenset({Assurance.R2, Assurance.C1, Assurance.C2, Assurance.H})
+_ENOUGH: dict[Level, frozenset[Assurance]] = {
+    Level.ONE: _STRONG,
+    Level.TWO: _STRONG | {Assurance.R1},
+    Level.THREE: _STRONG | {Assurance.R1},
+}
+
+
+def standing(assignment: Assignment) -> tuple[Stamp, ...]:
+    """Return the stamps since the person last said that he cannot come, or was released."""
+    since = 0
+    for i, stamp in enumerate(assignment.stamps):
+        if stamp.node in (Node.DECLINED, Node.RELEASED):
+            since = i + 1
+    return assignment.stamps[since:]
+
+
+def takes(assignment: Assignment, level: Level) -> bool:
+    """Return whether this person's answer counts for an order of this level."""
+    return any(
+        s.node in TAKING and s.assurance in _ENOUGH[level] for s in standing(assignment)
+    )
+
+
+def answered_at_all(assignment: Assignment) -> bool:
+    """Return whether he said anything himself, so that repeating to him is pointless."""
+    return any(s.node is not Node.TOLD for s in assignment.stamps)
+
+
+def reached(assignment: Assignment, node: Node) -> bool:
+    """Return whether he has reached a node and not left since."""
+    return any(s.node is node for s in standing(assignment))
+
+
+def trigger_of(order: Order, assignments: Iterable[Assignment]) -> Trigger:
+    """Return what the facts about the people amount to."""
+    level = order.alert.level
+    takers = [a for a in assignments if a.role is not Role.STATION and takes(a, level)]
+    guards = [a for a in takers if a.role is Role.GUARD]
+    if len(guards) < order.alert.needs:
+        managed = any(a.role is Role.MANAGER for a in takers)
+        return Trigger.ANSWERED if managed else Trigger.SHORT
+    if all(reached(a, Node.DONE) for a in guards):
+        return Trigger.FINISHED
+    if any(reached(a, Node.ARRIVED) or reached(a, Node.DONE) for a in guards):
+        return Trigger.ATTENDED
+    return Trigger.ANSWERED

@@ -1,0 +1,270 @@
+"""The state the core decides by, and the draft on which one step works.
+
+Rules for whoever edits this file:
+
+1. The state changes by :meth:`State.apply` alone, one ``Put`` or ``Drop`` at a time, and never
+   decides anything: folding the journal's changes gives the same state.
+2. A step never touches the state. It works on a :class:`Draft`, which sees its own changes.
+3. Everything here may be rebuilt from the entities; the indexes are only for speed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from gateway.core.effects import Effect, ReportStatus
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Change,
+    Counter,
+    Delivery,
+    Drop,
+    Entity,
+    NumberLease,
+    Order,
+    Page,
+    Put,
+    Timer,
+)
+from gateway.core.people import Contact, Person
+from gateway.core.places import Site
+
+E = TypeVar("E", bound=Entity)
+
+# Entities that hang on one order and leave the memory with it.
+ORDER_KINDS = (Order, Assignment, Delivery, Page, Card, Timer)
+
+
+def order_of(entity: Entity) -> str | None:
+    """Return the id of the order an entity hangs on, or None."""
+    if isinstance(entity, Order):
+        return entity.id
+    if isinstance(entity, Assignment | Delivery | Page | Card | Timer):
+        return entity.order
+    return None
+
+
+class State:
+    """Every live entity, with the indexes that routing and replies need."""
+
+    def __init__(self, entities: Iterable[Entity] = ()) -> None:
+        self._tables: dict[str, dict[str, Entity]] = {}
+        self._by_order: dict[str, dict[str, Entity]] = {}
+        self._orders_of_person: dict[str, set[str]] = {}
+        self._people_of_grid: dict[str, set[str]] = {}
+        self._person_of_code: dict[str, str] = {}
+        self._person_of_radio: dict[str, str] = {}
+        self._person_of_account: dict[tuple[str, str], str] = {}
+        self._contacts_of_person: dict[str, set[str]] = {}
+        self._open: dict[str, None] = {}
+        for entity in entities:
+            self.apply(Put(entity))
+
+    def apply(self, change: Change) -> None:
+        """Make one change."""
+        if isinstance(change, Put):
+            self._forget(change.entity.KIND, change.entity.key)
+            self._remember(change.entity)
+            return
+        gone = self._forget(change.kind, change.key)
+        if isinstance(gone, NumberLease):
+            for entity in list(self._by_order.get(gone.order, {}).values()):
+                self._forget(entity.KIND, entity.key)
+
+    def find(self, kind: type[E], key: str) -> E | None:
+        """Return one entity, or None."""
+        found = self._tables.get(kind.KIND, {}).get(key)
+        return found if isinstance(found, kind) else None
+
+    def each(self, kind: type[E]) -> Iterator[E]:
+        """Yield every entity of a kind."""
+        for entity in self._tables.get(kind.KIND, {}).values():
+            if isinstance(entity, kind):
+                yield entity
+
+    def of_order(self, order: str) -> Iterable[Entity]:
+        """Return every entity that hangs on an order."""
+        return self._by_order.get(order, {}).values()
+
+    def open_orders(self) -> Iterator[str]:
+        """Yield the ids of orders on which somebody still has to act, oldest first."""
+        yield from self._open
+
+    def orders_of(self, person: str) -> frozenset[str]:
+        """Return the ids of orders in which a person has a part."""
+        return frozenset(self._orders_of_person.get(person, ()))
+
+    def people_of_grid(self, grid: str) -> frozenset[str]:
+        """Return the ids of people who serve a grid."""
+        return frozenset(self._people_of_grid.get(grid, ()))
+
+    def person_of_code(self, guard_code: str) -> str | None:
+        """Return who has this guard code."""
+        return self._person_of_code.get(guard_code)
+
+    def person_of_radio(self, radio_id: str) -> str | None:
+        """Return whose radio sends this id."""
+        return self._person_of_radio.get(radio_id)
+
+    def person_of_account(self, chat: str, address: str) -> str | None:
+        """Return who enrolled with this account."""
+        return self._person_of_account.get((chat, address))
+
+    def contacts_of(self, person: str) -> list[Contact]:
+        """Return the chat accounts of a person."""
+        keys = sorted(self._contacts_of_person.get(person, ()))
+        return [c for key in keys if (c := self.find(Contact, key)) is not None]
+
+    def _remember(self, entity: Entity) -> None:
+        self._tables.setdefault(entity.KIND, {})[entity.key] = entity
+        order = order_of(entity)
+        if order is not None:
+            self._by_order.setdefault(order, {})[f"{entity.KIND}\n{entity.key}"] = entity
+        if isinstance(entity, Order) and entity.open:
+            self._open[entity.id] = None
+        elif isinstance(entity, Assignment):
+            self._orders_of_person.setdefault(entity.person, set()).add(entity.order)
+        elif isinstance(entity, Contact):
+            self._person_of_account[entity.chat, entity.address] = entity.person
+            self._contacts_of_person.setdefault(entity.person, set()).add(entity.key)
+        elif isinstance(entity, Person):
+            self._remember_person(entity)
+
+    def _remember_person(self, person: Person) -> None:
+        for grid in person.grids:
+            self._people_of_grid.setdefault(grid, set()).add(person.id)
+        if person.guard_code is not None:
+            self._person_of_code[person.guard_code] = person.id
+        if person.radio_id is not None:
+            self._person_of_radio[person.radio_id] = person.id
+
+    def _forget(self, kind: str, key: str) -> Entity | None:
+        entity = self._tables.get(kind, {}).pop(key, None)
+        if entity is None:
+            return None
+        order = order_of(entity)
+        if order is not None and order in self._by_order:
+            self._by_order[order].pop(f"{kind}\n{key}", None)
+            if not self._by_order[order]:
+                del self._by_order[order]
+        if isinstance(entity, Order):
+            self._open.pop(entity.id, None)
+        elif isinstance(entity, Assignment):
+            self._orders_of_person.get(entity.person, set()).discard(entity.order)
+        elif isinstance(entity, Contact):
+            self._person_of_account.pop((entity.chat, entity.address), None)
+            self._contacts_of_person.get(entity.person, set()).discard(entity.key)
+        elif isinstance(entity, Person):
+            self._forget_person(entity)
+        return entity
+
+    def _forget_person(self, person: Person) -> None:
+        for grid in person.grids:
+            self._people_of_grid.get(grid, set()).discard(person.id)
+        if person.guard_code is not None:
+            self._person_of_code.pop(person.guard_code, None)
+        if person.radio_id is not None:
+            self._person_of_radio.pop(person.radio_id, None)
+
+
+class Draft:
+    """What one step works on: the state as it will be, and what is to be done.
+
+    Attributes:
+        state: The state before the step.
+        site: Settings in force.
+        now_us: The event's wall time, UTC microseconds.
+        synchronised: False while the clock is not to be trusted: nothing expires then.
+        changes: The changes so far, in order.
+        effects: The effects so far, in order.
+    """
+
+    def __init__(
+        self, state: State, site: Site, now_us: int, *, synchronised: bool = True
+    ) -> None:
+        self.state = state
+        self.site = site
+        self.now_us = now_us
+        self.synchronised = synchronised
+        self.changes: list[Change] = []
+        self.effects: list[Effect] = []
+        self._new: dict[tuple[str, str], Entity | None] = {}
+
+    def find(self, kind: type[E], key: str) -> E | None:
+        """Return one entity as this step has left it, or None."""
+        if (kind.KIND, key) in self._new:
+            found = self._new[kind.KIND, key]
+            return found if isinstance(found, kind) else None
+        return self.state.find(kind, key)
+
+    def of_order(self, kind: type[E], order: str) -> list[E]:
+        """Return the entities of a kind that hang on an order, oldest first."""
+        out: dict[str, E] = {}
+        for entity in self.state.of_order(order):
+            if isinstance(entity, kind):
+                out[entity.key] = entity
+        for (name, key), new in self._new.items():
+            if name != kind.KIND:
+                continue
+            if isinstance(new, kind) and order_of(new) == order:
+                out[key] = new
+            else:
+                out.pop(key, None)
+        return list(out.values())
+
+    def put(self, entity: Entity) -> None:
+        """Set an entity; setting what already stands is no change."""
+        if self.find(type(entity), entity.key) == entity:
+            return
+        self._new[entity.KIND, entity.key] = entity
+        self.changes.append(Put(entity))
+
+    def drop(self, kind: type[Entity], key: str) -> None:
+        """Remove an entity, if it is there."""
+        if self.find(kind, key) is None:
+            return
+        self._new[kind.KIND, key] = None
+        self.changes.append(Drop(kind.KIND, key))
+
+    def ask(self, effect: Effect) -> None:
+        """Ask the outside for something."""
+        self.effects.append(effect)
+
+    def next_id(self, series: str) -> int:
+        """Return the next value of a series of ids, from 1."""
+        last = self.find(Counter, series)
+        value = 1 if last is None else last.value + 1
+        self.put(Counter(name=series, value=value))
+        return value
+
+    def wake(self, what: str, order: str, due_us: int) -> None:
+        """Ask to be woken; an earlier wish of the same name is moved."""
+        self.put(Timer(id=f"{what}/{order}", order=order, what=what, due_us=due_us))
+
+    def sleep(self, what: str, order: str) -> None:
+        """Take back a wish to be woken."""
+        self.drop(Timer, f"{what}/{order}")
+
+    def report(
+        self,
+        order: Order | None,
+        node: str,
+        *,
+        person: str | None = None,
+        medium: str | None = None,
+        assurance: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Tell the centre and everybody who watches."""
+        self.ask(
+            ReportStatus(
+                at_us=self.now_us,
+                order=None if order is None else order.id,
+                number=None if order is None else order.number,
+                node=node,
+                person=person,
+                medium=medium,
+                assurance=assurance,
+                detail=detail,
+            )
+        )

@@ -1,0 +1,1 @@
+"""Catalogues, the demo site and the documents that the wheel carries."""
