@@ -229,7 +229,13 @@ class Ether:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            # The task group wraps what went wrong inside the `async with`; let that come out
+            # as it was. Only a failure of the ether itself stays a group.
+            if group.exceptions != (error,):
+                raise
 
     async def run(self) -> None:
         """Carries the frames, one every 20 ms; ends only by being cancelled, records closed."""
@@ -245,7 +251,7 @@ class Ether:
                 due_s += FRAME_S
                 await asyncio.sleep(max(0.0, due_s - loop.time()))
         finally:
-            self._finish(loop.time())
+            self.close(loop.time())
 
     def attach(self, station: Station) -> None:
         """Puts a station on the frequency (switched on, tuned here).
@@ -265,6 +271,11 @@ class Ether:
     def is_on_air(self, who: str) -> bool:
         """Says whether that station radiates at this moment."""
         return who in self._carriers
+
+    def static(self) -> Samples:
+        """Returns the noise of an open squelch with nobody there, for this frame."""
+        frame: Samples = self._tail[self._tick_count % _NOISE_FRAMES]
+        return frame
 
     def note(self, what: str, who: str, **facts: object) -> None:
         """Writes one line into the log: both times, what, channel, who, and the facts."""
@@ -295,7 +306,7 @@ class Ether:
     def _deliver(self, on_air: list[tuple[Station, Samples]]) -> None:
         row = self._tick_count % _NOISE_FRAMES
         sending = {id(station) for station, _ in on_air}
-        received = self._received(on_air, row) if on_air else self._tail[row]
+        received = self._received(on_air, row) if on_air else self.static()
         for receiver in self._receivers:
             was_open = receiver.is_open
             if id(receiver.station) in sending:
@@ -413,8 +424,11 @@ class Ether:
             sound.writeframes(over.samples.astype("<i2").tobytes())
         return path
 
-    def _finish(self, now_s: float) -> None:
-        """Ends the overs still going on, so that the record is whole, and closes the log."""
+    def close(self, now_s: float) -> None:
+        """Ends the overs still going on, so that the record is whole, and closes the log.
+
+        `run` does this at its end; only who calls `tick` himself must.
+        """
         for who in list(self._carriers):
             self._key_up(who, now_s)
         if self._log is not None:

@@ -251,7 +251,13 @@ class BaseRadio:
         if self._rtp_is_mute or self._faults.draw("rtp_loss"):
             self._rtp.skip()
         else:
-            self._rtp.send(SILENCE if self.transmitting else frame)
+            self._rtp.send(self._loudspeaker(frame, squelch_open=squelch_open))
+
+    def _loudspeaker(self, frame: Samples, *, squelch_open: bool) -> Samples:
+        if self.transmitting:
+            return SILENCE
+        stuck = self._squelch_is_stuck and not squelch_open
+        return self._ether.static() if stuck else frame
 
     def recorded(self, over: Over) -> None:
         """Has nothing to do with its own finished overs."""

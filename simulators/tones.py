@@ -172,9 +172,9 @@ _WINDOW_S: Final = _WINDOW / RATE_HZ
 _FLOOR_MEAN_SQUARE: Final = 0.5 * (_FULL_SCALE * 10 ** (-40 / 20)) ** 2
 # A 20 ms window sees a steady tone with all its energy on one line; a tone 13 Hz off, or one
 # that fills less than 16 ms of it, falls under this. 880 Hz and 900 Hz are thus told apart.
-_SINGLE_PURITY: Final = 0.8
-_PAIR_PURITY: Final = 0.7
+_PURITY: Final = 0.8
 _TWIST: Final = 10.0
+_THIRD_TONE: Final = 0.25
 _BRIDGED_WINDOWS: Final = 2
 _DIGIT_WINDOWS: Final = 3
 _TOLERANCE_S: Final = 0.045
@@ -341,10 +341,13 @@ def _classify(share: list[float]) -> str | int | None:
     """Returns the DTMF digit, or the single tone in hertz, that fills a window; else None."""
     rows, columns, singles = share[:4], share[4:8], share[8:]
     single = max(singles)
-    if single > _SINGLE_PURITY:
+    if single > _PURITY:
         return _SINGLES_HZ[singles.index(single)]
     row, column = max(rows), max(columns)
-    if row + column < _PAIR_PURITY or not row / _TWIST < column < row * _TWIST:
+    if row + column < _PURITY or not row / _TWIST < column < row * _TWIST:
+        return None
+    # Two digits at once may share a tone and so pass for pure: one of each group, or none.
+    if sorted(rows)[-2] > row * _THIRD_TONE or sorted(columns)[-2] > column * _THIRD_TONE:
         return None
     return _KEYS[rows.index(row)][columns.index(column)]
 
