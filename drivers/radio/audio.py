@@ -300,7 +300,7 @@ def _open_devices(module: ModuleType, address: SoundCardAddress) -> tuple[_Devic
         devices = module.Devices(backends)
         captures, playbacks = devices.get_captures(), devices.get_playbacks()
     except module.MiniaudioError as error:
-        msg = f"audio: no sound system on this computer ({error.args[0]}); is the sound driver loaded?"
+        msg = f"audio: no sound system here ({error.args[0]}); is the sound driver loaded?"
         raise SetupError(msg) from error
     heard_by = _chosen("capture", address.capture, captures)
     played_by = _chosen("playback", address.playback, playbacks)

@@ -1,0 +1,1 @@
+"""Recorded digits and phrases for orders whose sentence could not be rendered."""
