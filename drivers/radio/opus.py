@@ -1,0 +1,163 @@
+"""OGG/Opus: finished recordings made small, in a process that gives way to everything else.
+
+pydub drives the ffmpeg of imageio-ffmpeg, a GPL-3 binary run as its own process.
+``python -m drivers.radio.opus FILE.wav`` converts one file and prints its digest as JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.radio.background import give_way, module_command, module_environment
+from drivers.radio.durable import part_of, settle, sync_folder
+from drivers.radio.samples import SAMPLE_RATE_HZ, Int16Array
+from drivers.radio.wav import parse_wav
+from gateway.interfaces import GridcallError, LinkError, SetupError
+
+# Speech on a channel of 3 kHz; more tells the ear nothing.
+_OPUS_BITRATE = "16k"
+_CONVERSION_TIME_OUT_S = 120.0
+_LOOK_EVERY_S = 0.5
+
+
+def to_opus(wav_path: Path) -> Path:
+    """Return the OGG/Opus file that has taken the place of the WAV file.
+
+    The WAV file goes once the OGG file is on the disk. Slow: for a process of its own.
+
+    Raises:
+        LinkError: ffmpeg or the disk failed; the WAV file is still there.
+        SetupError: pydub or ffmpeg is not installed.
+        WireError: it is no WAV file.
+    """
+    final = wav_path.with_suffix(".ogg")
+    part = part_of(final)
+    try:
+        samples = parse_wav(wav_path.read_bytes())
+        _encode(samples, part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        settle(part, final)
+        wav_path.unlink()
+    except OSError as error:
+        msg = f"recordings: {wav_path.name} could not be made OGG/Opus ({error})"
+        raise LinkError(msg) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    sync_folder(final.parent)
+    return final
+
+
+def _encode(samples: Int16Array, part: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            # It warns of an ffmpeg that is not on the path; ours comes in a package.
+            warnings.simplefilter("ignore")
+            import imageio_ffmpeg
+            from pydub import AudioSegment
+            from pydub.exceptions import CouldntEncodeError
+
+        converter = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        msg = f"recordings: pydub or ffmpeg is missing ({error}); pip install imageio-ffmpeg"
+        raise SetupError(msg) from error
+    AudioSegment.converter = converter
+    segment = AudioSegment(
+        data=samples.astype("<i2").tobytes(),
+        sample_width=2,
+        frame_rate=SAMPLE_RATE_HZ,
+        channels=1,
+    )
+    try:
+        segment.export(str(part), format="ogg", codec="libopus", bitrate=_OPUS_BITRATE).close()
+    except CouldntEncodeError as error:
+        last = str(error).strip().splitlines()[-1]
+        msg = f"recordings: {part.name}: ffmpeg failed ({last})"
+        raise LinkError(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An OGG/Opus file on the disk: path below the root, SHA-256, how long it plays."""
+
+    path: str
+    sha256: str
+    duration_ms: int
+
+
+def convert_in_process(root: Path, path: str, stopped: threading.Event) -> Converted:
+    """Return once ``root / path`` is OGG/Opus; the work is done behind everything else.
+
+    Args:
+        root: Folder of the recordings.
+        path: The WAV file below it.
+        stopped: Set when the answer is no longer wanted; the WAV file then stays.
+
+    Raises:
+        LinkError: it did not work; the WAV file is still there.
+    """
+    try:
+        process = subprocess.Popen(
+            module_command("drivers.radio.opus", [str(root / path)]),
+            env=module_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # A group of its own, so that ffmpeg goes with it.
+            start_new_session=True,
+        )
+    except OSError as error:
+        msg = f"no process for ffmpeg ({error.strerror}); it stays WAV"
+        raise LinkError(msg) from error
+    with process:
+        answer, complaint = _awaited(process, stopped)
+    if process.returncode != 0:
+        why = complaint.decode(errors="replace").strip()[-300:] or "ffmpeg took too long"
+        msg = f"{why}; it stays WAV"
+        raise LinkError(msg)
+    done = json.loads(answer)
+    return Converted(path.removesuffix(".wav") + ".ogg", done["sha256"], done["duration_ms"])
+
+
+def _awaited(process: subprocess.Popen[bytes], stopped: threading.Event) -> tuple[bytes, bytes]:
+    """Return the output of the process; end it when it takes too long or is not wanted."""
+    for _ in range(round(_CONVERSION_TIME_OUT_S / _LOOK_EVERY_S)):
+        try:
+            return process.communicate(timeout=_LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            if stopped.is_set():
+                break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Convert one WAV file; print the digest. Status 1 when it stays WAV."""
+    give_way(15)
+    wav_path = Path(argv[0])
+    try:
+        n_samples = len(parse_wav(wav_path.read_bytes()))
+        final = to_opus(wav_path)
+        digest = hashlib.sha256(final.read_bytes()).hexdigest()
+    except (GridcallError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    done = {"sha256": digest, "duration_ms": 1000 * n_samples // SAMPLE_RATE_HZ}
+    sys.stdout.write(json.dumps(done))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
