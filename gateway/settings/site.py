@@ -1,10 +1,7 @@
-"""Settings of a site: YAML in, a frozen ``Settings`` out, or every mistake with its place."""
+"""What the core decides by, out of the settings."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.alert import Datum
@@ -13,69 +10,13 @@ from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
-from gateway.settings_models import (
-    ChannelSettings,
-    ChatSettings,
+from gateway.settings.models import (
     GridSettings,
-    HttpDoor,
-    MqttBase,
     PersonSettings,
     ResponseSettings,
     RosterSettings,
     Settings,
-    Token,
 )
-from gateway.settings_types import Id, Model, PathText, Secret
-
-__all__ = [
-    "ChannelSettings",
-    "ChatSettings",
-    "DriverModels",
-    "HttpDoor",
-    "Id",
-    "Model",
-    "MqttBase",
-    "PathText",
-    "Secret",
-    "Settings",
-    "Token",
-    "from_resolved",
-    "people_of",
-    "resolved",
-    "site_of",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriverModels:
-    """The drivers' own settings models, by the name that ``driver:`` gives; first = default.
-
-    Attributes:
-        channels: Models of ``channels``.
-        chats: Models of ``chats``.
-        mqtt: Model of ``command_centre.mqtt``.
-    """
-
-    channels: Mapping[str, type[ChannelSettings]] = field(default_factory=dict)
-    chats: Mapping[str, type[ChatSettings]] = field(default_factory=dict)
-    mqtt: type[MqttBase] = MqttBase
-
-    def context(self, base_dir: str) -> dict[str, Any]:
-        """Return what the models need to know while they read."""
-        models = {"channels": self.channels, "chats": self.chats, "mqtt": {"mqtt": self.mqtt}}
-        return {"models": models, "base_dir": base_dir}
-
-
-def resolved(settings: Settings) -> dict[str, Any]:
-    """Return JSON-ready settings: defaults filled in, paths absolute, secrets as references."""
-    return settings.tree() | {"version": settings.version, "base_dir": str(settings.base_dir)}
-
-
-def from_resolved(tree: Mapping[str, Any], models: DriverModels) -> Settings:
-    """Return the settings that ``resolved`` was given; the version is the same."""
-    body = {key: value for key, value in tree.items() if key not in ("version", "base_dir")}
-    context = models.context(tree["base_dir"])
-    return Settings.model_validate_json(json.dumps(body), context=context)
 
 
 def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ...]]:

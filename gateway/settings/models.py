@@ -2,7 +2,7 @@
 
 Attribute names are the YAML's keys (``from`` is ``from_``); every quantity carries its unit in
 its name and its range in its type. What one section promises another (references, reachability,
-the roster) is checked in ``gateway.settings_check``.
+the roster) is checked in ``gateway.settings.check``.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gateway.core.escalation import RungKind
-from gateway.settings_types import (
+from gateway.settings.values import (
     Account,
     Host,
     Id,
