@@ -77,7 +77,7 @@ from gateway.core.order import (
     Path,
     Timer,
 )
-from gateway.core.people import Contact, EnrolmentCode, Person, Role
+from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
 from gateway.core.places import Site
 from gateway.core.replies import Action
 from gateway.core.routing import find_grid, guards_on_duty
@@ -89,8 +89,11 @@ from gateway.core.wording import Wording
 NUMBER_REST_US = 24 * 3600 * US
 # How long a cancel that came before its alert is remembered.
 TOMBSTONE_US = 24 * 3600 * US
-# Two-digit numbers run from 10, so that none begins with a zero that is easily left out.
-FIRST_NUMBER, LAST_TWO_DIGITS, LAST_THREE_DIGITS = 10, 99, 999
+# Failed tries count for an hour at most.
+TRIES_US = 3600 * US
+# Two digits while there are any, then three, then four; none begins with a zero, which is
+# easily left out.
+NUMBER_RANGES = ((10, 99), (100, 999), (1000, 9999))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,26 +261,43 @@ def _notes(draft: Draft, order: Order) -> str | None:
 
 
 def _take_number(draft: Draft, order_id: str) -> str:
-    """Return a number that no order has had for a day: the next free one in the round."""
-    last = draft.find(Counter, "number")
-    start = FIRST_NUMBER if last is None else last.value + 1
-    two = [n for n in range(FIRST_NUMBER, LAST_TWO_DIGITS + 1)]
-    begin = (start - FIRST_NUMBER) % len(two)
-    for n in (*two[begin:], *two[:begin], *range(LAST_TWO_DIGITS + 1, LAST_THREE_DIGITS + 1)):
-        number = str(n)
-        lease = draft.find(NumberLease, number)
-        if lease is not None and not (
-            lease.free_us is not None and lease.free_us <= draft.now_us
-        ):
-            continue
-        if lease is not None:
-            draft.drop(NumberLease, number)
-        if n <= LAST_TWO_DIGITS:
-            draft.put(Counter(name="number", value=n))
-        draft.put(NumberLease(number=number, order=order_id))
-        return number
-    # A thousand orders open at once: the number is no more unique on the air, the id still is.
-    return order_id.removeprefix("o")
+    """Return a number that no order has had for a day: the next free one in the round.
+
+    Raises:
+        RuntimeError: Nearly ten thousand orders are open or closed within a day.
+    """
+    for first, last in NUMBER_RANGES:
+        series = f"number_{len(str(first))}"
+        counter = draft.find(Counter, series)
+        begin = first if counter is None or counter.value >= last else counter.value + 1
+        for n in (*range(begin, last + 1), *range(first, begin)):
+            lease = draft.find(NumberLease, str(n))
+            if lease is not None and not _rested(draft, lease):
+                continue
+            if lease is not None:
+                draft.drop(NumberLease, lease.number)
+            draft.put(Counter(name=series, value=n))
+            draft.put(NumberLease(number=str(n), order=order_id))
+            return str(n)
+    msg = "no order number is free: close orders that are over"
+    raise RuntimeError(msg)
+
+
+def _rested(draft: Draft, lease: NumberLease) -> bool:
+    return lease.free_us is not None and lease.free_us <= draft.now_us
+
+
+def _sweep(draft: Draft) -> None:
+    """Forget what has served its time, so that nothing grows for ever in the memory."""
+    for lease in list(draft.state.each(NumberLease)):
+        if _rested(draft, lease):
+            draft.drop(NumberLease, lease.number)
+    for key in list(draft.state.each(AlertKey)):
+        if key.order is None and key.at_us < draft.now_us - TOMBSTONE_US:
+            draft.drop(AlertKey, key.key)
+    for tries in list(draft.state.each(Tries)):
+        if tries.since_us < draft.now_us - TRIES_US:
+            draft.drop(Tries, tries.source)
 
 
 def _expired_on_arrival(draft: Draft, order: Order) -> None:
@@ -319,13 +339,13 @@ def _call_station(draft: Draft, order: Order) -> None:
 # ---- amendments ----
 
 
-def _seen_message(draft: Draft, alert: Alert) -> bool:
+def _seen_message(draft: Draft, alert: Alert, prior: AlertKey | None) -> bool:
     """Note an amendment by its digest; return whether the very same came before."""
     key = AlertKey(
         sender=alert.sender,
         id=f"{alert.id}\n{alert.kind.value}\n{alert.body_sha256[:16]}",
         sha256=alert.body_sha256,
-        order=None,
+        order=None if prior is None else prior.order,
         at_us=draft.now_us,
     )
     if draft.find(AlertKey, key.key) is not None:
@@ -341,7 +361,7 @@ def _live_order(draft: Draft, prior: AlertKey | None) -> Order | None:
 def _update(draft: Draft, received: AlertReceived) -> None:
     alert = received.alert
     prior = _prior(draft, received)
-    if _seen_message(draft, alert):
+    if _seen_message(draft, alert, prior):
         _answer(draft, alert, "duplicate", key=prior)
         return
     if prior is None:
@@ -428,6 +448,7 @@ def _end(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> None:
     order = replace(order, status=status, closed_us=draft.now_us, outcome=outcome)
     draft.put(order)
     stop_clocks(draft, order)
+    _sweep(draft)
     lease = draft.find(NumberLease, order.number)
     if lease is not None:
         draft.put(replace(lease, free_us=draft.now_us + NUMBER_REST_US))

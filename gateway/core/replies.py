@@ -1,7 +1,7 @@
 """What people send back, before and after it is understood: digits, buttons, words.
 
-The grammar on the air (design: ``*order guard action#``): the order has two digits, or three
-when two have run out; the guard three; the action one. So the length of a frame's body alone
+The grammar on the air (``*order guard action#``): the order has two digits, or three or four
+when fewer have run out; the guard three; the action one. So the length of a frame's body alone
 says what it holds, and a lone digit outside a frame never means anything.
 """
 
@@ -56,8 +56,10 @@ _SHAPES: dict[int, tuple[int, int]] = {
     1: (0, 0),
     3: (2, 0),
     4: (3, 0),
+    5: (4, 0),
     6: (2, GUARD_CODE_DIGITS),
     7: (3, GUARD_CODE_DIGITS),
+    8: (4, GUARD_CODE_DIGITS),
 }
 
 
@@ -93,7 +95,7 @@ _WORDS: tuple[tuple[Action | None, tuple[str, ...]], ...] = (
 _TRADITIONAL = str.maketrans("來離開沒還達發這趕簽處辦結後", "来离开没还达发这赶签处办结后")
 
 # A number with its 号, or a number standing alone; never part of a longer figure.
-_NUMBER = re.compile(r"(?<!\d)(\d{2,3})(?!\d)")
+_NUMBER = re.compile(r"(?<!\d)(\d{2,4})(?!\d)")
 
 # Longer texts and questions are talk, not replies: "什么时候到场?" is no arrival.
 _LONGEST_REPLY = 20

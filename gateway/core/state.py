@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from gateway.core.effects import Effect, ReportStatus
 from gateway.core.order import (
+    AlertKey,
     Assignment,
     Card,
     Change,
@@ -31,15 +32,11 @@ from gateway.core.places import Site
 
 E = TypeVar("E", bound=Entity)
 
-# Entities that hang on one order and leave the memory with it.
-ORDER_KINDS = (Order, Assignment, Delivery, Page, Card, Timer)
-
-
 def order_of(entity: Entity) -> str | None:
     """Return the id of the order an entity hangs on, or None."""
     if isinstance(entity, Order):
         return entity.id
-    if isinstance(entity, Assignment | Delivery | Page | Card | Timer):
+    if isinstance(entity, Assignment | Delivery | Page | Card | Timer | AlertKey):
         return entity.order
     return None
 

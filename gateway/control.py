@@ -1,0 +1,234 @@
+"""The control socket between the command line and the running daemon.
+
+A Unix socket in the site's state folder, for its owner only. One JSON object a line each way:
+``{"do": "enrol", "person": "p_zhang"}`` is answered by one object; ``follow`` is answered by a
+line an event until the caller leaves.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+
+from gateway.core.alert import AlertKind
+from gateway.core.alert_json import Refusal, decode_alert
+from gateway.core.events import AlertReceived, InputRefused, OrderActed
+from gateway.core.report_json import event_json, receipt_json
+from gateway.interfaces import Control, Intake, LinkError, Queries, SetupError, WallClock
+
+# A command is small; an alert is at most 64 kB (alert_json).
+LONGEST_LINE = 128 * 1024
+ANSWER_WAIT_S = 10.0
+
+Answer = dict[str, object]
+
+
+class ControlServer:
+    """Serves the control socket inside the engine's process."""
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        intake: Intake,
+        queries: Queries,
+        control: Control,
+        clock: WallClock,
+        site: str,
+    ) -> None:
+        self._path = path
+        self._intake = intake
+        self._queries = queries
+        self._control = control
+        self._clock = clock
+        self._site = site
+        self._acts: Mapping[str, Callable[[Answer], Awaitable[Answer]]] = {
+            "health": self._health,
+            "reload": self._reload,
+            "enrol": self._enrol,
+            "leave": self._leave,
+            "people": self._people,
+            "alert": self._alert,
+            "act": self._act,
+            "orders": self._orders,
+            "order": self._order,
+        }
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            SetupError: The socket cannot be made.
+        """
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(
+                self._serve, path=str(self._path), limit=LONGEST_LINE
+            )
+        except OSError as error:
+            msg = f"cannot make the control socket {self._path}: {error}"
+            raise SetupError(msg) from error
+        finally:
+            os.umask(before)
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                await self._answer(line, writer)
+        except (ConnectionError, ValueError):
+            pass  # the caller left, or sent a line beyond all measure
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict) or not isinstance(asked.get("do"), str):
+            await _write(writer, _no("a command is one JSON object with a \"do\""))
+            return
+        if asked["do"] == "follow":
+            async for answer in self._follow(asked):
+                await _write(writer, answer)
+            return
+        act = self._acts.get(asked["do"])
+        if act is None:
+            await _write(writer, _no(f"unknown command {asked['do']!r}"))
+            return
+        await _write(writer, await act(asked))
+
+    async def _follow(self, asked: Answer) -> AsyncIterator[Answer]:
+        after = asked.get("after")
+        after_seq = after if isinstance(after, int) else 0
+        async for report in self._queries.follow(after_seq=after_seq):
+            yield event_json(report, self._site)
+
+    async def _health(self, _: Answer) -> Answer:
+        return self._queries.health()
+
+    async def _reload(self, asked: Answer) -> Answer:
+        return await self._control.reload(str(asked.get("path", "")))
+
+    async def _enrol(self, asked: Answer) -> Answer:
+        return await self._control.enrol(str(asked.get("person", "")))
+
+    async def _leave(self, asked: Answer) -> Answer:
+        return await self._control.leave(str(asked.get("person", "")))
+
+    async def _people(self, _: Answer) -> Answer:
+        return {"ok": True, "people": self._control.people()}
+
+    async def _alert(self, asked: Answer) -> Answer:
+        raw = str(asked.get("alert", "")).encode("utf-8", "surrogatepass")
+        now_us = self._clock.now_us()
+        kind = AlertKind(asked["kind"]) if asked.get("kind") in set(AlertKind) else None
+        try:
+            alert = decode_alert(raw, kind=kind, now_us=now_us)
+        except Refusal as refusal:
+            await self._intake.submit(
+                InputRefused(at_us=now_us, door="control", reason=str(refusal))
+            )
+            return {"ok": False, "errors": [str(refusal)]}
+        event = AlertReceived(at_us=now_us, door="control", alert=alert)
+        committed = await self._intake.submit(event)
+        assert committed.receipt is not None, "every alert has a receipt"
+        receipt = receipt_json(committed.receipt, committed.seq)
+        return {"ok": receipt["status"] in ("accepted", "duplicate"), "receipt": receipt}
+
+    async def _act(self, asked: Answer) -> Answer:
+        act = asked.get("act")
+        if act not in ("close", "stand_down"):
+            return _no("act is close or stand_down")
+        committed = await self._intake.submit(
+            OrderActed(
+                at_us=self._clock.now_us(),
+                order=str(asked.get("order", "")),
+                act="close" if act == "close" else "stand_down",
+                by=str(asked.get("by", "command line"))[:64],
+                result=str(asked["result"])[:500] if asked.get("result") else None,
+            )
+        )
+        assert committed.receipt is not None, "every act has a receipt"
+        receipt = receipt_json(committed.receipt, committed.seq)
+        return {"ok": receipt["status"] == "accepted", "receipt": receipt}
+
+    async def _orders(self, asked: Answer) -> Answer:
+        found = await self._queries.orders(open_only=bool(asked.get("open")), limit=100)
+        return {"ok": True, "orders": found}
+
+    async def _order(self, asked: Answer) -> Answer:
+        found = await self._queries.order(str(asked.get("order", "")))
+        return {"ok": found is not None, "order": found}
+
+
+def _no(why: str) -> Answer:
+    return {"ok": False, "errors": [why]}
+
+
+async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    writer.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
+    await writer.drain()
+
+
+# ---- the caller's side ----
+
+
+def connect(path: Path) -> socket.socket:
+    """Return a connection to the running daemon.
+
+    Raises:
+        LinkError: No daemon runs for this site.
+    """
+    caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise FileNotFoundError(path)
+        caller.connect(str(path))
+    except OSError as error:
+        caller.close()
+        msg = f"no daemon answers at {path}: start it with `gridcall run CONFIG`"
+        raise LinkError(msg) from error
+    return caller
+
+
+def ask(path: Path, **command: object) -> Answer:
+    """Return the running daemon's answer to one command.
+
+    Raises:
+        LinkError: No daemon runs, or it does not answer in ten seconds.
+    """
+    with connect(path) as caller:
+        caller.settimeout(ANSWER_WAIT_S)
+        caller.sendall((json.dumps(command, ensure_ascii=False) + "\n").encode())
+        try:
+            line = caller.makefile("rb").readline()
+        except TimeoutError as error:
+            msg = f"the daemon at {path} does not answer; see its log and /healthz"
+            raise LinkError(msg) from error
+    if not line:
+        msg = f"the daemon at {path} closed the connection; it may be restarting"
+        raise LinkError(msg)
+    answer = json.loads(line)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def follow(path: Path, after_seq: int) -> Iterator[Answer]:
+    """Yield the running daemon's events after a journal number, until it stops.
+
+    Raises:
+        LinkError: No daemon runs.
+    """
+    with connect(path) as caller:
+        caller.sendall((json.dumps({"do": "follow", "after": after_seq}) + "\n").encode())
+        for line in caller.makefile("rb"):
+            event = json.loads(line)
+            assert isinstance(event, dict)
+            yield event
