@@ -1,0 +1,1 @@
+"""The HTTP door: alerts in, receipts, orders and events out. Sees only the interfaces."""
