@@ -105,6 +105,7 @@ def _add_watch_routes(app: FastAPI, entrance: Entrance, queries: Queries) -> Non
 
     @app.get(
         "/metrics",
+        response_class=Response,
         tags=["watch"],
         summary="Figures in the Prometheus text format",
         responses={

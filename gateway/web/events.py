@@ -174,6 +174,7 @@ def event_routes(entrance: Entrance, queries: Queries) -> APIRouter:
 
     @router.get(
         "/v1/events",
+        response_class=Response,
         summary="Every timeline node as it is written; without a resume id from now on",
         responses=replies(
             {200: described, 422: json_reply("The resume id is none of ours", DETAIL_SCHEMA)}
