@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from gateway.core.effects import ChatEffect, RadioEffect, Receipt, ReportStatus
@@ -200,6 +201,41 @@ class Control(Protocol):
         """Strike a person from duty at once."""
         ...
 
+    def people(self) -> list[dict[str, object]]:
+        """Return the register: id, name, role, codes, chats, active."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the composition root gives every driver it builds.
+
+    Attributes:
+        site: Site id.
+        language: Language of what a driver itself says.
+        base_dir: Folder of the settings file, for secrets.
+        state_dir: Folder of everything we keep.
+        clock: Wall time.
+        queries: What may be read.
+    """
+
+    site: str
+    language: str
+    base_dir: Path
+    state_dir: Path
+    clock: WallClock
+    queries: Queries
+
+    @property
+    def media_dir(self) -> Path:
+        """Folder of photos, voice notes and uploads."""
+        return self.state_dir / "media"
+
+    @property
+    def radio_socket(self) -> Path:
+        """Socket on which the radio process serves the engine."""
+        return self.state_dir / "radio.sock"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -257,24 +293,69 @@ class Recovered:
     cursors: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A point of the hash chain; told to places this host cannot edit, it proves the past.
+
+    Attributes:
+        seq: Journal number of a row, 0 for the empty journal.
+        hash: That row's chained SHA-256 in hex.
+    """
+
+    seq: int
+    hash: str
+
+
 @runtime_checkable
 class Journal(Protocol):
     """The durable record. One writer; every form passes the same contract suite."""
 
     async def recover(self) -> Recovered:
-        """Return what stands in it. Raises JournalError when it is damaged."""
+        """Open it and return what stands in it; called once, before anything else.
+
+        Raises:
+            JournalError: It is damaged.
+            SetupError: A technician must act: another daemon writes it, it cannot be opened.
+        """
         ...
 
     async def append(self, entry: Entry) -> Written:
-        """Return once the transaction is on the disk; in the order of the calls."""
+        """Return once the transaction is on the disk; in the order of the calls.
+
+        Raises:
+            ValueError: This entry cannot be journalled (a lone surrogate, NUL, a float, a
+                wrong type); nothing of it was written and the journal goes on.
+            JournalError: The journal cannot be written any more, or is closed.
+        """
         ...
 
     def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
         """Mark outbox rows with the next group commit; does not wait."""
         ...
 
-    async def find_alert(self, sender: str, alert_id: str) -> tuple[str, str | None, str | None] | None:
+    async def find_alert(
+        self, sender: str, alert_id: str
+    ) -> tuple[str, str | None, str | None] | None:
         """Return (sha256, order, number) of an alert of any age, or None."""
+        ...
+
+    async def erase(self, owner: str) -> None:
+        """Return once the personal data of a person can be read nowhere in the journal.
+
+        Entities come back with （已删除） in their place; the hash chain stays valid.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Return once a write of no meaning has reached the disk, to prove that one can."""
+        ...
+
+    async def failure(self) -> JournalError:
+        """Return, at once or one day, why nothing can be written any more."""
+        ...
+
+    def anchor(self) -> Anchor:
+        """Return the last row known to be on the disk."""
         ...
 
     async def close(self) -> None:

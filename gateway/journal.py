@@ -1,0 +1,296 @@
+"""The durable record: one writer thread, group commit, hash chain.
+
+A caller is answered after the fsync of the transaction that holds his row, and all who wait at
+that moment share one. A row that cannot be written is refused alone. A write, commit or fsync
+that fails ends the journal for good: what the disk holds afterwards is not known (an fsync that
+failed once may "succeed" the second time without having written a thing), so nobody is
+answered any more and the engine must stop and start anew.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import apsw
+import structlog
+
+from gateway.core.people import Contact
+from gateway.interfaces import Anchor, Entry, GridcallError, JournalError, Recovered, Written
+from gateway.journal_backup import backup
+from gateway.journal_codec import warm
+from gateway.journal_file import QUICK_CHECK_BYTES, JournalFile
+from gateway.journal_memory import MemoryJournal, MemoryTables
+from gateway.journal_reading import found_alert
+from gateway.journal_rows import GENESIS, prepare
+from gateway.journal_seal import Sealer
+from gateway.journal_verify import Finding, Verdict, verify
+
+__all__ = [
+    "Finding",
+    "MemoryJournal",
+    "MemoryTables",
+    "SqliteJournal",
+    "Verdict",
+    "backup",
+    "verify",
+]
+
+log = structlog.get_logger(__name__)
+
+FoundAlert = tuple[str, str | None, str | None]
+
+_GROUP_LIMIT: Final = 500
+# Faults of one row's content. Everything else that SQLite raises is the disk's or the file's.
+_ROW_FAULTS: Final = (
+    apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError,
+    OverflowError, UnicodeError,
+)  # fmt: skip
+
+
+class _Job(NamedTuple):
+    """Something for the writer thread to do, and who waits for it."""
+
+    write: Callable[[JournalFile], object]
+    waiting: "asyncio.Future[Any] | None" = None
+    erases: bool = False
+
+
+_Outcome = tuple["asyncio.Future[Any] | None", object, BaseException | None]
+
+
+class SqliteJournal:
+    """A journal in one SQLite file; implements ``gateway.interfaces.Journal``.
+
+    Args:
+        path: The file; made when it is not there. ``<path>.lock`` stands beside it.
+        boot_id: Names this run of the machine in every row, so that monotonic times compare.
+        vfs: SQLite VFS, for tests that cut the power.
+        quick_check_bytes: Files up to this size are checked whole at the opening.
+        busy_limit_s: How long another program may hold the write lock before we give up.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        boot_id: str,
+        vfs: str | None = None,
+        quick_check_bytes: int = QUICK_CHECK_BYTES,
+        busy_limit_s: float = 60.0,
+    ) -> None:
+        self.path = path
+        self._file = JournalFile(
+            path, boot_id=boot_id, vfs=vfs, quick_check_bytes=quick_check_bytes
+        )
+        self._busy_limit_s = busy_limit_s
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._group: list[_Job] = []
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sealer: Sealer | None = None
+        self._anchor = Anchor(seq=0, hash=GENESIS.hex())
+        self._failed = asyncio.Event()
+        self._error: JournalError | None = None
+        self._closed = False
+        self._unscrubbed = False
+
+    # -- on the loop's thread -----------------------------------------------------------------
+
+    async def recover(self) -> Recovered:
+        """Open the file and return what stands in it; called once, before anything else.
+
+        Raises:
+            JournalError: The file is damaged.
+            SetupError: Another daemon writes it, it is not ours, or it cannot be opened.
+        """
+        assert self._thread is None, "recover() is called once"
+        self._loop = asyncio.get_running_loop()
+        opened: asyncio.Future[tuple[Recovered, Sealer]] = self._loop.create_future()
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name="journal", daemon=True
+        )
+        self._thread.start()
+        recovered, self._sealer = await opened
+        return recovered
+
+    async def append(self, entry: Entry) -> Written:
+        """Return once the transaction is on the disk; in the order of the calls.
+
+        Raises:
+            ValueError: This entry cannot be journalled; nothing of it is, the journal goes on.
+            JournalError: Nothing can be written any more, or the journal is closed.
+        """
+        prepared = prepare(entry, self._ready())
+        written: Written = await self._queued(lambda file: file.add(prepared))
+        return written
+
+    def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
+        """Mark outbox rows with the next group commit; does not wait."""
+        self._ready()
+        begun, ended = tuple(started), tuple(settled)
+        self._jobs.put(_Job(lambda file: file.mark(started=begun, settled=ended)))
+
+    async def find_alert(self, sender: str, alert_id: str) -> FoundAlert | None:
+        """Return (sha256, order, number) of an alert of any age, or None."""
+        self._ready()
+        return await asyncio.to_thread(found_alert, self.path, sender, alert_id)
+
+    async def erase(self, owner: str) -> None:
+        """Return once the personal data of ``owner`` can be read nowhere in the file."""
+        self._ready().forget(owner)
+        await self._queued(lambda file: file.erase(owner), erases=True)
+
+    async def probe(self) -> None:
+        """Return once a write of no meaning has reached the disk, to prove that one can."""
+        self._ready()
+        await self._queued(lambda file: file.probe())
+
+    async def failure(self) -> JournalError:
+        """Return, at once or one day, why nothing can be written any more."""
+        await self._failed.wait()
+        assert self._error is not None
+        return self._error
+
+    def anchor(self) -> Anchor:
+        """Return the last row known to be on the disk."""
+        return self._anchor
+
+    async def close(self) -> None:
+        """Write what is queued and close; harmless the second time."""
+        self._closed = True
+        if self._thread is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _ready(self) -> Sealer:
+        if self._error is not None:
+            raise JournalError(str(self._error))
+        if self._closed or self._sealer is None:
+            raise JournalError(f"{self.path}: the journal is not open")
+        return self._sealer
+
+    def _queued(
+        self, write: Callable[[JournalFile], Any], *, erases: bool = False
+    ) -> "asyncio.Future[Any]":
+        assert self._loop is not None
+        waiting: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put(_Job(write, waiting, erases))
+        return waiting
+
+    def _resolve(self, outcomes: list[_Outcome], anchor: Anchor) -> None:
+        self._anchor = anchor
+        for waiting, result, error in outcomes:
+            if waiting is None or waiting.done():
+                continue
+            if error is None:
+                waiting.set_result(result)
+            else:
+                waiting.set_exception(error)
+
+    def _fail(self, reason: str) -> None:
+        """Tell everybody who waits, and whoever comes later, that it is over."""
+        self._error = JournalError(reason)
+        jobs = list(self._group)
+        with suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    jobs.append(job)
+        self._resolve([(job.waiting, None, JournalError(reason)) for job in jobs], self._anchor)
+        self._failed.set()
+
+    # -- on the writer's thread ---------------------------------------------------------------
+
+    def _run(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
+        warm()
+        try:
+            self._file.open()
+            recovered, sealer = self._file.recovered(), Sealer(self._file.keys())
+        except GridcallError as error:
+            self._file.abandon()
+            self._post(self._resolve, [(opened, None, error)], self._anchor)
+            return
+        for entity in recovered.entities:
+            if isinstance(entity, Contact):
+                sealer.learn(entity.chat, entity.address, entity.person)
+        self._post(self._resolve, [(opened, (recovered, sealer), None)], self._file_anchor())
+        self._write_until_closed()
+
+    def _write_until_closed(self) -> None:
+        reason = "the writer met a fault of its own; see the log"
+        done = False
+        try:
+            while not done:
+                self._group, done = self._take()
+                if self._group:
+                    self._write(self._group)
+            self._file.close()
+        except (apsw.Error, OSError, JournalError) as error:
+            done = False
+            reason = f"{type(error).__name__}: {error}"
+        finally:
+            # Also when a bug ends this thread: nobody may wait for an answer that never comes.
+            if not done:
+                self._file.abandon()
+                self._post(self._fail, f"{self.path}: cannot be written any more: {reason}")
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        """Return what waits, and whether that is all there will ever be."""
+        jobs: list[_Job] = []
+        job = self._jobs.get()
+        with suppress(queue.Empty):
+            while job is not None and len(jobs) < _GROUP_LIMIT:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+            if job is not None:
+                jobs.append(job)
+            return jobs, job is None
+        return jobs, False
+
+    def _write(self, jobs: list[_Job]) -> None:
+        """Write a group in one transaction; on a bad row each of it in one of its own."""
+        self._begin()
+        try:
+            outcomes: list[_Outcome] = [(j.waiting, j.write(self._file), None) for j in jobs]
+        except _ROW_FAULTS as fault:
+            self._file.rollback()
+            self._file.check_alone()
+            if len(jobs) == 1:
+                refusal = ValueError(f"this entry cannot be journalled: {fault}")
+                self._post(
+                    self._resolve, [(jobs[0].waiting, None, refusal)], self._file_anchor()
+                )
+            else:
+                for job in jobs:
+                    self._write([job])
+            return
+        self._file.commit()
+        if self._unscrubbed or any(job.erases for job in jobs):
+            self._unscrubbed = not self._file.scrub()
+        self._post(self._resolve, outcomes, self._file_anchor())
+
+    def _begin(self) -> None:
+        """Return inside a transaction; somebody's shell may hold the lock for a while."""
+        give_up_s = time.monotonic() + self._busy_limit_s
+        while True:
+            try:
+                self._file.begin()
+            except apsw.BusyError:
+                if time.monotonic() > give_up_s:
+                    raise
+                log.warning("journal is locked by another program", path=str(self.path))
+            else:
+                return
+
+    def _file_anchor(self) -> Anchor:
+        return Anchor(seq=self._file.seq, hash=self._file.hash.hex())
+
+    def _post(self, call: Callable[..., None], *args: object) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(call, *args)

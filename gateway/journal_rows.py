@@ -1,0 +1,265 @@
+"""Journal rows: an entry written out as canonical text, chained, and read back."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.core.effects import ReportStatus
+from gateway.core.order import Change, Order, Put
+from gateway.core.people import Contact
+from gateway.interfaces import Cursor, Entry, OutboxEffect
+from gateway.journal_codec import Plain, canonical, clean, encoded, quote, written
+from gateway.journal_seal import Batch, Sealed, Sealer
+
+# What the first row's ``prev`` holds.
+GENESIS: Final = bytes(32)
+# A row of 2,000 seeded people has some 3 MB; near this limit is a mistake or an attack.
+MAX_BODY_CHARS: Final = 16 * 1024 * 1024
+
+_HEAD: Final = '{"changes":['
+_DECODER: Final = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One chained row as it stands in the table, without its hashes."""
+
+    seq: int
+    boot: str
+    at_us: int
+    mono_us: int
+    settings: str
+    kind: str
+    order: str | None
+    body: str
+
+
+def row_hash(prev: bytes, row: Row) -> bytes:
+    """Return SHA-256("gwj1" ‖ prev ‖ canonical row)."""
+    text = (
+        f'{{"at_us":{row.at_us},"body":{row.body},"boot":{quote(row.boot)},'
+        f'"kind":{quote(row.kind)},"mono_us":{row.mono_us},"order":{quote(row.order)},'
+        f'"seq":{row.seq},"settings":{quote(row.settings)}}}'
+    )
+    return hashlib.sha256(b"gwj1" + prev + text.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """A Put, written out."""
+
+    kind: str
+    key: str
+    order: str | None
+    body: str
+
+    @property
+    def text(self) -> str:
+        """Return it as it stands in the row."""
+        return f'["put",{quote(self.kind)},{quote(self.key)},{self.body}]'
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A Drop, written out."""
+
+    kind: str
+    key: str
+
+    @property
+    def text(self) -> str:
+        """Return it as it stands in the row."""
+        return f'["drop",{quote(self.kind)},{quote(self.key)}]'
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One effect for the outbox, written out."""
+
+    driver: str
+    kind: str
+    body: str
+    level: int | None
+    not_after_us: int | None
+
+    def text(self, outbox_id: int) -> str:
+        """Return what the row says of it: enough to prove the outbox table right."""
+        return quote(
+            {
+                "driver": self.driver,
+                "id": outbox_id,
+                "kind": self.kind,
+                "sha256": digest(self.body),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """One report, written out."""
+
+    order: str | None
+    at_us: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction written out, but for the numbers that only the writer knows."""
+
+    at_us: int
+    mono_us: int
+    settings: str
+    kind: str
+    order: str | None
+    changes: tuple[Upsert | Removal, ...]
+    outbox: tuple[Posting, ...]
+    reports: tuple[Noted, ...]
+    settles: tuple[int, ...]
+    cursor: tuple[str, str] | None
+    head: str
+    tail: str
+    personal: tuple[Sealed, ...]
+    keys: tuple[tuple[str, bytes], ...]
+
+    def body(self, first_outbox_id: int) -> str:
+        """Return the row's canonical body, its outbox numbered from ``first_outbox_id``."""
+        posts = (p.text(first_outbox_id + offset) for offset, p in enumerate(self.outbox))
+        return f"{self.head}{','.join(posts)}{self.tail}"
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text in hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def prepare(entry: Entry, sealer: Sealer) -> Prepared:
+    """Return the transaction written out and its personal values sealed.
+
+    Raises:
+        ValueError: Something in it cannot be journalled; nothing has been queued.
+    """
+    _learn_accounts(entry.changes, sealer)
+    batch = sealer.batch()
+    changes = tuple(_change(change, batch) for change in entry.changes)
+    outbox = tuple(_posting(driver, effect, batch) for driver, effect in entry.outbox)
+    reports = tuple(_noted(report) for report in entry.reports)
+    event, event_text = written(entry.event, batch)
+    receipt = "null" if entry.receipt is None else encoded(entry.receipt)[1]
+    cursor = _cursor(entry.cursor)
+    # Keys in their sorted order: changes, cursor, event, outbox, receipt, reports, settles.
+    head = (
+        f'{{"changes":[{",".join(c.text for c in changes)}],"cursor":{quote(cursor)},'
+        f'"event":{event_text},"outbox":['
+    )
+    tail = (
+        f'],"receipt":{receipt},"reports":[{",".join(r.body for r in reports)}],'
+        f'"settles":{canonical(entry.settles)}}}'
+    )
+    if len(head) + len(tail) > MAX_BODY_CHARS:
+        raise ValueError(
+            f"{type(entry.event).__name__}: larger than {MAX_BODY_CHARS} characters"
+        )
+    return Prepared(
+        at_us=_int64("at_us", entry.at_us),
+        mono_us=_int64("mono_us", entry.mono_us),
+        settings=clean(entry.settings),
+        kind=type(entry.event).__name__,
+        order=_order_of_row(event, changes, reports),
+        changes=changes,
+        outbox=outbox,
+        reports=reports,
+        settles=tuple(_int64("settles", outbox_id) for outbox_id in entry.settles),
+        cursor=cursor,
+        head=head,
+        tail=tail,
+        personal=tuple(batch.rows),
+        keys=tuple(batch.keys.items()),
+    )
+
+
+def _learn_accounts(changes: tuple[Change, ...], sealer: Sealer) -> None:
+    for change in changes:
+        if isinstance(change, Put) and isinstance(change.entity, Contact):
+            contact = change.entity
+            sealer.learn(clean(contact.chat), clean(contact.address), clean(contact.person))
+
+
+def _change(change: Change, batch: Batch) -> Upsert | Removal:
+    if not isinstance(change, Put):
+        return Removal(clean(change.kind), clean(change.key))
+    entity = change.entity
+    plain, text = written(entity, batch)
+    order = plain["id"] if isinstance(entity, Order) else plain.get("order")
+    return Upsert(entity.KIND, clean(entity.key), order, text)
+
+
+def _posting(driver: str, effect: OutboxEffect, batch: Batch) -> Posting:
+    plain, text = written(effect, batch)
+    return Posting(
+        driver=clean(driver),
+        kind=type(effect).__name__,
+        body=text,
+        level=_optional_int64("level", plain.get("level")),
+        not_after_us=_optional_int64("not_after_us", plain.get("not_after_us")),
+    )
+
+
+def _noted(report: ReportStatus) -> Noted:
+    plain, text = encoded(report)
+    return Noted(plain["order"], _int64("at_us", report.at_us), text)
+
+
+def _cursor(cursor: Cursor | None) -> tuple[str, str] | None:
+    return None if cursor is None else (clean(cursor.source), clean(cursor.position))
+
+
+def _order_of_row(
+    event: Plain, changes: tuple[Upsert | Removal, ...], reports: tuple[Noted, ...]
+) -> str | None:
+    """Return the one order a row is about, or None when it is about none or several."""
+    if isinstance(event.get("order"), str):
+        return str(event["order"])
+    orders = {change.order for change in changes if isinstance(change, Upsert)}
+    orders |= {report.order for report in reports}
+    orders.discard(None)
+    return orders.pop() if len(orders) == 1 else None
+
+
+def _int64(name: str, value: object) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}: not a whole number of 64 bits")
+    return value
+
+
+def _optional_int64(name: str, value: object) -> int | None:
+    return None if value is None else _int64(name, value)
+
+
+def parts_of(body: str) -> tuple[list[Upsert | Removal], Plain]:
+    """Return the changes of a row, their text as it stands there, and the rest of its body.
+
+    Raises:
+        ValueError: It is not the body of a row.
+    """
+    at = len(_HEAD)
+    if not body.startswith(_HEAD):
+        raise ValueError("not the body of a journal row")
+    changes: list[Upsert | Removal] = []
+    while body[at] != "]":
+        change, end = _DECODER.raw_decode(body, at)
+        if change[0] == "drop":
+            changes.append(Removal(change[1], change[2]))
+        else:
+            changes.append(_upsert_at(change, body[at:end]))
+        at = end + (body[end] == ",")
+    rest: Plain = _DECODER.decode("{" + body[at + 2 :])
+    return changes, rest
+
+
+def _upsert_at(change: list[Any], text: str) -> Upsert:
+    _, kind, key, plain = change
+    order = plain["id"] if kind == Order.KIND else plain.get("order")
+    start = len('["put",') + len(quote(kind)) + 1 + len(quote(key)) + 1
+    return Upsert(kind, key, order, text[start:-1])
