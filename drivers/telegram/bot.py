@@ -1,0 +1,163 @@
+"""The Telegram driver: one bot account, its groups, its private chats."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from drivers.telegram.calls import made
+from drivers.telegram.codec import WORDS, Account
+from drivers.telegram.limits import Limits
+from drivers.telegram.polling import Poller
+from drivers.telegram.reach import DOWN_AFTER_S, PathWatch
+from drivers.telegram.request import ANSWER_S, CONNECT_S, AiohttpRequest
+from drivers.telegram.sending import Sender
+from drivers.telegram.settings import TelegramChat
+from gateway.interfaces import Intake, Outgoing, SetupError, WallClock
+
+SHORTEST_KEY: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What no technician sets: time limits and chance.
+
+    Attributes:
+        connect_s: Longest time to get a connection.
+        answer_s: Longest time for a call.
+        down_after_s: How long the platform may be away before the path counts as lost.
+        limits: Instead of those of the settings.
+        chance: Draws uniformly from 0..1, for back-off.
+    """
+
+    connect_s: float = CONNECT_S
+    answer_s: float = ANSWER_S
+    down_after_s: float = DOWN_AFTER_S
+    limits: Limits | None = None
+    chance: Callable[[], float] = field(default=random.random)
+
+
+class TelegramDriver:
+    """Posts cards and takes in what people press, write and send.
+
+    Args:
+        chat: Chat id of the settings.
+        settings: The account's settings.
+        token: The bot token; never leaves the URL.
+        callback_key: Secret of the buttons, 16 characters or more.
+        media_dir: Where photos and voice notes are kept.
+        clock: Wall time.
+        language: Language of what the driver itself says.
+        tuning: Time limits and chance.
+
+    Raises:
+        SetupError: The callback key is too short.
+    """
+
+    def __init__(
+        self,
+        chat: str,
+        settings: TelegramChat,
+        *,
+        token: str,
+        callback_key: str,
+        media_dir: Path,
+        clock: WallClock,
+        language: str = "zh_CN",
+        tuning: Tuning | None = None,
+    ) -> None:
+        tuning = tuning or Tuning()
+        self.name = f"chat:{chat}"
+        account = _account(chat, settings, callback_key, language)
+        self._request = AiohttpRequest(connect_s=tuning.connect_s, answer_s=tuning.answer_s)
+        bot = made(token, settings.api_base_url, settings.file_base_url, self._request)
+        self._watch = PathWatch(chat, clock, tuning.down_after_s)
+        limits = tuning.limits or limits_of(settings)
+        self._sender = Sender(bot, account, limits, clock, self._watch, tuning.chance)
+        self._poller = Poller(
+            bot,
+            account,
+            self._sender,
+            clock,
+            self._watch,
+            media_dir,
+            settings.poll_timeout_s,
+            tuning.chance,
+        )
+
+    async def run(self, intake: Intake) -> None:
+        """Send and take in until cancelled; a platform that is away is waited for."""
+        await self._request.initialize()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sender.run(intake))
+                tasks.create_task(self._poller.run(intake))
+        finally:
+            await self._request.shutdown()
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """Take an effect; never blocks. Also before ``run``: it waits then."""
+        self._sender.deliver(outgoing)
+
+
+def limits_of(settings: TelegramChat) -> Limits:
+    """Return the limits that the settings give."""
+    return Limits(
+        per_chat_per_s=settings.per_chat_per_s,
+        per_group_per_min=settings.per_group_per_min,
+        per_s=settings.per_s,
+    )
+
+
+def _account(chat: str, settings: TelegramChat, key: str, language: str) -> Account:
+    if len(key) < SHORTEST_KEY:
+        raise SetupError(
+            f"chats.{chat}.callback_key: {settings.callback_key} holds fewer than "
+            f"{SHORTEST_KEY} characters; put 32 random ones there"
+        )
+    return Account(
+        chat=chat,
+        groups=frozenset(settings.groups.values()),
+        key=key.encode(),
+        words=WORDS[language],
+    )
+
+
+class Plugin:
+    """What the composition root knows of this driver."""
+
+    kind: Final = "chat"
+    settings_model: Final = TelegramChat
+
+    def build(
+        self,
+        chat: str,
+        settings: TelegramChat,
+        *,
+        base_dir: Path,
+        media_dir: Path,
+        clock: WallClock,
+        language: str,
+    ) -> TelegramDriver:
+        """Return the driver of one account, not running yet.
+
+        Raises:
+            SetupError: A secret is missing, open to others, or too short.
+        """
+        # python-telegram-bot logs every parameter and every update, with all names, at DEBUG.
+        logging.getLogger("telegram").setLevel(logging.WARNING)
+        return TelegramDriver(
+            chat,
+            settings,
+            token=settings.token.read(base_dir),
+            callback_key=settings.callback_key.read(base_dir),
+            media_dir=media_dir,
+            clock=clock,
+            language=language,
+        )
+
+
+plugin: Final = Plugin()

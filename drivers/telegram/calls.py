@@ -1,0 +1,242 @@
+"""The calls of the Bot API that we make, and what each came to."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from telegram import Bot, LinkPreviewOptions, Message, ReplyParameters
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+)
+
+from drivers.telegram import codec
+from drivers.telegram.codec import Account
+from drivers.telegram.request import (
+    AiohttpRequest,
+    HeldError,
+    NoAnswerError,
+    NotSentError,
+    ServerFaultError,
+)
+from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard, SendText
+
+POLL_MARGIN_S: Final = 4.0
+_NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
+_LONGEST_REASON: Final = 200
+# What BadRequest says when there is nothing left to do. The texts are the Bot API's own.
+_ALREADY_SO: Final = "message is not modified"
+_TOO_LATE: Final = re.compile(r"query is too old|query id is invalid", re.IGNORECASE)
+
+
+class GatewayBot(Bot):
+    """The Bot with three calls that answer in plain JSON, and without its token in its name.
+
+    ``Bot.get_updates`` makes objects of all updates of an answer at once: one that is broken
+    would lose the others and come again for ever.
+    """
+
+    def __repr__(self) -> str:
+        """Return a name without the token."""
+        return "GatewayBot"
+
+    async def raw_updates(self, offset: int | None, wait_s: float) -> list[object]:
+        """Return updates from ``offset`` on, as they came, waiting up to ``wait_s`` for one."""
+        data = {"timeout": int(wait_s), "offset": offset, "allowed_updates": codec.WANTED}
+        answer: Any = await self._post("getUpdates", data, read_timeout=wait_s + POLL_MARGIN_S)
+        if not isinstance(answer, list):
+            raise NoAnswerError("the answer to getUpdates is no list")
+        return answer
+
+    async def file_path(self, file_id: str) -> str:
+        """Return where a file can be downloaded, below the base of files."""
+        answer: Any = await self._post("getFile", {"file_id": file_id})
+        path = answer.get("file_path") if isinstance(answer, dict) else None
+        if not isinstance(path, str):
+            raise NoAnswerError("the answer to getFile has no path")
+        return path
+
+    async def download(self, path: str) -> bytes:
+        """Return the bytes of a file. Raises TooLargeError over 10 MB."""
+        return await self.request.retrieve(f"{self.base_file_url}/{path}")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It stands as we want it; ``message`` is the platform's id of a new post."""
+
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The platform asks to leave this chat alone for a while; nothing was done."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Trying again is right.
+
+    Attributes:
+        unsure: It may have been done.
+        reached: The platform did answer.
+    """
+
+    reason: str
+    unsure: bool
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The platform will never do it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The group has a new id (it became a supergroup)."""
+
+    address: str
+
+
+Outcome = Done | Held | Failing | Refused | Moved
+
+
+def made(
+    token: str, api_base_url: str, file_base_url: str, request: AiohttpRequest
+) -> GatewayBot:
+    """Return a bot on our request backend; no call is made yet."""
+    return GatewayBot(
+        token,
+        base_url=api_base_url,
+        base_file_url=file_base_url,
+        request=request,
+        get_updates_request=request,
+    )
+
+
+async def perform(
+    bot: GatewayBot,
+    effect: ChatEffect,
+    address: str,
+    again: bool,
+    account: Account,
+    now_us: int,
+) -> Outcome:
+    """Make the call that an effect asks for and return what it came to; never raises for it.
+
+    Args:
+        bot: The account.
+        effect: What to do.
+        address: Where to; the effect's own unless the group has moved.
+        again: Whether it may stand there already, and must say so.
+        account: Key and words.
+        now_us: Wall time, for the life of the buttons.
+    """
+    try:
+        call = _call(bot, effect, address, again, account, now_us)
+    except ValueError as error:
+        return Refused(f"it cannot be sent: {error}")
+    try:
+        given = await call()
+        return Done(str(int(given.message_id)) if isinstance(given, Message) else None)
+    except TelegramError as error:
+        return outcome_of(error, bot.token)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # python-telegram-bot does not check an answer before it makes an object of it.
+        return Failing(f"unreadable answer ({type(error).__name__})", unsure=True, reached=True)
+
+
+def _call(
+    bot: GatewayBot,
+    effect: ChatEffect,
+    address: str,
+    again: bool,
+    account: Account,
+    now_us: int,
+) -> Callable[[], Awaitable[Message | bool]]:
+    """Return the call, ready to be made. Raises ValueError when it cannot be put so."""
+    match effect:
+        case PostCard():
+            return partial(
+                bot.send_message,
+                int(address),
+                codec.written(effect.text, again=again, words=account.words),
+                reply_markup=codec.keyboard(effect, account, now_us),
+                link_preview_options=_NO_PREVIEW,
+            )
+        case EditCard():
+            return partial(
+                bot.edit_message_text,
+                codec.written(effect.text, again=False, words=account.words),
+                chat_id=int(address),
+                message_id=int(effect.message),
+                reply_markup=codec.keyboard(effect, account, now_us),
+                link_preview_options=_NO_PREVIEW,
+            )
+        case SendText():
+            return partial(
+                bot.send_message,
+                int(address),
+                codec.written(effect.text, again=again, words=account.words),
+                reply_parameters=_reply(effect.reply_to),
+                link_preview_options=_NO_PREVIEW,
+            )
+        case AnswerPress():
+            return partial(
+                bot.answer_callback_query,
+                effect.press,
+                codec.shortened(codec.clean(effect.text), codec.LONGEST_TOAST),
+                show_alert=effect.alert,
+            )
+
+
+def _reply(message: str | None) -> ReplyParameters | None:
+    if message is None:
+        return None
+    return ReplyParameters(int(message), allow_sending_without_reply=True)
+
+
+def outcome_of(error: TelegramError, token: str) -> Outcome:
+    """Return what an error of the platform or of the way to it means for a call."""
+    reason = without_secret(str(error), token)
+    match error:
+        case HeldError():
+            return Held(error.after_s)
+        case ChatMigrated():
+            return Moved(str(error.new_chat_id))
+        case BadRequest():
+            return _bad_request(reason)
+        case NotSentError():
+            return Failing(reason, unsure=False, reached=False)
+        case InvalidToken() | Conflict():
+            return Failing(reason, unsure=False, reached=True)
+        case ServerFaultError():
+            return Failing(reason, unsure=True, reached=True)
+        case NetworkError():
+            return Failing(reason, unsure=True, reached=False)
+        case _:
+            return Refused(reason)
+
+
+def _bad_request(reason: str) -> Outcome:
+    if _ALREADY_SO in reason.lower() or _TOO_LATE.search(reason):
+        return Done()
+    return Refused(reason)
+
+
+def without_secret(text: str, token: str) -> str:
+    """Return a platform's words fit for journal and log: no token, one line, not too long."""
+    clean = text.replace(token, "***").replace(token.partition(":")[2] or token, "***")
+    line = "".join(c if c.isprintable() else " " for c in clean)
+    return line[:_LONGEST_REASON]

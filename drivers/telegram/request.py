@@ -1,0 +1,190 @@
+"""The HTTP side of the Bot API: python-telegram-bot's request interface on aiohttp.
+
+The bot token stands in every URL. So no error that leaves this module carries the error it
+came from: aiohttp's errors hold the request, and with it the URL. For the same reason no
+redirect is followed and no answer is repeated in an error unless it is Telegram's own JSON.
+"""
+
+import contextlib
+import json
+from typing import Any, Final, NoReturn
+
+import aiohttp
+from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.request import BaseRequest, RequestData
+
+from gateway.interfaces import LinkError
+
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 8.0
+LONGEST_HOLD_S: Final = 3600.0
+KEEP_ALIVE_S: Final = 30.0  # shorter than servers keep idle connections
+LARGEST_ANSWER_BYTES: Final = 10 * 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+class NotSentError(NetworkError):
+    """No connection: the call has certainly not reached the platform."""
+
+
+class NoAnswerError(TimedOut):
+    """The call left, and no answer that can be read came back: it may have been done."""
+
+
+class ServerFaultError(NoAnswerError):
+    """The platform answered with a fault of its own (5xx): it may have been done even so."""
+
+
+class HeldError(TelegramError):
+    """The platform asks us to wait (429).
+
+    Attributes:
+        after_s: Seconds until this chat may be written to again.
+    """
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"too many requests: wait {after_s:g} s")
+        self.after_s = after_s
+
+
+class TooLargeError(TelegramError):
+    """The answer is larger than anything we take in."""
+
+
+class AiohttpRequest(BaseRequest):
+    """One pool of reused connections; python-telegram-bot's ``Bot`` makes its calls through it.
+
+    Args:
+        connect_s: Longest time to get a connection.
+        answer_s: Longest time for a call, unless the call says otherwise.
+    """
+
+    def __init__(self, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S) -> None:
+        self._connect_s = connect_s
+        self._answer_s = answer_s
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def read_timeout(self) -> float:
+        """Return the longest time for a call, seconds."""
+        return self._answer_s
+
+    async def initialize(self) -> None:
+        """Open the pool; connections are made when they are needed."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "gridcall"},
+            )
+
+    async def shutdown(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,  # noqa: ANN401  # the base class's types
+        write_timeout: Any = BaseRequest.DEFAULT_NONE,  # noqa: ANN401, ARG002
+        connect_timeout: Any = BaseRequest.DEFAULT_NONE,  # noqa: ANN401, ARG002
+        pool_timeout: Any = BaseRequest.DEFAULT_NONE,  # noqa: ANN401, ARG002
+    ) -> tuple[int, bytes]:
+        """Return status and body of one HTTP call.
+
+        Raises:
+            NotSentError: There was no connection.
+            NoAnswerError: It left and nothing readable came back, or a fault (5xx).
+            TooLargeError: The body is over 10 MB.
+        """
+        limit_s = read_timeout if isinstance(read_timeout, int | float) else self._answer_s
+        failure: TelegramError
+        try:
+            return await self._exchange(url, method, request_data, float(limit_s))
+        except aiohttp.ConnectionTimeoutError:
+            failure = NotSentError("no connection: time limit")
+        except aiohttp.ClientConnectorError as error:
+            failure = NotSentError(f"no connection: {type(error).__name__}")
+        except TimeoutError:
+            failure = NoAnswerError(f"no answer within {limit_s:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = NoAnswerError(f"connection lost: {type(error).__name__}")
+        except TelegramError as error:
+            failure = error
+        return _throw(failure)
+
+    async def _exchange(
+        self, url: str, method: str, data: RequestData | None, limit_s: float
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            raise LinkError("the request pool is not open")
+        time_out = aiohttp.ClientTimeout(total=limit_s, sock_connect=self._connect_s)
+        async with self._session.request(
+            method, url, data=_form(data), timeout=time_out, allow_redirects=False
+        ) as answer:
+            body = await _body(answer)
+        return answer.status, _own_words(answer.status, body)
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> Any:  # noqa: ANN401  # the base class's type
+        """Return the answer's JSON object. Raises NoAnswerError, not repeating what came."""
+        parsed: object = None
+        with contextlib.suppress(ValueError, RecursionError):
+            parsed = json.loads(payload.decode("utf-8", "replace"))
+        if not isinstance(parsed, dict) or not ("result" in parsed or "description" in parsed):
+            raise NoAnswerError("the answer cannot be read")
+        return parsed
+
+
+def _throw(failure: TelegramError) -> NoReturn:
+    """Raise outside every ``except``, so that no context with the URL hangs on the error."""
+    failure.__cause__ = failure.__context__ = None
+    raise failure
+
+
+def _form(data: RequestData | None) -> aiohttp.FormData | dict[str, str] | None:
+    """Return the parameters as a form; multipart when files go with them."""
+    if data is None or not data.contains_files:
+        return data.json_parameters if data else None
+    form = aiohttp.FormData(data.json_parameters)
+    for name, (file_name, content, kind) in data.multipart_data.items():
+        form.add_field(name, content, filename=file_name, content_type=kind)
+    return form
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > LARGEST_ANSWER_BYTES:
+            answer.close()
+            raise TooLargeError("the answer is larger than 10 MB")
+    return bytes(body)
+
+
+def _own_words(status: int, body: bytes) -> bytes:
+    """Return the body, or for a fault that is not Telegram's own JSON a plain one instead.
+
+    A proxy's error page may repeat the URL; python-telegram-bot would put it into its error.
+    """
+    if status >= 500:
+        raise ServerFaultError(f"the platform has a fault ({status})")
+    if status < 300:
+        return body
+    told: Any = {}
+    with contextlib.suppress(NoAnswerError):
+        told = AiohttpRequest.parse_json_payload(body)
+    if status == 429:
+        raise HeldError(_after_s(told.get("parameters")))
+    return body if told else json.dumps({"description": f"HTTP status {status}"}).encode()
+
+
+def _after_s(parameters: object) -> float:
+    """Return what a 429 asks for (Bot API ResponseParameters.retry_after), 1 s to 1 h."""
+    asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    known = isinstance(asked, int | float) and not isinstance(asked, bool)
+    return min(max(float(asked), 1.0), LONGEST_HOLD_S) if known and asked else 1.0
