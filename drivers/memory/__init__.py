@@ -1,0 +1,1 @@
+"""In-memory drivers: the same promises without a wire, for whole days in virtual time."""
