@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.settings import Model, MqttBase, PathText
+from gateway.settings import Model, MqttBase, PathText, written
 
 
 class ClientTls(Model):
@@ -38,7 +38,9 @@ class MqttDoor(MqttBase):
         heartbeat_s: Our own health is published this often, seconds.
     """
 
-    client_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    client_id: Annotated[
+        str, written(r"^[0-9A-Za-z_-]{1,64}$", "1 to 64 letters, digits, _ or -")
+    ]
     tls: ClientTls | None = None
     keepalive_s: Annotated[int, Field(ge=2, le=300)] = 15
     heartbeat_s: Annotated[int, Field(ge=1, le=300)] = 10

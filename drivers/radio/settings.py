@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.settings import ChannelSettings, Model
+from gateway.settings import ChannelSettings, Model, written
 
 _RTP_CODECS = ("l16", "pcmu")
 
@@ -50,7 +50,11 @@ class ControlLines(Model):
     """
 
     url: Annotated[
-        str, StringConstraints(pattern=r"^(/dev/[^\s]+|rfc2217://[^\s/:]+:[0-9]{1,5})$")
+        str,
+        written(
+            r"^(/dev/[^\s]+|rfc2217://[^\s/:]+:[0-9]{1,5})$",
+            "/dev/ttyUSB0 or rfc2217://HOST:PORT",
+        ),
     ]
     ptt: Literal["rts", "dtr", "rts & !dtr"] = "rts"
     squelch: Literal["cts", "dsr", "cd", "ri", "none"] = "cts"
@@ -66,7 +70,7 @@ class Audio(Model):
         url: ``rtp://host:port?local_port=N&codec=l16`` (or ``pcmu``), or ``sound:device``.
     """
 
-    url: Annotated[str, StringConstraints(max_length=300), AfterValidator(_audio_url)]
+    url: Annotated[str, Field(max_length=300), AfterValidator(_audio_url)]
 
 
 class Ani(Model):
@@ -81,6 +85,14 @@ class Ani(Model):
     kind: Literal["dtmf"] = "dtmf"
     digits: Annotated[int, Field(ge=3, le=8)] = 5
     position: Literal["start", "end", "both"] = "start"
+
+
+def _growing(waits: tuple[int, int, int]) -> tuple[int, int, int]:
+    if tuple(sorted(waits)) != waits:
+        raise PydanticCustomError(
+            "busy_wait", "should grow by level 1, 2, 3: the most urgent waits least"
+        )
+    return waits
 
 
 WaitS = Annotated[int, Field(ge=1, le=900)]
@@ -111,13 +123,26 @@ class RadioChannel(ChannelSettings):
     tx_delay_ms: Annotated[int, Field(ge=0, le=2000)] = 300
     hang_ms: Annotated[int, Field(ge=0, le=1000)] = 100
     time_out_s: Annotated[int, Field(ge=5, le=180)] = 60
-    busy_wait_s: tuple[WaitS, WaitS, WaitS] = (10, 60, 300)
+    busy_wait_s: Annotated[tuple[WaitS, WaitS, WaitS], AfterValidator(_growing)] = (10, 60, 300)
     squelch_open_ms: Annotated[int, Field(ge=0, le=500)] = 40
     squelch_close_ms: Annotated[int, Field(ge=0, le=1000)] = 150
     answer_window_s: Annotated[int, Field(ge=1, le=120)] = 15
-    stuck_squelch_s: Annotated[int, Field(ge=10, le=900)] = 120
+    stuck_squelch_s: Annotated[int, Field(ge=10, le=900, validate_default=True)] = 120
     ani: Ani | None = None
     answer_tones: bool = True
+
+    @field_validator("stuck_squelch_s")
+    @classmethod
+    def _longer_than_a_transmission(cls, value: int, info: ValidationInfo) -> int:
+        time_out_s = info.data.get("time_out_s", 0)
+        if value <= time_out_s:
+            raise PydanticCustomError(
+                "stuck_squelch",
+                "should be longer than time_out_s, or every long over counts as stuck; "
+                "is {value}, time_out_s is {time_out_s}",
+                {"value": value, "time_out_s": time_out_s},
+            )
+        return value
 
     @property
     def ani_digits(self) -> int:

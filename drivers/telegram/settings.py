@@ -2,11 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from gateway.settings import ChatSettings, Id, Secret
+from gateway.settings import ChatSettings, Id, Secret, written
 
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=300)]
+HttpUrl = Annotated[
+    str,
+    written(r"^https?://[^\s@]{1,290}$", "an http(s) address without a name or password in it"),
+]
+GroupNumber = Annotated[
+    str, written(r"^-[0-9]{1,20}$", "Telegram's negative number of a group, in quotes")
+]
 
 
 class TelegramChat(ChatSettings):
@@ -28,9 +34,7 @@ class TelegramChat(ChatSettings):
     driver: Literal["telegram"] = "telegram"
     token: Secret
     callback_key: Secret
-    groups: dict[Id, Annotated[str, StringConstraints(pattern=r"^-[0-9]{1,20}$")]] = Field(
-        default_factory=dict
-    )
+    groups: dict[Id, GroupNumber] = Field(default_factory=dict)
     api_base_url: HttpUrl = "https://api.telegram.org/bot"
     file_base_url: HttpUrl = "https://api.telegram.org/file/bot"
     per_chat_per_s: Annotated[float, Field(ge=0.1, le=30)] = 1

@@ -1,5 +1,6 @@
 """Settings of a site: YAML in, a frozen ``Settings`` out, or every mistake with its place."""
 
+from gateway.settings.load import SettingsError, check, examine, load
 from gateway.settings.models import (
     ChannelSettings,
     ChatSettings,
@@ -9,8 +10,10 @@ from gateway.settings.models import (
     Token,
 )
 from gateway.settings.resolve import DriverModels, from_resolved, resolved
+from gateway.settings.schema import json_schema
 from gateway.settings.site import people_of, site_of
-from gateway.settings.values import Id, Model, PathText, Secret
+from gateway.settings.values import Id, Model, PathText, Secret, written
+from gateway.settings.yaml_source import Problem
 
 __all__ = [
     "ChannelSettings",
@@ -21,11 +24,18 @@ __all__ = [
     "Model",
     "MqttBase",
     "PathText",
+    "Problem",
     "Secret",
     "Settings",
+    "SettingsError",
     "Token",
+    "check",
+    "examine",
     "from_resolved",
+    "json_schema",
+    "load",
     "people_of",
     "resolved",
     "site_of",
+    "written",
 ]

@@ -7,7 +7,6 @@ the roster) is checked in ``gateway.settings.check``.
 
 import hashlib
 import json
-from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +17,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializeAsAny,
-    StringConstraints,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -30,9 +28,11 @@ from pydantic_core import PydanticCustomError
 from gateway.core.escalation import RungKind
 from gateway.settings.values import (
     Account,
+    Day,
     Host,
     Id,
     Language,
+    LocalTime,
     Model,
     Name,
     PathText,
@@ -43,6 +43,7 @@ from gateway.settings.values import (
     Text,
     TimeOfDay,
     TimeZone,
+    written,
 )
 
 
@@ -57,7 +58,7 @@ class StationLicence(Model):
 
     holder: Name
     number: Name
-    expires: date
+    expires: Day
 
 
 class SiteSettings(Model):
@@ -113,7 +114,7 @@ class Token(Model):
     id: SiteId
     sha256: Annotated[str, AfterValidator(_digest)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
-    expires: date | None = None
+    expires: Day | None = None
 
 
 class ServerTls(Model):
@@ -140,7 +141,10 @@ class HttpDoor(Model):
     """
 
     listen: Annotated[
-        str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")
+        str,
+        written(
+            r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$", "address:port, 127.0.0.1:8080"
+        ),
     ]
     tokens: tuple[Token, ...] = ()
     tls: ServerTls | None = None
@@ -281,7 +285,10 @@ class TalkGroup(Model):
     """
 
     members: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^(channel|chat):.+$")], ...],
+        tuple[
+            Annotated[str, written(r"^(channel|chat):.+$", "channel:ID or chat:CHAT/GROUP")],
+            ...,
+        ],
         Field(min_length=2),
     ]
 
@@ -318,7 +325,9 @@ class GridSettings(Model):
 
     name: Name
     zone: Id
-    codes: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,20}$")], ...] = ()
+    codes: tuple[
+        Annotated[str, written(r"^[0-9A-Za-z]{1,20}$", "1 to 20 digits or letters")], ...
+    ] = ()
     aliases: tuple[Name, ...] = ()
     polygon: tuple[Point, ...] = ()
     polygon_file: Text | None = None
@@ -327,7 +336,9 @@ class GridSettings(Model):
     second_manager: Id | None = None
     station: Id | None = None
     channel: Id | None = None
-    chat: Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+$")] | None = None
+    chat: Annotated[str, written(r"^[^/]+/[^/]+$", "chat/group, such as work/east")] | None = (
+        None
+    )
 
 
 class PostSettings(Model):
@@ -390,8 +401,8 @@ class PersonSettings(Model):
     name: Name
     role: Literal["guard", "station", "manager"] = "guard"
     organisation: Id
-    guard_code: Annotated[str, StringConstraints(pattern=r"^[0-9]{3}$")] | None = None
-    radio_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,8}$")] | None = None
+    guard_code: Annotated[str, written(r"^[0-9]{3}$", "three digits")] | None = None
+    radio_id: Annotated[str, written(r"^[0-9]{3,8}$", "3 to 8 digits")] | None = None
     crew: Id | None = None
     grids: tuple[Id, ...] = ()
     post: Id | None = None
@@ -420,7 +431,7 @@ class CycleSettings(Model):
         days: A shift or ``off`` for each day; the next crew follows one day later.
     """
 
-    start: date
+    start: Day
     days: Annotated[tuple[Id, ...], Field(min_length=1, max_length=366)]
 
 
@@ -433,7 +444,7 @@ class HolidaySettings(Model):
         crews: Shift → crews.
     """
 
-    date: date
+    date: Day
     name: Name
     crews: dict[Id, tuple[Id, ...]]
 
@@ -450,8 +461,8 @@ class ExceptionSettings(Model):
     """
 
     person: Id
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: LocalTime = Field(alias="from")
+    to: LocalTime
     duty: Literal["off", "on"]
     reason: Text = "-"
 
@@ -550,7 +561,7 @@ class JournalSettings(Model):
         backup_dir: Folder for backups; absent = none. Relative to this file.
     """
 
-    file: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = "journal.sqlite3"
+    file: Annotated[str, Field(min_length=1, max_length=1024)] = "journal.sqlite3"
     backup_dir: PathText | None = None
 
 
@@ -559,7 +570,26 @@ AnyChat = Annotated[SerializeAsAny[ChatSettings], _by_driver("chats")]
 
 
 class Settings(Model):
-    """A whole site."""
+    """A whole site.
+
+    Attributes:
+        site: What the site is and how its figures are meant.
+        command_centre: The centre's name and its doors.
+        channels: Analogue radio channels, by our own short name.
+        chats: Chat accounts, by our own short name.
+        talk_groups: Channels and chat groups patched together.
+        zones: Patrol zones.
+        grids: Grids.
+        posts: Points where guards stand.
+        routes: Routes that must be patrolled.
+        organisations: Guard companies, employers, police bodies.
+        people: Who can be called.
+        roster: Who is on duty when.
+        response: The clocks and the ladder.
+        policy: What may be asked and said.
+        retention: How long things are kept.
+        journal: Where the journal is kept.
+    """
 
     site: SiteSettings
     command_centre: CommandCentre

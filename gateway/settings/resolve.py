@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
+from gateway.interfaces import SetupError
 from gateway.settings.models import ChannelSettings, ChatSettings, MqttBase, Settings
 
 
@@ -42,6 +45,17 @@ def resolved(settings: Settings) -> dict[str, Any]:
 
 
 def from_resolved(tree: Mapping[str, Any], models: DriverModels) -> Settings:
-    """Return the settings that ``resolved`` was given; the version is the same."""
+    """Return the settings that ``resolved`` was given; the version is the same.
+
+    Raises:
+        SetupError: The tree was made by another version, or by hand.
+    """
     body = {key: value for key, value in tree.items() if key not in ("version", "base_dir")}
-    return validate(body, models, tree["base_dir"])
+    try:
+        return validate(body, models, str(tree.get("base_dir", "")))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SetupError(
+            f"resolved settings do not fit this version: {first['loc']}: {first['msg']}; "
+            "make them anew with gridcall check --resolved"
+        ) from error

@@ -19,6 +19,11 @@ from gateway.settings.models import (
 )
 
 
+def zone_of(settings: Settings) -> ZoneInfo:
+    """Return the zone in which every time of the settings is written."""
+    return ZoneInfo(settings.site.timezone)
+
+
 def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ...]]:
     """Return the persons and contacts that the settings seed the register with."""
     people = tuple(_person(id_, person) for id_, person in settings.people.items())
@@ -39,7 +44,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         name=site.name,
         centre_name=settings.command_centre.name,
         language=site.language,
-        timezone=ZoneInfo(site.timezone),
+        timezone=zone_of(settings),
         datum=Datum(site.datum),
         number_style=site.number_style,
         zones={
@@ -75,7 +80,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
             id_: Organisation(id=id_, name=body.name)
             for id_, body in settings.organisations.items()
         },
-        roster=roster_of(settings.roster, ZoneInfo(site.timezone)),
+        roster=roster_of(settings.roster, zone_of(settings)),
         response=_response(settings.response),
         catalogues=dict(catalogues),
     )

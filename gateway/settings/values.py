@@ -2,6 +2,7 @@
 
 import os
 import stat
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +12,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationInfo,
     model_validator,
 )
@@ -51,6 +51,12 @@ def _known_zone(value: str) -> str:
     return value
 
 
+def _this_century(value: date) -> date:
+    if not 2000 <= value.year < 2100:
+        raise PydanticCustomError("day", "should be a day of this century")
+    return value
+
+
 def _latitude_first(point: tuple[float, float]) -> tuple[float, float]:
     """Refuse a point that is not on the earth, most often one written longitude first."""
     lat, lon = point
@@ -67,20 +73,38 @@ def _latitude_first(point: tuple[float, float]) -> tuple[float, float]:
     )
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
-SiteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,62}\S)?$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-PathText = Annotated[
-    str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_absolute)
+def written(pattern: str, means: str) -> Any:  # noqa: ANN401  # pydantic's own type
+    """Return a text of this pattern; editors and ``check`` show what it means."""
+    return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": means})
+
+
+Id = Annotated[
+    str,
+    written(
+        r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", "1 to 32 letters a-z, digits, _ or -, no spaces"
+    ),
 ]
+SiteId = Annotated[
+    str, written(r"^[a-z0-9-]{1,32}$", "1 to 32 small letters a-z, digits or -, no spaces")
+]
+Name = Annotated[
+    str, written(r"^\S(.{0,62}\S)?$", "1 to 64 characters in one line, no spaces around")
+]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+PathText = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_absolute)]
 Point = Annotated[tuple[float, float], AfterValidator(_latitude_first)]
-TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+TimeOfDay = Annotated[
+    str, written(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time of day from 00:00 to 23:59")
+]
+Day = Annotated[date, AfterValidator(_this_century)]
+LocalTime = Annotated[datetime, AfterValidator(_this_century)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Language = Literal["zh_CN", "en"]
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
-Account = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_@.-]{1,64}$")]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+Host = Annotated[str, written(r"^[A-Za-z0-9._:-]{1,253}$", "a host name or an address")]
+Account = Annotated[
+    str, written(r"^[0-9A-Za-z_@.-]{1,64}$", "the platform's own number of an account")
+]
 
 
 class Secret(Model):
@@ -92,7 +116,7 @@ class Secret(Model):
     """
 
     file: PathText | None = None
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    env: Annotated[str, written(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name")] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -127,23 +127,20 @@ class Document:
             node = node.child(step) if node else None
         return node
 
-    def nearest(self, path: KeyPath) -> Node:
-        """Return the node at a path or the last one on the way to it."""
-        assert self.root is not None
-        node = self.root
-        for step in path:
-            below = node.child(step)
-            if below is None:
-                break
-            node = below
-        return node
-
     def report(
         self, path: KeyPath, message: str, *, on_key: bool = False, severity: Severity = "error"
     ) -> None:
-        """Add a problem at the value of a path, or at its key."""
-        node = self.nearest(path)
-        line, column = (node.key_line, node.key_column) if on_key else (node.line, node.column)
+        """Add a problem at the value of a path or at its key.
+
+        What does not stand in the file is reported at the key of what it would stand in.
+        """
+        depth = next(n for n in range(len(path), -1, -1) if self.node(path[:n]))
+        node = self.node(path[:depth])
+        assert node is not None
+        at_value = not on_key and depth == len(path)
+        line, column = (
+            (node.line, node.column) if at_value else (node.key_line, node.key_column)
+        )
         self.report_at(line, column, message, path=path, severity=severity)
 
     def report_at(
@@ -327,9 +324,8 @@ class _Reader:
         nodes: dict[str, Node] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             name = self._key(key, path, nodes)
-            node = self._node(
-                next(self._events), (*path, name or getattr(key, "value", "?")), key
-            )
+            step = name or str(getattr(key, "value", "?"))
+            node = self._node(next(self._events), (*path, step), key)
             if name is not None:
                 nodes[name] = node
         return nodes
