@@ -1,0 +1,380 @@
+"""RTP: packets as RFC 3550 draws them, a network that misbehaves, and real sockets."""
+
+import random
+import socket
+import struct
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.radio.jitter import JitterBuffer
+from drivers.radio.rtp import (
+    RtpLink,
+    RtpPacket,
+    decode_payload,
+    encode_payload,
+    pack,
+    parse,
+    parse_rtp_url,
+)
+from gateway.interfaces import LinkError, SetupError, WireError
+
+Frame = npt.NDArray[np.int16]
+SEED = 550
+
+
+def frame(value: int) -> Frame:
+    """A frame of one value; values beyond 16 bits wrap around like sequence numbers."""
+    return np.full(160, value).astype(np.int16)
+
+
+@given(
+    st.builds(
+        RtpPacket,
+        payload_type=st.integers(0, 127),
+        sequence=st.integers(0, 0xFFFF),
+        timestamp=st.integers(0, 0xFFFFFFFF),
+        ssrc=st.integers(0, 0xFFFFFFFF),
+        payload=st.binary(max_size=400),
+        marker=st.booleans(),
+    )
+)
+def test_a_packet_comes_back_as_it_was(packet: RtpPacket) -> None:
+    assert parse(pack(packet)) == packet
+
+
+def test_the_header_is_the_one_of_the_rfc() -> None:
+    wire = pack(RtpPacket(96, 0x1234, 0x01020304, 0xA0B0C0D0, b"\x7f\xff", marker=True))
+    assert wire == bytes.fromhex("80 e0 1234 01020304 a0b0c0d0 7fff")
+
+
+def test_sources_extension_and_padding_are_stepped_over() -> None:
+    head = bytes([0x80 | 0x20 | 0x10 | 2, 0]) + struct.pack("!HII", 7, 8, 9)
+    wire = head + b"SRC1SRC2" + struct.pack("!HH", 0xBEDE, 1) + b"exte" + b"sound" + b"\0\0\3"
+    assert parse(wire) == RtpPacket(0, 7, 8, 9, b"sound")
+
+
+@given(st.binary(max_size=80))
+def test_whatever_comes_is_a_packet_or_a_wire_error(data: bytes) -> None:
+    try:
+        assert len(parse(data).payload) <= len(data) - 12
+    except WireError as error:
+        assert str(error).startswith("RTP: ")
+
+
+@given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=160))
+def test_l16_is_big_endian_and_loses_nothing(values: list[int]) -> None:
+    samples = np.array(values, np.int16)
+    wire = encode_payload(samples, "l16")
+    assert wire == struct.pack(f"!{len(values)}h", *values)
+    assert np.array_equal(decode_payload(wire, "l16"), samples)
+
+
+def test_half_a_sample_is_refused() -> None:
+    with pytest.raises(WireError, match="odd number"):
+        decode_payload(b"abc", "l16")
+
+
+def test_mu_law_is_that_of_g711() -> None:
+    # G.711 table 2a: decision values and codes at both ends and around zero.
+    known = {0: 0xFF, -1: 0x7E, 8: 0xFE, 32767: 0x80, -32768: 0x00, 1000: 0xCE}
+    for value, code in known.items():
+        assert encode_payload(np.array([value], np.int16), "pcmu") == bytes([code]), value
+    assert decode_payload(b"\xff\x7f\x80\x00", "pcmu").tolist() == [0, 0, 32124, -32124]
+
+
+def test_mu_law_agrees_with_a_foreign_coder_on_every_value() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        audioop = pytest.importorskip("audioop")
+    every = np.arange(-32768, 32768).astype(np.int16)
+    codes = bytes(range(256))
+    assert encode_payload(every, "pcmu") == audioop.lin2ulaw(every.tobytes(), 2)
+    assert decode_payload(codes, "pcmu").tobytes() == audioop.ulaw2lin(codes, 2)
+
+
+def play(buffer: JitterBuffer, ticks: int) -> list[int | None]:
+    """First samples of the frames that come out."""
+    out = [buffer.get() for _ in range(ticks)]
+    return [None if f is None else int(f[0]) & 0xFFFF for f in out]
+
+
+def put(buffer: JitterBuffer, *sequences: int, ssrc: int = 1) -> None:
+    """Frames whose value is their sequence number, counted on from where it wraps around."""
+    for s in sequences:
+        buffer.put(s & 0xFFFF, ssrc, frame(s))
+
+
+def test_sound_begins_when_two_frames_wait() -> None:
+    buffer = JitterBuffer()
+    assert play(buffer, 1) == [None]
+    put(buffer, 10)
+    assert play(buffer, 1) == [None]
+    put(buffer, 11)
+    assert play(buffer, 2) == [10, 11]
+
+
+@pytest.mark.parametrize("first", [0, 100, 65530])
+def test_order_is_restored_also_where_numbers_wrap_around(first: int) -> None:
+    buffer = JitterBuffer()
+    put(buffer, *(first + k for k in (1, 0, 2, 4, 3, 4, 2)))
+    assert play(buffer, 5) == [first + k & 0xFFFF for k in range(5)]
+    assert buffer.counts.duplicates == 2
+
+
+def test_a_long_stream_wraps_around_twice_without_a_hole() -> None:
+    stream = JitterBuffer()
+    got = 0
+    for k in range(140_000):
+        stream.put(k & 0xFFFF, 1, frame(7))
+        got += stream.get() is not None
+    assert got == 139_999
+    assert stream.counts.lost == stream.counts.late == 0
+
+
+def test_a_hole_is_filled_with_the_fading_last_frame_then_silence_then_nothing() -> None:
+    buffer = JitterBuffer()
+    put(buffer, 100, 101)
+    play(buffer, 2)
+    fade = buffer.get()
+    assert fade is not None
+    assert fade[0] == 101
+    assert fade[-1] == 0
+    assert np.all(np.diff(fade) <= 0)
+    assert play(buffer, 9) == [0] * 9
+    assert play(buffer, 2) == [None, None]
+    assert buffer.counts.silent == 12
+
+
+def test_a_lost_frame_costs_only_itself_and_a_late_one_is_not_played() -> None:
+    buffer = JitterBuffer()
+    put(buffer, 1, 2, 4, 5)
+    assert play(buffer, 3) == [1, 2, 2]
+    put(buffer, 3)
+    assert play(buffer, 2) == [4, 5]
+    assert (buffer.counts.lost, buffer.counts.late) == (1, 1)
+
+
+def test_a_burst_after_a_standstill_does_not_make_the_sound_late_for_ever() -> None:
+    buffer = JitterBuffer()
+    put(buffer, *range(1, 21))
+    assert play(buffer, 7)[:6] == [15, 16, 17, 18, 19, 20]
+    assert buffer.counts.skipped == 14
+
+
+def test_a_new_stream_is_taken_over_at_its_second_packet_and_a_stray_one_is_not() -> None:
+    buffer = JitterBuffer()
+    put(buffer, 1, 2, 3)
+    put(buffer, 500, ssrc=99)
+    assert play(buffer, 3) == [1, 2, 3]
+    put(buffer, 4, 5)
+    assert play(buffer, 2) == [4, 5]
+    put(buffer, 9000, 9001, ssrc=2)
+    assert play(buffer, 2) == [9000, 9001]
+
+
+def test_a_sender_that_starts_again_with_the_same_name_is_heard() -> None:
+    buffer = JitterBuffer()
+    put(buffer, 40_000, 40_001)
+    play(buffer, 2)
+    put(buffer, 5, 6, 7)
+    assert play(buffer, 3) == [5, 6, 7]
+
+
+def drift(ppm: int, ticks: int) -> tuple[JitterBuffer, int]:
+    """A sender whose clock is that much faster; returns the buffer and the ticks unheard."""
+    buffer, sent, unheard = JitterBuffer(), 0, 0
+    rng = random.Random(SEED)
+    for tick in range(ticks):
+        while sent < tick * (1 + ppm * 1e-6) - rng.random():
+            put(buffer, sent)
+            sent += 1
+        unheard += buffer.get() is None
+    return buffer, unheard
+
+
+def test_clocks_may_differ() -> None:
+    """5000 ppm is fifty times worse than any crystal, so that a minute shows it."""
+    fast, unheard = drift(5000, 3000)
+    assert 8 <= fast.counts.skipped <= 20
+    assert fast.counts.lost <= 3
+    assert unheard <= 4
+    slow, unheard = drift(-5000, 3000)
+    assert slow.counts.skipped <= 2
+    assert slow.counts.concealed <= 45
+    assert unheard <= 4
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    first=st.integers(0, 0xFFFF),
+    moves=st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), max_size=80),
+)
+def test_frames_come_out_in_order_and_never_twice(
+    first: int, moves: list[tuple[int, bool, bool]]
+) -> None:
+    """Each move: how far a packet is out of order, whether it is lost, whether doubled."""
+    buffer = JitterBuffer()
+    order = sorted(range(len(moves)), key=lambda k: k + moves[k][0])
+    out: list[int] = []
+    for k in order:
+        _, lost, doubled = moves[k]
+        for _ in range((not lost) + (doubled and not lost)):
+            buffer.put(first + k & 0xFFFF, 1, np.full(160, k + 1, np.int16))
+        got = buffer.get()
+        if got is not None and got[0] and got[0] == got[-1]:
+            out.append(int(got[0]))
+    assert out == sorted(set(out))
+    counts = buffer.counts
+    assert counts.received + counts.late + counts.duplicates >= len(out)
+
+
+GOOD = "rtp://127.0.0.1:5004?local_port=0&codec=l16"
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("rtp://127.0.0.1?local_port=1", "host or port is missing"),
+        ("rtp://:5004?local_port=1", "host or port is missing"),
+        ("rtp://h:99999?local_port=1", "out of range"),
+        ("rtp://h:5004", "local_port must be"),
+        ("rtp://h:5004?local_port=x", "local_port must be"),
+        ("rtp://h:5004?local_port=70000", "local_port must be"),
+        ("rtp://h:5004?local_port=1&codec=opus", "codec 'opus' is unknown"),
+        ("rtp://h:5004?local_port=1&codek=l16", "unknown option codek"),
+        ("http://h:5004?local_port=1", "not of this form"),
+        ("rtp://user:pw@h:5004?local_port=1", "not of this form"),
+    ],
+)
+def test_a_wrong_address_is_refused_with_its_reason(url: str, complaint: str) -> None:
+    with pytest.raises(SetupError, match=complaint) as caught:
+        parse_rtp_url(url)
+    assert "rtp://HOST:PORT" in str(caught.value)
+
+
+def test_a_right_address_is_read() -> None:
+    address = parse_rtp_url("rtp://[::1]:5004?local_port=5006&codec=pcmu&local_address=::1")
+    assert (address.host, address.port, address.local_port) == ("::1", 5004, 5006)
+    assert (address.codec, address.local_address) == ("pcmu", "::1")
+
+
+@pytest.fixture
+def radio() -> Iterator[socket.socket]:
+    """The base radio's end of the wire."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(2)
+        yield sock
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], RtpLink]]:
+    links: list[RtpLink] = []
+
+    def open_link(url: str) -> RtpLink:
+        links.append(RtpLink(url))
+        return links[-1]
+
+    yield open_link
+    for link in links:
+        link.close()
+        link.close()
+
+
+def until(condition: Callable[[], bool], time_out_s: float = 2.0) -> None:
+    end = time.monotonic() + time_out_s
+    while not condition():
+        assert time.monotonic() < end, "condition not reached in time"
+        time.sleep(0.002)
+
+
+def address_of(radio: socket.socket, codec: str = "l16") -> str:
+    return f"rtp://127.0.0.1:{radio.getsockname()[1]}?local_port=0&codec={codec}"
+
+
+def test_frames_leave_as_rtp_with_counting_numbers(
+    radio: socket.socket, opened: Callable[[str], RtpLink]
+) -> None:
+    link = opened(address_of(radio))
+    for value in (1, 2, 3):
+        link.send(frame(value))
+    packets = [parse(radio.recv(2048)) for _ in range(3)]
+    first = packets[0]
+    assert [p.marker for p in packets] == [True, False, False]
+    assert {p.payload_type for p in packets} == {96}
+    assert {p.ssrc for p in packets} == {first.ssrc}
+    assert [(p.sequence - first.sequence) & 0xFFFF for p in packets] == [0, 1, 2]
+    assert [(p.timestamp - first.timestamp) & 0xFFFFFFFF for p in packets] == [0, 160, 320]
+    assert packets[2].payload == struct.pack("!160h", *[3] * 160)
+    assert link.statistics().sent == 3
+
+
+@pytest.mark.parametrize("codec", ["l16", "pcmu"])
+def test_sound_of_the_radio_is_heard(
+    codec: str, radio: socket.socket, opened: Callable[[str], RtpLink]
+) -> None:
+    link = opened(address_of(radio, codec))
+    kind = {"l16": 96, "pcmu": 0}[codec]
+    payload = encode_payload(frame(1000), codec)  # type: ignore[arg-type] # one of the two
+    for k in range(3):
+        packet = RtpPacket(kind, k, 160 * k, 5, payload)
+        radio.sendto(pack(packet), ("127.0.0.1", link.local_port))
+    until(lambda: (link.pump(), link.statistics().received == 3)[1])
+    got = link.receive()
+    assert got is not None
+    assert got.dtype == np.int16
+    assert got[0] == pytest.approx(1000, abs=20)
+
+
+def test_rubbish_and_strangers_are_counted_and_not_heard(
+    radio: socket.socket, opened: Callable[[str], RtpLink]
+) -> None:
+    link = opened(address_of(radio))
+    target = ("127.0.0.1", link.local_port)
+    short = encode_payload(frame(1)[:80], "l16")
+    rubbish = [b"", b"hello", bytes(12), pack(RtpPacket(96, 1, 1, 1, short))]
+    rubbish.append(pack(RtpPacket(0, 1, 1, 1, bytes(160))))
+    for data in rubbish:
+        radio.sendto(data, target)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        good = encode_payload(frame(1), "l16")
+        for k in range(3):
+            stranger.sendto(pack(RtpPacket(96, k, 160 * k, 9, good)), target)
+    until(lambda: (link.pump(), link.statistics().foreign == 3)[1])
+    assert link.statistics().malformed == len(rubbish)
+    assert link.statistics().received == 0
+    assert link.receive() is None
+
+
+def test_a_radio_that_is_away_disturbs_nobody(opened: Callable[[str], RtpLink]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        port = gone.getsockname()[1]
+    link = opened(f"rtp://127.0.0.1:{port}?local_port=0")
+    for _ in range(10):
+        link.send(frame(0))
+        assert link.receive() is None
+    counts = link.statistics()
+    assert counts.sent + counts.send_failures == 10
+    assert counts.silent == 10
+
+
+def test_a_port_in_use_is_a_matter_for_the_technician(
+    radio: socket.socket, opened: Callable[[str], RtpLink]
+) -> None:
+    first = opened(address_of(radio))
+    with pytest.raises(SetupError, match="is another program using it"):
+        RtpLink(f"rtp://127.0.0.1:9?local_port={first.local_port}")
+
+
+def test_a_name_that_cannot_be_found_now_may_be_found_later() -> None:
+    with pytest.raises(LinkError, match="cannot be found now"):
+        RtpLink("rtp://no-such-radio.invalid:5004?local_port=0")
