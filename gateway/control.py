@@ -128,7 +128,8 @@ class ControlServer:
     async def _alert(self, asked: Answer) -> Answer:
         raw = str(asked.get("alert", "")).encode("utf-8", "surrogatepass")
         now_us = self._clock.now_us()
-        kind = AlertKind(asked["kind"]) if asked.get("kind") in set(AlertKind) else None
+        asked_kind = str(asked.get("kind", ""))
+        kind = AlertKind(asked_kind) if asked_kind in set(AlertKind) else None
         try:
             alert = decode_alert(raw, kind=kind, now_us=now_us)
         except Refusal as refusal:

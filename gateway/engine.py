@@ -131,7 +131,7 @@ class Engine:
         self._published = asyncio.Event()
         self._trusted = True
         self._waiting: list[tuple[str, Outgoing]] = []
-        self.metrics = Metrics()
+        self._figures = Metrics()
 
     # ---- life ----
 
@@ -258,7 +258,7 @@ class Engine:
             self._cursors[cursor.source] = cursor.position
         self._seq = max(self._seq, written.seq)
         self._committed_at_s = loop.time()
-        self.metrics.committed(loop.time() - began_s, outcome.effects)
+        self._figures.committed(loop.time() - began_s, outcome.effects)
         if not done.done():
             done.set_result(Committed(seq=written.seq, receipt=entry.receipt))
         self._hand_out(
@@ -380,7 +380,7 @@ class Engine:
             return
         # Timers run on monotonic time: after a wall clock step the due moment counts, not the
         # step, unless we were really late.
-        self.metrics.timer_error((self._clock.now_us() - timer.due_us) / US)
+        self._figures.timer_error((self._clock.now_us() - timer.due_us) / US)
         await self.submit(TimerFired(at_us=self._clock.now_us(), timer=timer_id))
 
     # ---- Queries ----
@@ -424,11 +424,11 @@ class Engine:
             "open_orders": sum(1 for _ in self._state.open_orders()),
         }
 
-    def metrics_text(self) -> str:
+    def metrics(self) -> str:
         """Return the Prometheus text."""
         open_orders = sum(1 for _ in self._state.open_orders())
         paths = {p.id: p.up for p in self._state.each(Path)}
-        return self.metrics.text(seq=self._seq, open_orders=open_orders, paths=paths)
+        return self._figures.text(seq=self._seq, open_orders=open_orders, paths=paths)
 
     @staticmethod
     def _now_s() -> float:

@@ -1,0 +1,397 @@
+"""The composition root: settings → drivers → engine. The only importer of drivers.
+
+``python -m gateway.app CONFIG`` is the engine's process; ``gridcall run`` starts it beside the
+radio process under the supervisor. Which drivers there are is told by the entry points
+``gridcall.drivers`` of the installed package.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol, cast
+
+import structlog
+import yaml
+
+from gateway.control import ControlServer
+from gateway.core.people import Contact, Person
+from gateway.core.places import Site
+from gateway.core.wording import Catalogue
+from gateway.engine import Engine, Reloaded
+from gateway.interfaces import Driver, GridcallError, SetupError, Surroundings
+from gateway.journal import SqliteJournal
+from gateway.logs import configure_logs
+from gateway.records import Records
+from gateway.settings import (
+    DriverModels,
+    Problem,
+    Settings,
+    SettingsError,
+    check,
+    load,
+    people_of,
+    resolved,
+    site_of,
+)
+from gateway.supervisor import keep_running
+from gateway.web import app as web_app
+from gateway.web import server as web_server
+
+log = structlog.get_logger("gridcall.app")
+
+LANGUAGES = ("zh_CN", "en")
+# Before this moment a wall clock has surely not been set: no site existed yet.
+EPOCH_OF_GRIDCALL_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now_us(self) -> int:
+        """Return UTC microseconds since 1970."""
+        return time.time_ns() // 1000
+
+    def synchronised(self) -> bool:
+        """Return False while the clock has plainly not been set since boot."""
+        return self.now_us() >= EPOCH_OF_GRIDCALL_US
+
+
+class Plugin(Protocol):
+    """What every driver's package offers under its entry point."""
+
+    kind: str
+    settings_model: type
+
+    def build(self, name: str, settings: object, around: Surroundings) -> Driver:
+        """Return a driver, not running yet."""
+        ...
+
+
+def plugins() -> dict[str, Plugin]:
+    """Return the installed drivers by name.
+
+    Raises:
+        SetupError: The package is not installed, so that no driver is known.
+    """
+    found = {p.name: cast("Plugin", p.load()) for p in entry_points(group="gridcall.drivers")}
+    if not found:
+        msg = "no drivers are installed: install the package (`pip install .`) and try again"
+        raise SetupError(msg)
+    return found
+
+
+def driver_models(drivers: Mapping[str, Plugin]) -> DriverModels:
+    """Return the settings models of the installed drivers."""
+    centre = [p.settings_model for p in drivers.values() if p.kind == "centre"]
+    models = DriverModels(
+        channels={n: p.settings_model for n, p in drivers.items() if p.kind == "channel"},
+        chats={n: p.settings_model for n, p in drivers.items() if p.kind == "chat"},
+    )
+    return DriverModels(
+        channels=models.channels, chats=models.chats, mqtt=centre[0] if centre else models.mqtt
+    )
+
+
+def catalogues() -> dict[str, Catalogue]:
+    """Return the catalogue of every language."""
+    found = {}
+    for language in LANGUAGES:
+        text = (files("gateway.data") / f"catalogue_{language}.yaml").read_text("utf-8")
+        found[language] = cast("Catalogue", yaml.safe_load(text))
+    return found
+
+
+def load_settings(path: Path) -> Settings:
+    """Return the checked settings of a site.
+
+    Raises:
+        SettingsError: Every mistake with its place.
+    """
+    return load(path, driver_models(plugins()))
+
+
+def check_settings(path: Path) -> list[Problem]:
+    """Return every mistake and warning in a settings file, in the order of the file."""
+    return check(path, driver_models(plugins()))
+
+
+def surroundings(settings: Settings, engine: Engine, clock: SystemClock) -> Surroundings:
+    """Return what drivers are built with."""
+    return Surroundings(
+        site=settings.site.id,
+        language=settings.site.language,
+        base_dir=settings.base_dir,
+        state_dir=Path(settings.site.state_dir),
+        clock=clock,
+        queries=engine,
+    )
+
+
+def build_drivers(settings: Settings, around: Surroundings) -> dict[str, Driver]:
+    """Return a driver for each way the settings name: radio, every chat, the broker."""
+    known = plugins()
+    built: list[Driver] = []
+    if settings.channels:
+        built.append(known["radio"].build("radio", settings.channels, around))
+    for chat_id, chat in settings.chats.items():
+        built.append(known[chat.driver].build(chat_id, chat, around))
+    if settings.command_centre.mqtt is not None:
+        built.append(known["mqtt"].build("mqtt", settings.command_centre.mqtt, around))
+    return {d.name: d for d in built}
+
+
+def write_resolved(settings: Settings) -> Path:
+    """Write the resolved settings for the radio process; return the file."""
+    state_dir = Path(settings.site.state_dir)
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = state_dir / "resolved.json"
+    fresh = state_dir / "resolved.new"
+    fresh.write_text(json.dumps(resolved(settings), ensure_ascii=False, indent=1), "utf-8")
+    fresh.replace(target)
+    return target
+
+
+def plan(settings: Settings, config: Path, *, only_radio: bool) -> Path:
+    """Write down which processes the supervisor keeps alive; return the plan's file."""
+    state_dir = Path(settings.site.state_dir)
+    resolved_file = write_resolved(settings)
+    children: list[dict[str, object]] = []
+    if settings.channels:
+        argv = [sys.executable, "-m", "drivers.radio.process", str(resolved_file)]
+        argv.append(str(state_dir / "radio.sock"))
+        children.append({"name": "radio", "argv": argv, "vital": only_radio})
+    if not only_radio:
+        argv = [sys.executable, "-m", "gateway.app", str(config.resolve())]
+        children.append({"name": "engine", "argv": argv, "vital": True})
+    target = state_dir / "plan.json"
+    pid_file = str(state_dir / "processes.json")
+    target.write_text(json.dumps({"children": children, "pid_file": pid_file}), "utf-8")
+    return target
+
+
+class Daemon:
+    """The engine's process: the engine, its drivers and its doors as supervised tasks."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._clock = SystemClock()
+        self._settings = load_settings(config)
+        self._site = site_of(self._settings, catalogues())
+        state_dir = Path(self._settings.site.state_dir)
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (state_dir / "media").mkdir(exist_ok=True)
+        journal_file = Path(self._settings.journal.file)
+        self._journal = SqliteJournal(journal_file, boot_id=boot_id())
+        self._engine = Engine(
+            journal=self._journal,
+            records=Records(journal_file),
+            site=self._site,
+            clock=self._clock,
+            reloader=self._reload,
+        )
+        self._around = surroundings(self._settings, self._engine, self._clock)
+        self._drivers = build_drivers(self._settings, self._around)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            JournalError: The journal cannot be trusted or written; start again.
+        """
+        try:
+            await self._serve()
+        finally:
+            await self._journal.close()
+
+    async def _serve(self) -> None:
+        ready = asyncio.Event()
+        people, contacts = people_of(self._settings)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            engine = self._engine.run(self._drivers, people, contacts, ready)
+            group.create_task(engine, name="engine")
+            await ready.wait()
+            for driver in self._drivers.values():
+                self._start_driver(driver)
+            self._start_doors()
+            log.info("ready", site=self._site.id, settings=self._site.version)
+
+    def _start_driver(self, driver: Driver) -> None:
+        self._start(driver.name, lambda: driver.run(self._engine))
+
+    def _start(self, name: str, work: object) -> None:
+        assert self._group is not None
+        supervised = keep_running(name, work, _tell_failure)  # type: ignore[arg-type]
+        self._tasks[name] = self._group.create_task(supervised, name=name)
+
+    def _start_doors(self) -> None:
+        engine, settings = self._engine, self._settings
+        control = ControlServer(
+            path=Path(settings.site.state_dir) / "control.sock",
+            intake=engine,
+            queries=engine,
+            control=engine,
+            clock=self._clock,
+            site=settings.site.id,
+        )
+        self._start("control", control.run)
+        http = settings.command_centre.http
+        if http is not None:
+            application = web_app.build(
+                http, engine, engine, engine, self._clock, self._around.media_dir
+            )
+            self._start("http", lambda: web_server.serve(application, http))
+
+    async def _reload(self, path: str) -> Reloaded:
+        """Read and check new settings in a thread; they are put in force all or nothing."""
+        try:
+            settings = await asyncio.to_thread(load_settings, Path(path or self._config))
+        except SettingsError as error:
+            return Reloaded(errors=tuple(str(p) for p in error.problems))
+        except GridcallError as error:
+            return Reloaded(errors=(str(error),))
+        fixed = _unchangeable(self._settings, settings)
+        if fixed:
+            return Reloaded(errors=fixed)
+        try:
+            drivers = build_drivers(settings, self._around)
+        except GridcallError as error:
+            return Reloaded(errors=(str(error),))
+        people, contacts = people_of(settings)
+        site = site_of(settings, catalogues())
+        return Reloaded(
+            site=site,
+            people=people,
+            contacts=contacts,
+            apply=lambda: self._apply(settings, site, drivers),
+        )
+
+    def _apply(self, settings: Settings, site: Site, drivers: dict[str, Driver]) -> None:
+        """Swap what changed: an unchanged driver goes on with its connections."""
+        before, self._settings, self._site = self._settings, settings, site
+        write_resolved(settings)
+        kept = {
+            name: self._drivers[name]
+            for name in drivers
+            if name in self._drivers and _same(name, before, settings)
+        }
+        for name in set(self._drivers) - set(kept):
+            self._tasks.pop(name).cancel()
+        fresh = {name: driver for name, driver in drivers.items() if name not in kept}
+        self._drivers = {**kept, **fresh}
+        self._engine.change_drivers(self._drivers)
+        for driver in fresh.values():
+            self._start_driver(driver)
+        for driver in kept.values():
+            configure = getattr(driver, "configure", None)
+            if configure is not None:
+                configure(Path(settings.site.state_dir) / "resolved.json")
+
+
+def _same(name: str, before: Settings, now: Settings) -> bool:
+    """Return whether a driver can go on as it is; the radio link always can (it is told)."""
+    if name == "radio":
+        return True
+    if name == "mqtt":
+        return before.command_centre.mqtt == now.command_centre.mqtt
+    chat = name.removeprefix("chat:")
+    return before.chats.get(chat) == now.chats.get(chat)
+
+
+def _unchangeable(before: Settings, now: Settings) -> tuple[str, ...]:
+    """Name what only a restart can change."""
+    wrong = []
+    if before.site.id != now.site.id:
+        wrong.append("site.id")
+    if before.site.state_dir != now.site.state_dir:
+        wrong.append("site.state_dir")
+    if before.journal.file != now.journal.file:
+        wrong.append("journal.file")
+    if before.command_centre.http != now.command_centre.http:
+        wrong.append("command_centre.http")
+    if bool(before.channels) != bool(now.channels):
+        wrong.append("channels (the first, or none at all)")
+    return tuple(f"{key}: changing it needs a restart, not a reload" for key in wrong)
+
+
+def _tell_failure(name: str, error: Exception) -> None:
+    known = isinstance(error, GridcallError)
+    log.warning("task failed, will be tried again", task=name, why=str(error),
+                kind=type(error).__name__, exc_info=None if known else error)  # fmt: skip
+
+
+def boot_id() -> str:
+    """Return this boot of the machine, so that monotonic times can be compared."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return f"pid-{os.getpid()}"
+
+
+async def _stop_on_eof(stop: asyncio.Event) -> None:
+    """Set ``stop`` when the supervisor, at the other end of our standard input, is gone."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    with contextlib.suppress(ValueError, OSError):
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while await reader.read(1024):
+            pass
+        stop.set()
+
+
+async def serve(config: Path, *, supervised: bool) -> None:
+    """Run the engine's process until SIGTERM, or until the supervisor is gone."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    daemon = Daemon(config)
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(_stop_on_eof(stop), name="watch") if supervised else None
+        work = group.create_task(daemon.run(), name="daemon")
+        stopped = group.create_task(stop.wait(), name="stop")
+        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        for task in (work, stopped, watch):
+            if task is not None:
+                task.cancel()
+
+
+def _status_of(problem: BaseException) -> int:
+    """Say what ended the engine; return the exit status it stands for."""
+    if isinstance(problem, BaseExceptionGroup):
+        return max(_status_of(inner) for inner in problem.exceptions)
+    if isinstance(problem, SettingsError):
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    if isinstance(problem, GridcallError):
+        log.error("the engine cannot go on", why=str(problem))
+        return 3
+    log.error("the engine failed", why=str(problem), exc_info=problem)
+    return 3
+
+
+def main() -> int:
+    """Run the engine's process; return its exit status."""
+    configure_logs()
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(Path(sys.argv[1]), supervised=not sys.stdin.isatty()))
+    except (GridcallError, ExceptionGroup) as problem:
+        return _status_of(problem)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,353 @@
+"""The `gridcall` command line.
+
+Exit status: 0 done, 1 the answer is no, 2 usage, 3 the outside failed.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway import app as composition
+from gateway import control
+from gateway.demo import Demo, Fault
+from gateway.interfaces import GridcallError, JournalError, LinkError
+from gateway.journal import backup as journal_backup
+from gateway.journal import verify as journal_verify
+from gateway.records import Records
+from gateway.settings import Settings, SettingsError, json_schema, resolved
+from gateway.web.tokens import new_token
+
+app = typer.Typer(
+    help="Gridcall (网格呼): from the command centre to the guards' radios and chats, and back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+people_app = typer.Typer(help="The register of people.", no_args_is_help=True)
+journal_app = typer.Typer(help="The journal: verify, export, back up.", no_args_is_help=True)
+order_app = typer.Typer(help="Orders of the running daemon.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
+app.add_typer(journal_app, name="journal")
+app.add_typer(order_app, name="order")
+
+NO, OUTSIDE_FAILED = 1, 3
+
+Config = Annotated[
+    Path, typer.Argument(help="The site's YAML file.", exists=True, dir_okay=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(status)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn our own errors into one line and an exit status."""
+    try:
+        yield
+    except SettingsError as error:
+        _fail(str(error), NO)
+    except LinkError as error:
+        _fail(str(error), OUTSIDE_FAILED)
+    except JournalError as error:
+        _fail(str(error), NO)
+    except GridcallError as error:
+        _fail(str(error), OUTSIDE_FAILED)
+
+
+def _settings(config: Path) -> Settings:
+    with _plainly():
+        return composition.load_settings(config)
+
+
+def _socket(config: Path) -> Path:
+    return Path(_settings(config).site.state_dir) / "control.sock"
+
+
+def _ask(config: Path, **command: object) -> dict[str, object]:
+    """Ask the running daemon; leave with its mistakes when the answer is no."""
+    path = _socket(config)
+    with _plainly():
+        answer = control.ask(path, **command)
+    if answer.get("ok") is False:
+        errors = answer.get("errors")
+        lines = errors if isinstance(errors, list) else [json.dumps(answer, ensure_ascii=False)]
+        _fail("\n".join(str(line) for line in lines), NO)
+    return answer
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def run(
+    config: Config,
+    only: Annotated[
+        str | None, typer.Option(help="`radio`: the radio process alone.", metavar="radio")
+    ] = None,
+) -> None:
+    """Run the daemon: the engine and the radio process, watched and restarted."""
+    if only not in (None, "radio"):
+        _fail("--only takes `radio`", 2)
+    settings = _settings(config)
+    with _plainly():
+        plan = composition.plan(settings, config, only_radio=only == "radio")
+    # The supervisor takes this process over: it must stay small and depend on nothing.
+    os.execv(sys.executable, [sys.executable, "-m", "gateway.supervisor", str(plan)])  # noqa: S606
+
+
+@app.command()
+def check(
+    config: Config,
+    show_resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print the settings with all defaults, as JSON.")
+    ] = False,
+) -> None:
+    """Name every mistake in a settings file with its line and column."""
+    with _plainly():
+        problems = composition.check_settings(config)
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    if any(p.severity == "error" for p in problems):
+        raise typer.Exit(NO)
+    settings = _settings(config)
+    if show_resolved:
+        _print_json(resolved(settings))
+        return
+    counts = (
+        f"{len(settings.grids)} grids, {len(settings.people)} people, "
+        f"{len(settings.channels)} channels, {len(settings.chats)} chats"
+    )
+    typer.echo(f"{config}: good ({counts}; version {settings.version})")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings file."""
+    with _plainly():
+        _print_json(json_schema(composition.driver_models(composition.plugins())))
+
+
+@app.command()
+def reload(config: Config) -> None:
+    """Give the running daemon new settings: all of them, or none when there is a mistake."""
+    answer = _ask(config, do="reload", path=str(config.resolve()))
+    typer.echo(f"in force: version {answer['version']}")
+
+
+@app.command()
+def health(config: Config) -> None:
+    """Print what the running daemon says of itself; 1 when it does not do its work."""
+    path = _socket(config)
+    with _plainly():
+        answer = control.ask(path, do="health")
+    _print_json(answer)
+    if not answer.get("ok"):
+        raise typer.Exit(NO)
+
+
+@app.command()
+def alert(
+    config: Config,
+    file: Annotated[str, typer.Argument(help="An alert as JSON, or - for standard input.")],
+    follow: Annotated[bool, typer.Option(help="Go on and print its timeline.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Push an alert into the running daemon and follow what becomes of it."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"cannot read the alert: {error}", 2)
+    answer = _ask(config, do="alert", alert=text)
+    receipt = answer["receipt"]
+    assert isinstance(receipt, dict)
+    _print_json(receipt)
+    if not follow or receipt["order"] is None:
+        return
+    with _plainly():
+        for event in control.follow(_socket(config), int(receipt["journal"]) - 1):
+            if event["order"] == receipt["order"]:
+                typer.echo(json.dumps(event, ensure_ascii=False) if as_json else _line(event))
+                if event["node"] in ("closed", "cancelled"):
+                    return
+
+
+def _line(event: dict[str, object]) -> str:
+    parts = [event["at"], event["number"], event["node"], event["name"] or event["person"]]
+    parts += [event["medium"], event["assurance"], event["detail"]]
+    return "  ".join(str(p) for p in parts if p is not None)
+
+
+@app.command()
+def token(
+    holder: Annotated[str, typer.Argument(help="Who will use it, such as `centre`.")],
+) -> None:
+    """Make a bearer token for the HTTP door: the token once, and the digest for the YAML."""
+    secret, digest = new_token(holder)
+    typer.echo(f"token (give it to {holder}, it is kept nowhere): {secret}")
+    typer.echo("for command_centre.http.tokens in the settings:")
+    typer.echo(f'- {{id: {holder}, sha256: {digest}, scopes: ["alert:write", "event:read"]}}')
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Chance of the simulated outside.")] = 7,
+    speed: Annotated[
+        float, typer.Option(min=0.5, max=10, help="Scales tempers and windows, not the sound.")
+    ] = 1.0,
+    hold: Annotated[bool, typer.Option(help="Keep running after the demonstration.")] = False,
+    fault: Annotated[
+        Fault | None, typer.Option("--break", help="Plant a fault; the demo must then fail.")
+    ] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(help="Broker, such as mqtt://127.0.0.1:1883.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for what it leaves.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Run the daemon and a simulated outside, from alert to arrival, and judge the outcome."""
+    wanted = Demo(output=output, seed=seed, speed=speed, hold=hold, fault=fault, mqtt=mqtt)
+    with _plainly():
+        raise typer.Exit(wanted.run())
+
+
+# ---- people ----
+
+
+@people_app.command("list")
+def people_list(config: Config, as_json: AsJson = False) -> None:
+    """Show the register of the running daemon."""
+    people = _ask(config, do="people")["people"]
+    assert isinstance(people, list)
+    if as_json:
+        _print_json(people)
+        return
+    table = Table("id", "name", "role", "code", "crew", "grids", "chats", "active")
+    for p in people:
+        table.add_row(
+            p["id"], p["name"], p["role"], p["guard_code"], p["crew"], " ".join(p["grids"]),
+            " ".join(p["chats"]), "yes" if p["active"] else "left",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@people_app.command()
+def enrol(
+    config: Config,
+    person: Annotated[str, typer.Argument(help="Person id of the register.")],
+    as_json: AsJson = False,
+) -> None:
+    """Issue a one-time code; the guard sends it to the bot in a private chat."""
+    answer = _ask(config, do="enrol", person=person)
+    if as_json:
+        _print_json(answer)
+        return
+    typer.echo(f"code for {person}: {answer['code']}  (until {answer['expires']})")
+
+
+@people_app.command()
+def leave(
+    config: Config,
+    person: Annotated[str, typer.Argument(help="Person id of the register.")],
+) -> None:
+    """Strike a person from duty at once, on every medium."""
+    _ask(config, do="leave", person=person)
+    typer.echo(f"{person} has left: nothing of this person is accepted any more")
+
+
+# ---- orders ----
+
+
+@order_app.command("list")
+def order_list(config: Config, everything: Annotated[bool, typer.Option("--all")] = False) -> None:
+    """Show open orders, or all of the last hundred."""
+    _print_json(_ask(config, do="orders", open=not everything)["orders"])
+
+
+@order_app.command("show")
+def order_show(config: Config, order: str) -> None:
+    """Show one order with its timeline."""
+    _print_json(_ask(config, do="order", order=order)["order"])
+
+
+@order_app.command("close")
+def order_close(
+    config: Config,
+    order: str,
+    by: Annotated[str, typer.Option(help="Who closes it.")],
+    result: Annotated[str, typer.Option(help="What came of it.")],
+) -> None:
+    """Close an order as a named person."""
+    _ask(config, do="act", act="close", order=order, by=by, result=result)
+    typer.echo(f"{order} closed")
+
+
+@order_app.command("stand-down")
+def order_stand_down(
+    config: Config,
+    order: str,
+    by: Annotated[str, typer.Option(help="Who calls it off.")],
+    reason: Annotated[str, typer.Option(help="Why; guards read it.")],
+) -> None:
+    """Call everybody off, on every medium."""
+    _ask(config, do="act", act="stand_down", order=order, by=by, result=reason)
+    typer.echo(f"{order} stood down")
+
+
+# ---- journal ----
+
+
+@journal_app.command("verify")
+def verify_command(config: Config, as_json: AsJson = False) -> None:
+    """Recompute the hash chain and the projection; 1 when anything was changed."""
+    path = Path(_settings(config).journal.file)
+    with _plainly():
+        verdict = journal_verify(path)
+    if as_json:
+        _print_json(asdict(verdict) | {"ok": verdict.ok})
+    else:
+        typer.echo(str(verdict))
+    if not verdict.ok:
+        raise typer.Exit(NO)
+
+
+@journal_app.command()
+def export(
+    config: Config,
+    target: Annotated[Path | None, typer.Argument(help="File; standard output if left out.")] = None,
+    personal: Annotated[bool, typer.Option(help="Show names, accounts and texts.")] = False,
+) -> None:
+    """Write the journal as JSON lines."""
+    records = Records(Path(_settings(config).journal.file))
+    with _plainly():
+        if target is None:
+            asyncio.run(records.export(sys.stdout, personal=personal))
+            return
+        with target.open("w", encoding="utf-8") as out:
+            asyncio.run(records.export(out, personal=personal))
+    typer.echo(f"written: {target}")
+
+
+@journal_app.command()
+def backup(
+    config: Config, target: Annotated[Path, typer.Argument(help="The copy to make.")]
+) -> None:
+    """Copy the journal while the daemon runs, and verify the copy."""
+    with _plainly():
+        journal_backup(Path(_settings(config).journal.file), target)
+    typer.echo(f"written and verified: {target}")
