@@ -1,0 +1,392 @@
+"""One channel: who may use it now, what is said on it, what is heard on it.
+
+A channel does no input or output of its own: the radio process brings it each tick's sound, the
+keyer's words and the engine's effects, and takes its frames and events away.
+
+::
+
+    idle -> lead (tx_delay) -> sound (attention, sentences) -> hang -> release -> idle
+                                                                       + answer window
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from drivers.radio.receiving import Moment, Receiver
+from drivers.radio.recording import Recorder
+from drivers.radio.samples import Int16Array
+from drivers.radio.settings import RadioChannel
+from drivers.radio.speech import Rendered
+from drivers.radio.tones import answer_tone
+from drivers.radio.transmission import (
+    SILENCE,
+    Line,
+    PageProgramme,
+    Speech,
+    TonesProgramme,
+    Transmitter,
+)
+from gateway.core.airtime import Air, Airtime, Decision, Drop, Hold, Start
+from gateway.core.effects import AnswerOver, PageChannel
+from gateway.core.events import (
+    DigitsHeard,
+    OverHeard,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+    PathChanged,
+)
+
+ChannelEvent = (
+    PageWaited | PageStarted | PageSpoken | PageFailed | OverHeard | DigitsHeard | PathChanged
+)
+
+NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
+# A keyer needs under a second to open its port; a channel not there by then is out of order.
+_GRACE_S: Final = 3.0
+# Five seconds without a frame: the network's hiccups are shorter.
+_NO_SOUND_S: Final = 5.0
+# Answers wait for each other a moment only; a late one would be taken for someone else's.
+_ANSWERS_MAX: Final = 8
+
+
+class Channel:
+    """The state of one channel.
+
+    Args:
+        id: Channel id.
+        settings: Its settings.
+        line: Its keyer.
+        speech: Renders sentences.
+        recorders: Records what is heard, and what is said.
+        tell: Takes its events.
+        new_name: Returns a new id for an over or a recording.
+        back_off_s: Draws a random wait of 0.1 to 0.5 s.
+        day: Returns the date of a moment, ``YYYYMMDD``.
+        now: When it came to be.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # as the settings call it
+        settings: RadioChannel,
+        *,
+        line: Line,
+        speech: Speech,
+        recorders: tuple[Recorder, Recorder],
+        tell: Callable[[ChannelEvent], None],
+        new_name: Callable[[], str],
+        back_off_s: Callable[[], float],
+        day: Callable[[int], str],
+        now: Moment,
+    ) -> None:
+        self.id = id
+        self.settings = settings
+        self._speech = speech
+        self._tell = tell
+        self._new_name = new_name
+        self._draw_back_off_s = back_off_s
+        self._day = day
+        self._airtime = Airtime(settings.busy_wait_s)
+        self._programmes: dict[str, PageProgramme] = {}
+        self._answers: deque[AnswerOver] = deque(maxlen=_ANSWERS_MAX)
+        self._recorder = recorders[1]
+        self._recording_of: str | None = None
+        self._receiver = Receiver(
+            id, settings, recorders[0], new_name=new_name, tell=tell, day=day
+        )
+        self._transmitter = Transmitter(
+            line,
+            tx_delay_ms=settings.tx_delay_ms,
+            hang_ms=settings.hang_ms,
+            time_out_s=settings.time_out_s,
+        )
+        self._faults: dict[str, str] = {"keyer": "starting", "sound": "starting"}
+        self._told_up: bool | None = None
+        self._begun_s = now.s
+        self._sound_s = now.s
+        self._unkeyed_s = float("-inf")
+        self._back_off_s = back_off_s()
+        self._was_open = False
+
+    # --- what the engine asks ----------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is speaking, neither we nor others."""
+        return not self._transmitter.on_air() and not self._receiver.squelch_open
+
+    @property
+    def path(self) -> tuple[bool | None, str | None]:
+        """Whether it works (None while that is not known), and why not."""
+        return self._told_up, next(iter(self._faults.values()), None)
+
+    def take_page(self, page: PageChannel, now: Moment, *, repeat_word: str | None) -> None:
+        """Take a page in; its end is told as PageSpoken or PageFailed."""
+        if self.settings.licence is None:
+            self._tell(PageFailed(at_us=now.us, page=page.page, reason=NO_LICENCE))
+            return
+        programme = PageProgramme(page, self._speech, repeat_word)
+        drop = self._airtime.offer(page, now.s)
+        if drop is not None:
+            self._tell_drop(drop, now)
+            return
+        self._programmes[page.page] = programme
+        self._prepare_head()
+
+    def withdraw(self, page_id: str, reason: str, now: Moment) -> None:
+        """Take a page out of the queue; of one being spoken the sentence is finished."""
+        if self._airtime.withdraw(page_id) is not None:
+            self._forget(page_id)
+            self._tell_withdrawn(page_id, reason, now)
+        elif page_id in self._programmes:
+            self._programmes[page_id].withdrawn = reason
+
+    def answer(self, answer: AnswerOver) -> None:
+        """Have an over answered by tone, once the channel is clear."""
+        if self.settings.answer_tones and self.settings.licence is not None:
+            self._answers.append(answer)
+
+    def give_up(self, reason: str, now: Moment) -> list[PageChannel]:
+        """Let go of the key, end what is going on, and return the pages that wait still."""
+        waiting = list(self._airtime.waiting)
+        self._transmitter.abort(reason, now.s)
+        self._after_transmission(now)
+        self._receiver.close(now)
+        return waiting
+
+    def rendered(self, result: Rendered) -> None:
+        """Take a sentence in."""
+        page_id, _, number = result.key.rpartition("/")
+        if page_id in self._programmes:
+            self._programmes[page_id].rendered(int(number), result.samples)
+
+    # --- what the keyer says -----------------------------------------------------------------
+
+    def keyer_said(self, word: str, detail: str, at_s: float, now: Moment) -> None:
+        """Take one line of the keyer."""
+        match word:
+            case "ready":
+                self._faults.pop("keyer", None)
+            case "keyed":
+                self._transmitter.keyed()
+            case "unkeyed":
+                self._transmitter.unkeyed(detail, now.s)
+                self._unkeyed_s = now.s
+            case "squelch":
+                self._receiver.line(detail == "open", at_s)
+            case "fault":
+                self.lost("keyer", detail, now)
+            case _:
+                pass
+
+    def lost(self, what: str, reason: str, now: Moment) -> None:
+        """Note that the keyer or the sound has failed."""
+        if what == "keyer":
+            self._transmitter.abort(f"line lost: {reason}", now.s)
+            self._receiver.close(now)
+        elif what == "sound":
+            self._transmitter.abort(f"sound lost: {reason}", now.s)
+        self._faults[what] = reason
+
+    def sound_opened(self, now: Moment) -> None:
+        """Note that the sound device is there."""
+        self._faults.pop("sound", None)
+        self._sound_s = now.s
+
+    # --- each tick ---------------------------------------------------------------------------
+
+    def follow(self, now: Moment, frame: Int16Array | None) -> bool:
+        """Take this tick's sound; return whether digits should be looked for in it."""
+        self._supervise_sound(now, frame)
+        return self._receiver.follow(now.s, frame, deaf=self._transmitter.on_air())
+
+    def heard(self, symbol: str, now: Moment) -> None:
+        """Take a digit."""
+        self._receiver.heard(symbol, now)
+
+    def tick(self, now: Moment, *, may_key: bool) -> Int16Array:
+        """Move everything on by one tick, and return the frame to play."""
+        self._receiver.tick(now)
+        self._tell_path(now)
+        self._follow_squelch()
+        self._decide(now, may_key=may_key)
+        if not self._transmitter.on_air():
+            return SILENCE
+        frame = self._transmitter.next_frame(now.s, stop=self._must_stop(may_key=may_key))
+        if frame is not None:
+            self._recorder.write(frame)
+        if not self._transmitter.on_air():
+            self._after_transmission(now)
+        return SILENCE if frame is None else frame
+
+    def hurry(self, now: Moment, *, may_key: bool) -> None:
+        """Decide at once, between two ticks: something to transmit has come."""
+        self._decide(now, may_key=may_key)
+
+    def played(self) -> None:
+        """Note that the tick's frame really left."""
+        self._transmitter.played()
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _supervise_sound(self, now: Moment, frame: Int16Array | None) -> None:
+        if frame is not None:
+            self._sound_s = now.s
+            self._faults.pop("silent", None)
+        elif now.s - self._sound_s > _NO_SOUND_S and "sound" not in self._faults:
+            self._faults["silent"] = f"no sound from the radio for {_NO_SOUND_S:g} s"
+
+    def _tell_path(self, now: Moment) -> None:
+        """Tell once when the channel stops working, and once when it works again."""
+        if self._receiver.stuck:
+            limit_s = self.settings.stuck_squelch_s
+            self._faults["squelch"] = f"squelch open for {limit_s} s; stuck, or a carrier"
+        else:
+            self._faults.pop("squelch", None)
+        is_up = not self._faults
+        if is_up == self._told_up or (
+            self._told_up is None and not is_up and now.s - self._begun_s < _GRACE_S
+        ):
+            return
+        self._told_up = is_up
+        reason = next(iter(self._faults.values()), None)
+        self._tell(
+            PathChanged(at_us=now.us, path=f"channel:{self.id}", up=is_up, reason=reason)
+        )
+
+    def _follow_squelch(self) -> None:
+        is_open = self._receiver.squelch_open
+        if self._was_open and not is_open:
+            self._back_off_s = self._draw_back_off_s()
+        self._was_open = is_open
+
+    @property
+    def _can_transmit(self) -> bool:
+        return not ({"keyer", "sound"} & self._faults.keys())
+
+    def _air(self, now: Moment, *, may_key: bool) -> Air:
+        return Air(
+            now_s=now.s,
+            now_us=now.us,
+            may_key=may_key,
+            path_up=self._can_transmit,
+            squelch_open=self._receiver.squelch_open,
+            clear_since_s=max(self._receiver.clear_since_s, self._unkeyed_s),
+            back_off_s=self._back_off_s,
+        )
+
+    def _decide(self, now: Moment, *, may_key: bool) -> None:
+        if not self._transmitter.on_air() and self._airtime.current is not None:
+            # The keyer's word ended the transmission between two ticks.
+            self._after_transmission(now)
+        if may_key and self._begin_answer(now):
+            return
+        if self._transmitter.on_air() and self._airtime.current is None:
+            return  # an answer tone; it ends by itself in half a second
+        for decision in self._airtime.next(self._air(now, may_key=may_key)):
+            self._carry_out(decision, now)
+
+    def _carry_out(self, decision: Decision, now: Moment) -> None:
+        page_id = decision.page.page
+        match decision:
+            case Start():
+                self._start(self._programmes[page_id], now)
+            case Drop():
+                self._forget(page_id)
+                self._tell_drop(decision, now)
+            case Hold(reason=reason):
+                self._tell(PageWaited(at_us=now.us, page=page_id, reason=reason))
+
+    def _begin_answer(self, now: Moment) -> bool:
+        """Begin the oldest answer still in time when the channel is clear."""
+        while self._answers and now.us > self._answers[0].not_after_us:
+            self._answers.popleft()
+        clear = not self._receiver.listening and self._can_transmit
+        if not self._answers or not clear or self._transmitter.on_air():
+            return False
+        answer = self._answers.popleft()
+        tone = answer_tone("accepted" if answer.accepted else "wrong")
+        self._transmitter.begin(TonesProgramme(tone), now.s)
+        return True
+
+    def _start(self, programme: PageProgramme, now: Moment) -> None:
+        page_id = programme.page.page
+        if self._recording_of != page_id or not self._recorder.recording:
+            self._recording_of = page_id
+            name = f"{page_id}_{self._new_name()}"
+            path = self._recorder.begin(name, self._day(now.us))
+            programme.recording = path if self._recorder.recording else programme.recording
+        self._transmitter.begin(programme, now.s)
+        if not programme.told_started:
+            programme.told_started = True
+            self._tell(PageStarted(at_us=now.us, page=page_id))
+
+    def _must_stop(self, *, may_key: bool) -> bool:
+        """Return whether the page being spoken should end after its sentence."""
+        page = self._airtime.current
+        if page is None:
+            return False
+        overtaken = page.level != 1 and self._airtime.level_1_waits()
+        return not may_key or overtaken or self._programmes[page.page].withdrawn is not None
+
+    def _after_transmission(self, now: Moment) -> None:
+        """Say what became of the page whose transmission has ended."""
+        self._unkeyed_s = now.s
+        page = self._airtime.current
+        if page is None:
+            return
+        programme = self._programmes[page.page]
+        failure = self._transmitter.failure
+        if failure is None and not programme.finished and programme.withdrawn is None:
+            if programme.stopped:
+                programme.restart()
+            self._airtime.put_back(now.s)
+            return
+        self._forget(page.page)
+        if failure is not None:
+            self._airtime.stopped()
+            self._tell(PageFailed(at_us=now.us, page=page.page, reason=failure))
+        elif programme.finished:
+            self._airtime.spoken(now.s)
+            self._tell_spoken(programme, now)
+        else:
+            self._airtime.stopped()
+            self._tell_withdrawn(page.page, programme.withdrawn or "", now)
+        self._prepare_head()
+
+    def _forget(self, page_id: str) -> None:
+        self._programmes.pop(page_id, None)
+        if self._recording_of == page_id:
+            self._recording_of = None
+            self._recorder.end()
+
+    def _prepare_head(self) -> None:
+        """Have the next page rendered while it waits; the others wait for that too."""
+        waiting = self._airtime.waiting
+        if waiting:
+            self._programmes[waiting[0].page].prepare()
+
+    def _tell_spoken(self, programme: PageProgramme, now: Moment) -> None:
+        self._tell(
+            PageSpoken(
+                at_us=now.us,
+                page=programme.page.page,
+                recording=programme.recording,
+                speech="fallback" if programme.fell_back else "spoken",
+            )
+        )
+
+    def _tell_drop(self, drop: Drop, now: Moment) -> None:
+        self._tell(
+            PageFailed(
+                at_us=now.us, page=drop.page.page, reason=drop.reason, state=drop.state
+            )
+        )
+
+    def _tell_withdrawn(self, page_id: str, reason: str, now: Moment) -> None:
+        self._tell(PageFailed(at_us=now.us, page=page_id, reason=reason, state="withdrawn"))

@@ -1,0 +1,359 @@
+"""The radio process's loop: every 20 ms each channel's sound in, decisions, sound out.
+
+A plain selector loop, because it has to be on time: an asyncio loop full of other work is tens
+of milliseconds late. Keyers, engine, speech and settings are served between two ticks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import random
+import secrets
+import selectors
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from pydantic import ValidationError
+
+from drivers.radio.channel import Channel, ChannelEvent
+from drivers.radio.dtmf import DtmfBank
+from drivers.radio.engine_door import EngineDoor
+from drivers.radio.keyer_process import KeyerProcess
+from drivers.radio.pages import Pages
+from drivers.radio.protocol import Configure, Do, Taken
+from drivers.radio.receiving import Moment
+from drivers.radio.recording import (
+    RecordingFinished,
+    RecordingResult,
+    RecordingStore,
+    safe_name,
+    salvage,
+)
+from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
+from drivers.radio.settings import RadioChannel
+from drivers.radio.speech import SpeechConfig, SpeechWorker
+from drivers.radio.unit import Unit
+from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
+from gateway.core.events import PageFailed, PageSpoken, RecordingKept
+from gateway.interfaces import GridcallError, SetupError
+
+_LOG: Final = logging.getLogger("gridcall.radio")
+
+_TICK_S: Final = FRAME_MS / 1000.0
+# After a stop of the whole machine the missed ticks are not made up for.
+_RESYNC_S: Final = 0.5
+_RESULTS_EVERY_TICKS: Final = 10
+# Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
+REPEAT_WORDS: Final = {"zh_CN": "重复", "en": "Repeat"}
+
+
+def read_clocks() -> Moment:
+    """Return both clocks: the only place in the radio process where time is read."""
+    return Moment(time.monotonic(), time.time_ns() // 1000)
+
+
+def day_of(at_us: int) -> str:
+    """Return the UTC date of a moment, ``YYYYMMDD``."""
+    return time.strftime("%Y%m%d", time.gmtime(at_us / 1e6))
+
+
+def load_channels(path: Path) -> tuple[dict[str, RadioChannel], Path]:
+    """Return the radio channels of resolved settings, and the site's state folder.
+
+    Raises:
+        SetupError: the file cannot be read, or holds no resolved settings.
+    """
+    try:
+        tree: Mapping[str, Any] = json.loads(path.read_bytes())
+        channels = {
+            name: RadioChannel.model_validate_json(json.dumps(channel))
+            for name, channel in tree["channels"].items()
+            if channel.get("driver", "radio") == "radio"
+        }
+        state = Path(tree.get("base_dir", ".")) / tree["site"].get("state_dir", "state")
+    except (OSError, ValidationError, ValueError, KeyError, AttributeError) as error:
+        msg = f"{path} holds no resolved settings: {error}"
+        raise SetupError(msg) from error
+    return channels, state
+
+
+class RadioProcess:
+    """Everything of a site that has to be on time.
+
+    Args:
+        settings_path: Resolved settings.
+        socket_path: Where the engine comes in.
+
+    Raises:
+        SetupError: settings or socket cannot be had.
+    """
+
+    def __init__(self, settings_path: Path, socket_path: Path) -> None:
+        channels, state = load_channels(settings_path)
+        self._boot = secrets.token_hex(6)
+        self._names = 0
+        self._chance = random.SystemRandom()
+        self._selector = selectors.DefaultSelector()
+        self._pages = Pages()
+        self._units: dict[str, Unit] = {}
+        self._wanted = channels
+        self._retiring: dict[str, Unit] = {}
+        self._inherited: dict[str, list[tuple[PageChannel, str | None]]] = {}
+        self._repeat_words: dict[str, str | None] = {}
+        self._bank = DtmfBank(0)
+        self._ticks = 0
+        self._stopping = False
+        self._speech = SpeechWorker(SpeechConfig())
+        self._selector.register(self._speech.fileno(), selectors.EVENT_READ, self._serve_speech)
+        self._door = EngineDoor(
+            socket_path,
+            self._boot,
+            self._selector,
+            paths=self._paths,
+            on_message=self._on_message,
+            clock=lambda: read_clocks().s,
+        )
+        self._recordings = self._open_recordings(state / "recordings")
+        self._adopt(read_clocks())
+
+    def _open_recordings(self, root: Path) -> RecordingStore:
+        try:
+            left = salvage(root)
+        except GridcallError as error:
+            _LOG.error("%s", error)
+            left = []
+        store = RecordingStore(root)
+        for result in left:
+            self._tell_recording(result)
+            store.convert_later(result.what, result.path)
+        return store
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until stopped; every transmitter is unkeyed on return."""
+        self._watch_parent()
+        due_s = read_clocks().s + _TICK_S
+        while not self._stopping:
+            wait_s = due_s - read_clocks().s
+            if wait_s > 0:
+                for key, _ in self._selector.select(wait_s):
+                    key.data()
+                continue
+            if wait_s < -_RESYNC_S:
+                due_s = read_clocks().s
+            self._tick()
+            due_s += _TICK_S
+        self._close()
+
+    def stop(self, *_: object) -> None:
+        """Leave the loop at its next turn."""
+        self._stopping = True
+
+    def _tick(self) -> None:
+        now = read_clocks()
+        self._ticks += 1
+        for unit in self._units.values():
+            unit.watch_keyer(now)
+        self._serve_speech()
+        self._listen(now)
+        may_key = self._door.engine_alive(now.s)
+        for unit in self._units.values():
+            unit.play(now, may_key=may_key)
+        if self._ticks % _RESULTS_EVERY_TICKS == 0:
+            for result in self._recordings.results():
+                self._tell_recording(result)
+        self._adopt(now)
+
+    def _listen(self, now: Moment) -> None:
+        units = list(self._units.values())
+        listening = np.zeros(len(units), np.bool_)
+        frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
+        for row, unit in enumerate(units):
+            listening[row] = unit.receive(now)
+            if unit.frame is not None:
+                frames[row] = unit.frame
+        for heard in self._bank.step(frames, listening):
+            units[heard.channel].channel.heard(heard.symbol, now)
+
+    def _watch_parent(self) -> None:
+        # A file or /dev/null cannot be watched, and never ends while somebody cares.
+        with contextlib.suppress(OSError):
+            self._selector.register(0, selectors.EVENT_READ, self._serve_parent)
+
+    def _serve_parent(self) -> None:
+        if not os.read(0, 4096):
+            _LOG.warning("whoever started the radio process is gone; leaving")
+            self.stop()
+
+    def _serve_speech(self) -> None:
+        for result in self._speech.read():
+            if result.samples is None:
+                _LOG.warning("a sentence was not rendered: %s", result.why)
+            for unit in self._units.values():
+                unit.channel.rendered(result)
+
+    # --- the engine --------------------------------------------------------------------------
+
+    def _paths(self) -> dict[str, str | None]:
+        states = {name: unit.channel.path for name, unit in self._units.items()}
+        return {
+            name: None if is_up else reason or "out of order"
+            for name, (is_up, reason) in states.items()
+            if is_up is not None
+        }
+
+    def _on_message(self, message: Do | Configure) -> None:
+        if isinstance(message, Configure):
+            self._configure(Path(message.path))
+            return
+        now = read_clocks()
+        match message.effect:
+            case PageChannel() as page:
+                self._take_page(page, message, now)
+            case WithdrawPage(page=page_id, reason=reason):
+                unit = self._units.get(self._pages.channel(page_id) or "")
+                if unit is not None:
+                    unit.channel.withdraw(page_id, reason, now)
+                self._door.send(Taken(message.id))
+            case AnswerOver() as answer:
+                if answer.channel in self._units:
+                    self._units[answer.channel].channel.answer(answer)
+                    self._hurry(answer.channel, now)
+                self._door.send(Taken(message.id))
+
+    def _take_page(self, page: PageChannel, message: Do, now: Moment) -> None:
+        if not self._pages.came(page.page, page.channel, message.id):
+            end = self._pages.end(page.page)
+            if end is not None:
+                self._tell(end)
+            return
+        if page.channel not in self._units:
+            reason = f"there is no radio channel {page.channel!r}"
+            self._tell(PageFailed(at_us=now.us, page=page.page, reason=reason))
+            return
+        word = REPEAT_WORDS.get(page.language) if message.again else None
+        self._repeat_words[page.page] = word
+        self._units[page.channel].channel.take_page(page, now, repeat_word=word)
+        self._hurry(page.channel, now)
+
+    def _hurry(self, channel: str, now: Moment) -> None:
+        """Key now, not with the next tick."""
+        unit = self._units[channel]
+        unit.channel.hurry(now, may_key=self._door.engine_alive(now.s))
+
+    def _tell(self, event: ChannelEvent) -> None:
+        settles: tuple[int, ...] = ()
+        if isinstance(event, PageSpoken | PageFailed):
+            self._pages.ended(event)
+            settles = self._pages.settles(event.page)
+            self._repeat_words.pop(event.page, None)
+        self._door.tell(event, settles)
+
+    def _tell_recording(self, result: RecordingResult) -> None:
+        if not isinstance(result, RecordingFinished):
+            _LOG.error("recording of %s failed: %s", result.what, result.why)
+            return
+        # A page's recording is named <page>_<our name>, an over's is our name alone.
+        what = result.what.rpartition("_")[0] or result.what
+        folder = result.path.split("/")[1]
+        channel = next((name for name in self._units if safe_name(name) == folder), folder)
+        self._door.tell(
+            RecordingKept(
+                at_us=read_clocks().us,
+                channel=channel,
+                what=what,
+                path=result.path,
+                sha256=result.sha256,
+                duration_ms=result.duration_ms,
+            )
+        )
+
+    # --- settings ----------------------------------------------------------------------------
+
+    def _configure(self, path: Path) -> None:
+        """Take new settings; each changed channel is swapped when it is idle."""
+        try:
+            self._wanted, _ = load_channels(path)
+        except SetupError as error:
+            _LOG.error("the settings stay as they are: %s", error)
+
+    def _adopt(self, now: Moment) -> None:
+        """Bring the channels to what the settings want, one that is busy later."""
+        for name in list(self._retiring):
+            if self._retiring[name].retired(now):
+                del self._retiring[name]
+        changed = False
+        for name, unit in list(self._units.items()):
+            if self._wanted.get(name) != unit.settings and unit.channel.idle:
+                self._give_up(name, unit, now)
+                changed = True
+        for name, settings in self._wanted.items():
+            if name not in self._units and name not in self._retiring:
+                self._units[name] = self._make_unit(name, settings, now)
+                changed = True
+        if changed:
+            # Digits under way on other channels are lost, once a reload.
+            self._bank = DtmfBank(len(self._units))
+
+    def _give_up(self, name: str, unit: Unit, now: Moment) -> None:
+        waiting = unit.channel.give_up("the channel's settings changed", now)
+        unit.retire(now)
+        del self._units[name]
+        self._retiring[name] = unit
+        if name in self._wanted:
+            self._inherited[name] = [(p, self._repeat_words.get(p.page)) for p in waiting]
+            return
+        for page in waiting:
+            reason = "the channel was taken out of the settings"
+            self._tell(PageFailed(at_us=now.us, page=page.page, reason=reason))
+
+    def _make_unit(self, name: str, settings: RadioChannel, now: Moment) -> Unit:
+        unit = Unit(
+            name,
+            settings,
+            selector=self._selector,
+            clock=read_clocks,
+            make_channel=self._make_channel,
+        )
+        for page, word in self._inherited.pop(name, []):
+            unit.channel.take_page(page, now, repeat_word=word)
+        return unit
+
+    def _make_channel(self, name: str, settings: RadioChannel, line: KeyerProcess) -> Channel:
+        return Channel(
+            name,
+            settings,
+            line=line,
+            speech=self._speech,
+            recorders=(self._recordings.recorder(name), self._recordings.recorder(name)),
+            tell=self._tell,
+            new_name=self._new_name,
+            back_off_s=lambda: self._chance.uniform(0.1, 0.5),
+            day=day_of,
+            now=read_clocks(),
+        )
+
+    def _new_name(self) -> str:
+        self._names += 1
+        return f"{self._boot}-{self._names}"
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        """Unkey everything first; then let go of the rest."""
+        leaving = [*self._units.values(), *self._retiring.values()]
+        for unit in self._units.values():
+            unit.retire(read_clocks())
+        while leaving:
+            leaving = [unit for unit in leaving if not unit.retired(read_clocks())]
+            time.sleep(0.005)
+        self._door.close()
+        self._speech.close()
+        self._recordings.close()
