@@ -27,7 +27,7 @@ _TARGET_FRAMES: Final = 3
 _SPARE_FRAMES: Final = 7
 _RESTART_GAP: Final = 100
 _CONCEALED_FRAMES: Final = 3
-_REBUFFER_AFTER: Final = 10
+_REBUFFER_AFTER: Final = 5
 
 
 def _mulaw_decode_table() -> Samples:
@@ -140,14 +140,18 @@ class JitterBuffer:
         return self._cover_up()
 
     def _cover_up(self) -> Samples:
+        """Returns a stand-in for the frame whose turn it is, and passes on to the next turn.
+
+        A frame that comes after its turn is dropped, so that tones keep their length. When none
+        come for a while the stream has stopped or moved, and is waited for anew.
+        """
+        assert self._next is not None
         self._missing += 1
         if self._frames:
             self._counts.lost += 1
-            self._next = self._next + 1 if self._next is not None else None
         else:
             self._counts.starved += 1
-            if self._missing >= _REBUFFER_AFTER:
-                self._next = None
+        self._next = None if self._missing >= _REBUFFER_AFTER else self._next + 1
         return self._last if self._missing <= _CONCEALED_FRAMES else _SILENCE
 
     def _catch_up(self) -> None:

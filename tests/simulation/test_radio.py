@@ -386,7 +386,7 @@ async def test_a_broken_transmitter_raises_the_line_and_radiates_nothing(
         s.radio.ignore_ptt(False)
         await s.page(LEVEL_3)
         await until(lambda: bool(s.ether.overs))
-        assert s.ether.overs[0].attention == 3
+        assert s.ether.overs[0].attention == 3, f"{s.radio.rtp_counts}"
 
 
 @pytest.mark.asyncio
@@ -501,6 +501,31 @@ def test_frames_come_out_in_order_whatever_happened_on_the_way(
     spoken = [value - 1 for value in played if value]
     assert spoken == sorted(spoken)
     assert set(spoken) | lost >= set(range(36))
+
+
+def test_a_frame_after_its_turn_is_dropped_and_the_next_keeps_its_time() -> None:
+    counts = RtpCounts()
+    buffer = JitterBuffer(counts)
+    for number in range(3):
+        buffer.put(number, numbered(number + 1))
+    played = [int(buffer.pull()[0]) for _ in range(5)]
+    for number in (3, 4, 5, 6):
+        buffer.put(number, numbered(number + 1))
+    played += [int(buffer.pull()[0]) for _ in range(2)]
+    assert played == [1, 2, 3, 3, 3, 6, 7]
+    assert (counts.starved, counts.late) == (2, 2)
+
+
+def test_a_stream_that_stopped_is_waited_for_anew() -> None:
+    buffer = JitterBuffer(RtpCounts())
+    for number in range(3):
+        buffer.put(number, numbered(number + 1))
+    played = [int(buffer.pull()[0]) for _ in range(10)]
+    for number in (3, 4, 5):
+        played.append(int(buffer.pull()[0]))
+        buffer.put(number, numbered(number + 1))
+    played += [int(buffer.pull()[0]) for _ in range(3)]
+    assert played == [1, 2, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 4, 5, 6]
 
 
 def test_too_much_waiting_is_thrown_away() -> None:
