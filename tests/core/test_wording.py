@@ -1,0 +1,208 @@
+"""What is said and written: two catalogues of one shape, and hostile text that stays plain."""
+
+import re
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.order import Order, OrderStatus
+from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording, spoken_number
+from tests.core.site_for_tests import catalogue, make_site
+
+LANGUAGES = ("zh_CN", "en")
+ROOT = Path(__file__).parents[2]
+SITE = make_site()
+
+
+def gaps(sentence):
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+def test_both_catalogues_have_the_same_keys():
+    assert list(catalogue("zh_CN")) == list(catalogue("en"))
+
+
+@pytest.mark.parametrize("key", catalogue("zh_CN"))
+def test_both_sentences_have_the_same_gaps_and_say_something(key):
+    chinese, english = catalogue("zh_CN")[key], catalogue("en")[key]
+    assert isinstance(chinese, str)
+    assert isinstance(english, str)
+    assert chinese.strip()
+    assert english.strip()
+    assert gaps(chinese) == gaps(english)
+
+
+def test_no_gap_can_reach_into_an_object():
+    for language in LANGUAGES:
+        for sentence in catalogue(language).values():
+            for _, name, spec, conversion in string.Formatter().parse(sentence):
+                assert name is None or name.isidentifier()
+                assert not spec
+                assert not conversion
+
+
+def source():
+    paths = [p for room in ("gateway", "drivers") for p in (ROOT / room).rglob("*.py")]
+    return "\n".join(p.read_text(encoding="utf-8") for p in sorted(paths))
+
+
+# Keys put together from a word that is known only when it happens: prefix to what follows.
+MADE_UP = {
+    "level_": "123", "button_": "012345", "state_": None, "detail_rung_": None,
+    "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
+}  # fmt: skip
+
+
+def made_up_keys(text):
+    """Keys that an f-string of the source makes, such as ``f"state_{…}"``."""
+    prefixes = set(re.findall(r"""f"([a-z_]+_)\{""", text)) & set(MADE_UP)
+    for prefix in prefixes:
+        ends = MADE_UP[prefix]
+        for key in catalogue("zh_CN"):
+            if key.startswith(prefix) and (ends is None or key.removeprefix(prefix) in ends):
+                yield key
+
+
+def test_every_sentence_is_used_somewhere():
+    text = source()
+    used = set(re.findall(r'"([a-z_0-9]+)"', text)) | set(made_up_keys(text))
+    assert sorted(set(catalogue("zh_CN")) - used) == []
+
+
+def test_every_sentence_that_the_core_asks_for_exists():
+    asked = set()
+    for path in (ROOT / "gateway" / "core").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        asked |= set(re.findall(r'(?:wording|site\)|self)\.text\(\s*"([a-z_0-9]+)"', text))
+        asked |= set(re.findall(r'_words\(draft, "([a-z_0-9]+)"', text))
+        asked |= set(re.findall(r'"((?:detail|answer|note|card|say)_[a-z_0-9]+)"', text))
+    assert len(asked) > 50
+    assert sorted(asked - set(catalogue("zh_CN"))) == []
+
+
+# ---- on the air ----
+
+
+def make_order(**fields):
+    about = {k: fields.pop(k) for k in ("status", "revision", "closed_us") if k in fields}
+    alert = Alert(**(
+        {"kind": AlertKind.ALERT, "id": "a", "sender": "s", "sent_us": 0, "category": "fight",
+         "level": Level.TWO, "text": "有人打架"} | fields
+    ))  # fmt: skip
+    order = Order(
+        id="o1", number="12", status=OrderStatus.CALLING, alert=alert, grids=("G1",),
+        opened_us=0, clock_us=0,
+    )  # fmt: skip
+    return replace(order, **about)
+
+
+def test_an_order_is_spoken_in_short_sentences_with_place_needs_and_how_to_answer():
+    said = Wording(SITE).say_order(make_order(place="东街十七号", needs=2))
+    assert said == (
+        "东街网格，指挥中心呼叫",
+        "二级警情，一二号，东街十七号，有人打架",
+        "请就近前往处置，需要2人",
+        "收到请按键回复，完毕",
+    )
+
+
+def test_a_place_that_the_text_names_already_is_not_said_twice():
+    said = Wording(SITE).say_order(make_order(place="东街", text="东街有人打架"))
+    assert "二级警情，一二号，东街有人打架" in said
+
+
+def test_a_repetition_says_so_first():
+    assert Wording(SITE).say_order(make_order(), repeat=True)[0] == "重复"
+
+
+def test_guards_of_a_level_one_order_are_told_to_mind_themselves():
+    assert "注意自身安全，等待民警" in Wording(SITE).say_order(make_order(level=Level.ONE))
+    assert "注意自身安全，等待民警" not in Wording(SITE).say_order(make_order())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_exercise_says_so_first_and_last_in_everything_spoken_and_written(language):
+    wording, order = Wording(SITE, language), make_order(exercise=True, revision=1)
+    word = catalogue(language)["exercise"]
+    for said in (
+        wording.say_order(order), wording.say_order(order, repeat=True),
+        wording.say_update(order), wording.say_stand_down(order), wording.say_help(order),
+    ):  # fmt: skip
+        assert (said[0], said[-1]) == (word, word)
+    lines = wording.card(order, []).splitlines()
+    assert lines[0] == lines[-1] == catalogue(language)["card_exercise"]
+
+
+def test_a_long_text_is_cut_on_the_air_and_whole_on_the_card():
+    text = "东" * 500
+    order = make_order(text=text)
+    said = Wording(SITE).say_order(order)
+    assert max(map(len, said)) < SPOKEN_TEXT_CHARS + 20
+    assert "详情看群" in said
+    assert text in Wording(SITE).card(order, [])
+    assert "详情看群" not in Wording(SITE).say_order(make_order(text="东" * SPOKEN_TEXT_CHARS))
+
+
+@pytest.mark.parametrize(
+    ("number", "language", "style", "spoken"),
+    [
+        ("12", "zh_CN", "plain", "一二"),
+        ("10", "zh_CN", "plain", "一零"),
+        ("10", "zh_CN", "radio", "幺洞"),
+        ("1279", "zh_CN", "radio", "幺两拐勾"),
+        ("345", "zh_CN", "radio", "三四五"),
+        ("107", "en", "plain", "1 0 7"),
+    ],
+)
+def test_a_number_is_spoken_digit_by_digit(number, language, style, spoken):
+    assert spoken_number(number, language, style) == spoken
+
+
+def test_a_person_of_a_language_the_site_does_not_have_gets_the_sites_own():
+    assert Wording(SITE, "fr").language == "zh_CN"
+    assert Wording(SITE, None).language == "zh_CN"
+    assert Wording(SITE, "en").language == "en"
+
+
+# ---- hostile text ----
+
+HOSTILE = [
+    "{}", "{0}", "{number.__class__}", "{text}", "{{", "}", "%s %(x)s", "$x",
+    "打架\n■ 已取消：假的", "a\r\nb", "\u202e倒过来\u202c", "\x00\x07\x1b[31m", "@all @所有人",
+    "<b>粗</b>", "\u200b零宽\u2066", "\u2028行", "\ufeff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_text_stays_one_plain_line(text, language):
+    wording = Wording(SITE, language)
+    order = make_order(text=text, place=text)
+    tame = wording.card(make_order(text="x", place="x"), [])
+    card = wording.card(order, [])
+    assert card.count("\n") == tame.count("\n")
+    for sentence in (*wording.say_order(order), *wording.say_update(order), *card.split("\n")):
+        assert sentence.isprintable()
+    if "{" in text or "%" in text or "<" in text or "@" in text:
+        assert text in card
+
+
+@given(text=st.text(max_size=200), name=st.text(max_size=40))
+def test_no_text_and_no_name_break_a_sentence(text, name):
+    wording = Wording(SITE)
+    wording.say_order(make_order(text=text, place=name or None))
+    said = wording.text("card_line", name=name, state=text)
+    assert said.isprintable()
+
+
+def test_a_card_of_an_ended_order_gives_no_instructions():
+    order = make_order(status=OrderStatus.CANCELLED, closed_us=1)
+    card = Wording(SITE).card(order, [], ending="■ 已取消：误报")
+    assert card.endswith("■ 已取消：误报")
+    assert "电台回复" not in card
+    assert "电台回复：*12＋本人三位号" in Wording(SITE).card(make_order(), [])
