@@ -42,7 +42,7 @@ from gateway.core.replies import (
     parse_digits,
     parse_text,
 )
-from gateway.core.state import Draft
+from gateway.core.state import Draft, by_age
 from gateway.core.wording import Wording
 
 # A tone that answers an over later than this would be taken for somebody else's.
@@ -81,7 +81,7 @@ def apply_reply(
     if not fresh:
         return True
     reason = reason if node is Node.DECLINED else assignment.reason
-    draft.put(replace(assignment, stamps=(*assignment.stamps, *fresh), reason=reason))
+    draft.put(replace(assignment.stamped(*fresh), reason=reason))
     draft.report(
         order,
         node.value,
@@ -104,7 +104,7 @@ def _fresh_stamps(
 ) -> tuple[Stamp, ...]:
     """Return the stamps a reply adds: none when it says nothing new, nor better assured."""
     known = [s for s in standing(assignment) if s.node is node]
-    last = assignment.stamps[-1].node if assignment.stamps else None
+    last = assignment.said[-1].node if assignment.said else None
     if node is Node.DECLINED and last is Node.DECLINED:
         return ()
     if any(_RANK.get(s.assurance, 9) >= _RANK[assurance] for s in known):
@@ -212,7 +212,7 @@ def order_of_number(draft: Draft, number: str) -> Order | None:
 def open_orders_of(draft: Draft, person: str) -> list[Order]:
     """Return the open orders a person has a part in, oldest first."""
     found = [draft.find(Order, key) for key in draft.state.orders_of(person)]
-    return sorted((o for o in found if o is not None and o.open), key=lambda o: o.opened_us)
+    return sorted((o for o in found if o is not None and o.open), key=lambda o: by_age(o.id))
 
 
 def only_order_of(draft: Draft, person: str) -> Order | None:

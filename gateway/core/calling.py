@@ -328,8 +328,7 @@ def _stamp_told(draft: Draft, order: Order, person: str, medium: Medium) -> None
     stamp = Stamp(
         node=Node.TOLD, at_us=draft.now_us, medium=medium, assurance=Assurance.M
     )
-    # Told goes in front: what he said himself stays last, where his present state is read.
-    draft.put(replace(assignment, stamps=(stamp, *assignment.stamps)))
+    draft.put(assignment.stamped(stamp))
     draft.report(order, "told", person=person, medium=medium.value, assurance="M")
 
 
@@ -393,13 +392,13 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
         page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
     tell_people(draft, order, "note_cancel", privately=True, reason=reason)
     for assignment in draft.of_order(Assignment, order.id):
-        last = assignment.stamps[-1].node if assignment.stamps else None
-        if last in (Node.DECLINED, Node.RELEASED, None):
+        last = assignment.said[-1].node if assignment.said else None
+        if not assignment.stamps or last in (Node.DECLINED, Node.RELEASED):
             continue
         stamp = Stamp(
             node=Node.RELEASED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
         )
-        draft.put(replace(assignment, stamps=(*assignment.stamps, stamp)))
+        draft.put(assignment.stamped(stamp))
         draft.report(order, "released", person=assignment.person, medium="centre")
 
 

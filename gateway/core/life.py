@@ -81,7 +81,7 @@ def takes(assignment: Assignment, level: Level) -> bool:
 
 def answered_at_all(assignment: Assignment) -> bool:
     """Return whether he said anything himself, so that repeating to him is pointless."""
-    return any(s.node is not Node.TOLD for s in assignment.stamps)
+    return bool(assignment.said)
 
 
 def reached(assignment: Assignment, node: Node) -> bool:

@@ -4,7 +4,7 @@ Every change of the state is the putting or dropping of one entity. A journal ro
 changes its event caused; folding them again gives the same state without deciding anything.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -122,6 +122,17 @@ class Assignment:
     def key(self) -> str:
         """Return the entity's key."""
         return f"{self.order}/{self.person}"
+
+    @property
+    def said(self) -> tuple[Stamp, ...]:
+        """Return the stamps but for having been told: what he said, or was said for him."""
+        return tuple(s for s in self.stamps if s.node is not Node.TOLD)
+
+    def stamped(self, *fresh: Stamp) -> "Assignment":
+        """Return it with stamps added; a clock set back does not turn his time around."""
+        floor_us = self.stamps[-1].at_us if self.stamps else 0
+        later = (replace(s, at_us=max(s.at_us, floor_us)) for s in fresh)
+        return replace(self, stamps=(*self.stamps, *later))
 
     def stamp(self, node: Node) -> Stamp | None:
         """Return the first stamp of ``node``, or None when it was not reached."""

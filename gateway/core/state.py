@@ -32,6 +32,11 @@ from gateway.core.places import Site
 
 E = TypeVar("E", bound=Entity)
 
+def by_age(key: str) -> tuple[int, str]:
+    """Return what sorts keys of one kind: counted ids by age, the same after a restart."""
+    return len(key), key
+
+
 def order_of(entity: Entity) -> str | None:
     """Return the id of the order an entity hangs on, or None."""
     if isinstance(entity, Order):
@@ -85,7 +90,7 @@ class State:
 
     def open_orders(self) -> Iterator[str]:
         """Yield the ids of orders on which somebody still has to act, oldest first."""
-        yield from self._open
+        yield from sorted(self._open, key=by_age)
 
     def orders_of(self, person: str) -> frozenset[str]:
         """Return the ids of orders in which a person has a part."""
@@ -131,9 +136,15 @@ class State:
         for grid in person.grids:
             self._people_of_grid.setdefault(grid, set()).add(person.id)
         if person.guard_code is not None:
-            self._person_of_code[person.guard_code] = person.id
+            self._claim(self._person_of_code, person.guard_code, person)
         if person.radio_id is not None:
-            self._person_of_radio[person.radio_id] = person.id
+            self._claim(self._person_of_radio, person.radio_id, person)
+
+    def _claim(self, owners: dict[str, str], code: str, person: Person) -> None:
+        """Give a code to a person; one who has left never takes it from his successor."""
+        holder = self.find(Person, owners.get(code, ""))
+        if person.active or holder is None or not holder.active:
+            owners[code] = person.id
 
     def _forget(self, kind: str, key: str) -> Entity | None:
         entity = self._tables.get(kind, {}).pop(key, None)
@@ -149,7 +160,8 @@ class State:
         elif isinstance(entity, Assignment):
             self._orders_of_person.get(entity.person, set()).discard(entity.order)
         elif isinstance(entity, Contact):
-            self._person_of_account.pop((entity.chat, entity.address), None)
+            if self._person_of_account.get((entity.chat, entity.address)) == entity.person:
+                del self._person_of_account[entity.chat, entity.address]
             self._contacts_of_person.get(entity.person, set()).discard(entity.key)
         elif isinstance(entity, Person):
             self._forget_person(entity)
@@ -158,10 +170,12 @@ class State:
     def _forget_person(self, person: Person) -> None:
         for grid in person.grids:
             self._people_of_grid.get(grid, set()).discard(person.id)
-        if person.guard_code is not None:
-            self._person_of_code.pop(person.guard_code, None)
-        if person.radio_id is not None:
-            self._person_of_radio.pop(person.radio_id, None)
+        for owners, code in (
+            (self._person_of_code, person.guard_code),
+            (self._person_of_radio, person.radio_id),
+        ):
+            if code is not None and owners.get(code) == person.id:
+                del owners[code]
 
 
 class Draft:
@@ -207,7 +221,7 @@ class Draft:
                 out[key] = new
             else:
                 out.pop(key, None)
-        return list(out.values())
+        return [out[key] for key in sorted(out, key=by_age)]
 
     def put(self, entity: Entity) -> None:
         """Set an entity; setting what already stands is no change."""

@@ -174,13 +174,13 @@ class Wording:
         lines = [
             self.text("card_line", name=name, state=self.state(assignment))
             for name, assignment in people
-            if any(s.node is not Node.TOLD for s in assignment.stamps)
+            if assignment.said
         ]
         return lines or [self.text("card_nobody")]
 
     def state(self, assignment: Assignment) -> str:
         """Return what one person last said, in words, with his reason if he gave one."""
-        last = assignment.stamps[-1].node if assignment.stamps else Node.TOLD
+        last = assignment.said[-1].node if assignment.said else Node.TOLD
         said = self.text(f"state_{last.value}")
         if last is Node.DECLINED and assignment.reason:
             said += f"（{_plain(assignment.reason)}）"

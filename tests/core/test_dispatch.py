@@ -1,0 +1,712 @@
+"""An alert's way, as the centre and the guards see it: from its receipt to its end."""
+
+import pytest
+
+from gateway.core.alert import AlertKind, Datum, Level, Position
+from gateway.core.effects import PostCard, Receipt
+from gateway.core.events import (
+    CardFailed,
+    CardPosted,
+    InputRefused,
+    MediaReceived,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+    RecordingKept,
+    RegisterSeeded,
+    SettingsReloaded,
+    Started,
+    TimerFired,
+)
+from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
+from tests.core.site_for_tests import DAY_US, NOON_US, PEOPLE, US, Desk, make_site, point
+
+# ---- which grid, which people ----
+
+
+@pytest.mark.parametrize(
+    ("about", "grid"),
+    [
+        ({"grid": "G2"}, "G2"),
+        ({"grid": "350102"}, "G2"),
+        ({"grid": None, "location": point(25_005_000, 118_015_000)}, "G2"),
+        ({"grid": None, "place": "建设银行门口"}, "G2"),
+        ({"grid": None, "text": "建行旁边有人打架"}, "G2"),
+        ({"grid": None, "text": "西街有人打架"}, "G3"),
+        ({"grid": None, "text": "西街网格有人打架"}, "G3"),
+        ({"grid": None, "place": "中街3号", "text": "从东街追过来"}, "G2"),
+        ({"grid": "G1", "location": point(25_005_000, 118_015_000)}, "G1"),
+        ({"grid": "no such", "text": "东街有人打架"}, "G1"),
+    ],
+)
+def test_the_grid_is_found_by_id_code_polygon_post_or_alias(about, grid):
+    desk = Desk()
+    desk.alert(**about)
+    assert desk.order.grids == (grid,)
+    assert "no_grid" not in desk.order.flags
+
+
+def test_a_gcj_02_point_falls_in_the_grid_it_falls_in_on_the_ground():
+    # About 500 m west of the border of the middle grid on the ground, so east of it by GCJ-02.
+    desk = Desk()
+    there = Position(lat_udeg=25_002_000, lon_udeg=118_012_000, datum=Datum.GCJ_02)
+    desk.alert(grid=None, location=there)
+    assert desk.order.grids == ("G1",)
+
+
+def test_an_alert_for_no_known_grid_is_accepted_flagged_and_the_centre_told_that_nobody_is_called():
+    desk = Desk()
+    receipt = desk.alert(grid="999999", text="有人打架")
+    assert (receipt.status, receipt.flags) == ("accepted", ("no_grid",))
+    assert desk.details("nobody") == [desk.words("detail_no_grid")]
+    assert desk.called() == {}
+    assert not desk.pages()
+    assert not desk.cards()
+    desk.wait(3600)
+    assert desk.status == "unanswered"
+    assert len(desk.reports("unanswered")) == 1
+
+
+def test_only_who_is_on_duty_now_is_called():
+    desk = Desk()
+    desk.alert()
+    assert set(desk.called()) == {"zhang", "li", "wang", "station"}
+    night = Desk(now_us=NOON_US + 10 * 3600 * US)
+    night.alert()
+    assert set(night.called()) == {"zhao", "station"}
+
+
+def test_nobody_on_duty_is_told_to_the_centre_and_the_ladder_begins_at_once():
+    desk = Desk("zhao", "chen")
+    receipt = desk.alert()
+    assert receipt.flags == ("nobody",)
+    assert desk.details("nobody") == [desk.words("detail_nobody")]
+    assert desk.called()["chen"] > 0
+    assert desk.pages()[0].channel == "ch1"
+
+
+# ---- told at the same moment ----
+
+
+def test_radio_group_private_cards_and_station_are_asked_for_in_the_same_step():
+    desk = Desk()
+    effects = desk.take(desk.message(AlertKind.ALERT))
+    desk._last_order = "o1"
+    (page,) = desk.pages()
+    assert (page.channel, page.level, page.number, page.order) == ("ch1", 2, "10", "o1")
+    assert page.attention
+    assert page.language == "zh_CN"
+    assert set(desk.cards()) == {"-101", "1001", "1002", "9001"}
+    assert desk.cards()["9001"].text.startswith(desk.words("card_station"))
+    assert desk.cards()["1001"].text.startswith("张三，请您前往")
+    assert not desk.cards()["-101"].private
+    assert desk.cards()["1001"].private
+    actions = [b.action for row in desk.cards()["-101"].buttons for b in row]
+    assert actions == ["1", "2", "3", "4", "5", "0"]
+    assert [e.status for e in effects if isinstance(e, Receipt)] == ["accepted"]
+    assert desk.reports("accepted")[0].at_us == desk.now_us
+
+
+def test_two_grids_on_one_channel_and_level_three_still_make_one_page():
+    desk = Desk()
+    desk.alert(level=Level.THREE)
+    assert [p.level for p in desk.pages()] == [3]
+
+
+def test_a_guard_is_told_by_each_medium_once_it_has_really_gone_out():
+    desk = Desk("zhang", "wang")
+    desk.alert()
+    assert not desk.reports("told")
+    desk.pass_time(2)
+    desk.post()
+    assert desk.nodes("zhang") == ["told/M"]
+    # The radio-only guard counts as told by the group's card only if he can be reached by it.
+    told_by_chat = {r.person for r in desk.reports("told") if r.medium == "chat"}
+    assert told_by_chat == {"zhang", "wang", "station"}
+    desk.pass_time(5)
+    desk.speak(pause_s=12)
+    assert desk.nodes("zhang") == ["told/M", "told/M"]
+    assert {r.person for r in desk.reports("told") if r.medium == "radio"} == {"zhang", "wang"}
+
+
+def test_the_timeline_of_a_good_guard():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.post()
+    for action, status in (
+        ("1", "acknowledged"), ("2", "acknowledged"), ("3", "arrived"), ("5", "done"),
+    ):  # fmt: skip
+        desk.pass_time(10)
+        desk.press("zhang", action)
+        assert desk.status == status
+    assert desk.nodes("zhang") == [
+        "told/M", "acknowledged/C2", "en_route/C2", "arrived/C2", "done/C2",
+    ]  # fmt: skip
+    assert [r.node for r in desk.reports(person="zhang")] == [
+        "told", "acknowledged", "en_route", "arrived", "done",
+    ]  # fmt: skip
+    assert desk.order.owner == "zhang"
+    assert desk.act("close", result="已处置").status == "accepted"
+    assert (desk.status, desk.order.outcome) == ("closed", "已处置")
+    assert desk.edits()["1001"].text.endswith("■ 已结案：已处置")
+    assert desk.edits()["1001"].buttons == ()
+
+
+def test_cards_show_what_people_said_and_nothing_is_edited_twice():
+    desk = Desk("zhang", "li")
+    desk.alert()
+    desk.post()
+    desk.forget()
+    desk.press("zhang", "1")
+    assert "张三：收到" in desk.edits()["-101"].text
+    assert "张三：收到" in desk.edits()["1001"].text
+    assert "1002" not in desk.edits(), "li's own card shows only li"
+    desk.forget()
+    desk.press("zhang", "1")
+    assert desk.edits() == {}
+
+
+def test_an_english_speaking_guard_gets_his_card_in_english():
+    desk = Desk()
+    desk.alert(grid="G3")
+    assert "answer" not in desk.cards()["3001"].text
+    assert "Acknowledge within 60 s" in desk.cards()["3002"].text
+    assert desk.cards()["3002"].buttons[0][0].label == "Acknowledge"
+
+
+def test_a_channel_without_licence_is_not_spoken_on_and_the_centre_is_told():
+    desk = Desk(site=make_site())
+    desk.take(RegisterSeeded(at_us=desk.now_us, people=(_digger("dark", "G5"),), contacts=()))
+    desk.alert(grid="G5")
+    assert desk.pages() == []
+    assert desk.words("detail_no_transmit", channel="暗信道") in desk.details("warning")
+
+
+def _digger(name, grid):
+    fields = {k: getattr(PEOPLE["zhang"], k) for k in ("role", "organisation", "crew")}
+    return type(PEOPLE["zhang"])(id=name, name=name, guard_code="777", grids=(grid,), **fields)
+
+
+# ---- the same message again ----
+
+
+def test_the_same_alert_twice_makes_one_order_and_the_same_receipt():
+    desk = Desk()
+    first = desk.alert()
+    asked = len(desk.asked)
+    second = desk.send(desk.message(AlertKind.ALERT))
+    assert (second.status, second.order, second.number) == ("duplicate", first.order, first.number)
+    assert len(desk.asked) == asked + 1, "nothing but the receipt"
+
+
+def test_the_same_id_with_another_body_is_a_conflict_and_changes_nothing():
+    desk = Desk()
+    desk.alert()
+    receipt = desk.alert(text="别的事")
+    assert (receipt.status, receipt.order) == ("conflict", "o1")
+    assert "another body" in receipt.reason
+    assert desk.order.alert.text == "有人打架"
+
+
+def test_the_same_id_of_another_sender_is_another_alert():
+    desk = Desk()
+    assert desk.alert().order == "o1"
+    assert desk.alert(sender="other").order == "o2"
+
+
+def test_an_alert_that_left_the_memory_is_still_known_by_what_the_journal_tells():
+    desk = Desk()
+    known = {"prior_order": "o77", "prior_number": "55"}
+    sha = desk.message(AlertKind.ALERT).alert.body_sha256
+    receipt = desk.send(desk.message(AlertKind.ALERT, prior_sha256=sha, **known))
+    assert (receipt.status, receipt.order, receipt.number) == ("duplicate", "o77", "55")
+    receipt = desk.send(desk.message(AlertKind.ALERT, prior_sha256="old", **known))
+    assert (receipt.status, receipt.order) == ("conflict", "o77")
+    assert list(desk.state.each(Order)) == []
+    update = desk.message(AlertKind.UPDATE, prior_sha256=sha, **known)
+    assert desk.send(update).status == "refused"
+    cancel = desk.message(AlertKind.CANCEL, prior_sha256=sha, **known)
+    assert desk.send(cancel).status == "duplicate"
+
+
+# ---- time ----
+
+
+def test_the_clock_starts_at_sent():
+    desk = Desk()
+    desk.alert(sent_us=desk.now_us - 20 * US)
+    assert desk.order.flags == ()
+    assert desk.timers()["ladder"] == 40
+
+
+@pytest.mark.parametrize("off_s", [-31, 31, 90 * 86_400])
+def test_clocks_that_differ_by_more_than_thirty_seconds_count_from_receipt_and_are_flagged(off_s):
+    desk = Desk()
+    receipt = desk.alert(sent_us=desk.now_us + off_s * US)
+    assert receipt.flags == ("clock_skew",)
+    assert desk.timers()["ladder"] == 60
+    assert desk.details("accepted") == [desk.words("detail_clock")]
+
+
+def test_what_has_expired_when_it_comes_is_kept_and_not_sent():
+    desk = Desk()
+    receipt = desk.alert(expires_us=desk.now_us - 1)
+    assert (receipt.status, receipt.flags) == ("accepted", ("expired",))
+    assert desk.details("unanswered") == [desk.words("detail_expired_before")]
+    assert desk.called() == {}
+    assert desk.timers() == {}
+    assert desk.pages() == []
+
+
+def test_an_unset_clock_expires_nothing():
+    desk = Desk(now_us=1_000 * US)
+    desk.synchronised = False
+    assert "clock_skew" in desk.alert(sent_us=NOON_US, expires_us=NOON_US - 1).flags
+    assert "expired" not in desk.order.flags
+    desk = Desk()
+    desk.synchronised = False
+    assert desk.alert(expires_us=desk.now_us - 1).flags == ()
+    (page,) = desk.pages()
+    assert page.not_after_us > desk.now_us
+    desk.wait(59)
+    desk.wait(7200)
+    assert desk.reports("unanswered"), "its ladder runs all the same"
+
+
+def test_an_alert_that_says_so_itself_distrusts_the_clock_as_well():
+    desk = Desk()
+    received = desk.message(AlertKind.ALERT, expires_us=desk.now_us - 1)
+    desk.send(type(received)(
+        at_us=received.at_us, door="mqtt", alert=received.alert, synchronised=False
+    ))  # fmt: skip
+    assert desk.called()
+
+
+def test_nothing_is_sent_after_the_alerts_own_expiry():
+    desk = Desk()
+    desk.alert(expires_us=desk.now_us + 30 * US)
+    (page,) = desk.pages()
+    assert page.not_after_us == desk.now_us + 30 * US
+    assert {c.not_after_us for c in desk.of(PostCard)} == {desk.now_us + 30 * US}
+    desk.forget()
+    desk.wait(3600)
+    assert desk.pages() == []
+    assert desk.status == "unanswered"
+
+
+# ---- amendments ----
+
+
+def test_an_update_changes_the_order_in_place_and_everybody_hears_it():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.post()
+    desk.speak()
+    desk.forget()
+    desk.pass_time(20)
+    receipt = desk.update(text="已有三人受伤", needs=2)
+    assert (receipt.status, receipt.order, receipt.number) == ("accepted", "o1", "10")
+    assert (desk.order.alert.text, desk.order.revision, desk.order.alert.needs) == (
+        "已有三人受伤", 1, 2,
+    )  # fmt: skip
+    (page,) = desk.pages()
+    assert "一零号警情更新，已有三人受伤" in page.text
+    assert "（第1次更新）" in desk.edits()["-101"].text
+    assert "已有三人受伤" in desk.edits()["1001"].text
+    assert desk.notes()["-101"] == "10号警情更新：已有三人受伤"
+    assert desk.details("updated") == ["已有三人受伤"]
+    assert desk.timers()["ladder"] == 40, "the clock goes on"
+
+
+def test_a_raised_level_starts_the_clocks_anew():
+    desk = Desk()
+    desk.alert()
+    desk.pass_time(20)
+    desk.update(level=Level.ONE)
+    assert desk.timers() == {
+        "ladder": 30, "station": 60, "arrive": 60, "warn_50": 30, "warn_80": 48,
+    }  # fmt: skip
+
+
+def test_a_lowered_level_does_not():
+    desk = Desk()
+    desk.alert()
+    desk.pass_time(20)
+    desk.update(level=Level.THREE)
+    assert desk.timers()["ladder"] == 40
+
+
+def test_an_update_that_comes_first_is_sent_as_a_new_alert():
+    desk = Desk()
+    receipt = desk.update()
+    assert (receipt.status, receipt.flags) == ("accepted", ("update_first",))
+    assert "zhang" in desk.called()
+    assert desk.order.alert.kind is AlertKind.ALERT
+
+
+def test_the_same_update_twice_is_taken_once():
+    desk = Desk()
+    desk.alert()
+    update = desk.message(AlertKind.UPDATE, text="变了")
+    assert desk.send(update).status == "accepted"
+    again = desk.send(update)
+    assert (again.status, again.order) == ("duplicate", "o1")
+    assert desk.order.revision == 1
+
+
+def test_two_different_updates_are_both_taken():
+    desk = Desk()
+    desk.alert()
+    desk.update(text="一")
+    desk.update(text="二")
+    assert (desk.order.revision, desk.order.alert.text) == (2, "二")
+
+
+def test_an_update_of_a_closed_order_is_refused():
+    desk = Desk()
+    desk.alert()
+    desk.act("close")
+    receipt = desk.update(text="晚了")
+    assert (receipt.status, receipt.order) == ("refused", "o1")
+    assert "closed" in receipt.reason
+
+
+def test_an_update_that_moves_the_place_calls_the_new_grid():
+    desk = Desk()
+    desk.alert()
+    desk.forget()
+    desk.update(grid="G3", text="跑到西街了")
+    assert desk.order.grids == ("G3", "G1")
+    assert {"sun", "smith", "zhang"} <= set(desk.called())
+    assert "ch2" in {p.channel for p in desk.pages()}
+    assert "-103" in desk.cards()
+
+
+# ---- called off ----
+
+
+def test_a_cancel_stands_everybody_down_on_the_air_and_in_the_chat():
+    desk = Desk("zhang", "wang")
+    desk.alert()
+    desk.post()
+    desk.speak()
+    desk.press("zhang", "1")
+    desk.forget()
+    receipt = desk.cancel(text="误报")
+    assert (receipt.status, desk.status) == ("accepted", "cancelled")
+    (page,) = desk.pages()
+    assert "一零号警情解除，请撤回，完毕" in page.text
+    assert desk.notes()["-101"] == "10号警情解除：误报。请撤回。"
+    assert desk.edits()["-101"].text.endswith("■ 已取消：误报")
+    assert desk.edits()["-101"].buttons == ()
+    assert desk.nodes("zhang")[-1] == "released/H"
+    assert {r.person for r in desk.reports("released")} == {"zhang", "wang", "station"}
+    assert desk.timers() == {}
+    assert desk.details("cancelled") == ["误报"]
+
+
+def test_a_cancel_before_anything_was_spoken_says_nothing_on_the_air():
+    desk = Desk("zhang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.forget()
+    desk.cancel()
+    assert desk.pages() == []
+    assert [w.page for w in desk.withdrawn()] == [page.page]
+    assert desk.nodes("zhang") == []
+
+
+def test_a_sentence_under_way_is_finished_and_then_called_off():
+    desk = Desk("zhang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.take(PageStarted(at_us=desk.now_us, page=page.page))
+    desk.forget()
+    desk.cancel()
+    assert desk.withdrawn() == []
+    assert [p.text for p in desk.pages()] == [("一零号警情解除，请撤回，完毕",)]
+
+
+def test_a_cancel_twice_is_answered_twice_and_done_once():
+    desk = Desk("zhang")
+    desk.alert()
+    cancel = desk.message(AlertKind.CANCEL)
+    assert desk.send(cancel).status == "accepted"
+    asked = len(desk.asked)
+    again = desk.send(cancel)
+    assert (again.status, again.order) == ("duplicate", "o1")
+    assert len(desk.asked) == asked + 1
+
+
+def test_a_cancel_that_comes_before_its_alert_leaves_a_tombstone():
+    desk = Desk()
+    assert desk.cancel().status == "accepted"
+    assert desk.cancel().status == "duplicate"
+    receipt = desk.alert()
+    assert (receipt.status, receipt.order) == ("accepted", None)
+    assert desk.words("detail_cancelled_before") in receipt.reason
+    assert not desk.pages()
+    assert list(desk.state.each(Order)) == []
+
+
+def test_a_dispatcher_stands_an_order_down():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.speak()
+    assert desk.act("stand_down", result="已有人处理").status == "accepted"
+    assert (desk.status, desk.order.outcome) == ("cancelled", "已有人处理")
+    assert desk.act("close").status == "refused"
+    assert desk.act("close", order="o99").status == "refused"
+
+
+# ---- order numbers ----
+
+
+def test_numbers_have_two_digits_and_follow_one_another():
+    desk = Desk("zhang")
+    assert [desk.alert(id=f"a{i}").number for i in range(3)] == ["10", "11", "12"]
+
+
+def test_a_number_rests_a_day_after_the_close():
+    desk = Desk("zhang")
+    desk.alert(id="a0", needs=1)
+    desk.act("close")
+    closed_us = desk.now_us
+    for i in range(1, 90):
+        assert desk.alert(id=f"a{i}").number == str(10 + i)
+    desk.now_us = closed_us + DAY_US - 1
+    assert desk.alert(id="b0").number == "100", "all two-digit numbers are in use or rest"
+    desk.now_us = closed_us + DAY_US
+    assert desk.alert(id="b1").number == "10"
+    assert desk.alert(id="b2").number == "101"
+
+
+def test_a_reused_number_belongs_to_the_new_order_and_the_old_one_leaves_the_memory():
+    desk = Desk("zhang")
+    desk.alert(id="old")
+    desk.act("close")
+    desk.pass_time(86_400)
+    for i in range(90):
+        desk.alert(id=f"a{i}")
+    assert desk.state.find(NumberLease, "10").order != "o1"
+    assert desk.state.find(Order, "o1") is None
+    assert "o1" not in desk.state.orders_of("zhang")
+
+
+def test_a_three_digit_number_can_be_keyed():
+    desk = Desk("zhang")
+    for i in range(91):
+        desk.alert(id=f"a{i}")
+    assert desk.number == "100"
+    assert desk.keys("*100 101 1#")
+    assert desk.status == "acknowledged"
+
+
+# ---- what became of pages and cards ----
+
+
+def test_a_page_that_failed_is_told_to_the_centre_and_nobody_counts_as_told():
+    desk = Desk("wang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.take(PageFailed(at_us=desk.now_us, page=page.page, reason="线断了"))
+    assert desk.details("warning") == ["电台未播出：线断了"]
+    assert desk.nodes("wang") == []
+    assert {d.state.value for d in desk.state.each(Delivery) if d.medium == "radio"} == {"failed"}
+
+
+def test_a_page_that_expired_while_it_waited_says_so():
+    desk = Desk("wang")
+    desk.alert()
+    (page,) = desk.pages()
+    failed = PageFailed(at_us=desk.now_us, page=page.page, reason="busy", state="expired")
+    desk.take(failed)
+    assert desk.details("warning") == ["电台未播出：已过时效"]
+    asked = len(desk.asked)
+    desk.take(failed)
+    assert len(desk.asked) == asked, "told once"
+
+
+def test_a_page_withdrawn_at_our_wish_is_no_trouble():
+    desk = Desk("zhang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.press("zhang", "1")
+    desk.take(
+        PageFailed(at_us=desk.now_us, page=page.page, reason="answered", state="withdrawn")
+    )
+    assert desk.details("warning") == []
+
+
+def test_a_page_that_waits_for_a_clear_channel_is_told():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.take(PageWaited(at_us=desk.now_us, page="p1", reason="busy"))
+    assert desk.details("waiting") == ["电台忙，等待信道空闲：busy"]
+
+
+def test_a_recording_is_tied_to_its_page():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.speak()
+    desk.take(
+        RecordingKept(
+            at_us=desk.now_us, channel="ch1", what="p1", path="2026/p1.ogg", sha256="0",
+            duration_ms=12_000,
+        )
+    )  # fmt: skip
+    assert desk.state.find(Page, "p1").recording == "2026/p1.ogg"
+
+
+@pytest.mark.parametrize("state", ["failed", "expired"])
+def test_a_card_that_could_not_be_posted_is_told(state):
+    desk = Desk("zhang")
+    desk.alert()
+    card = desk.cards()["1001"].card
+    desk.take(CardFailed(at_us=desk.now_us, card=card, state=state, reason="blocked"))
+    (warning,) = desk.reports("warning")
+    assert (warning.person, warning.medium) == ("zhang", "chat")
+    assert desk.state.find(Card, card).state == state
+    assert desk.nodes("zhang") == []
+
+
+def test_a_failed_edit_does_not_undo_the_post():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.post()
+    card = desk.cards()["1001"].card
+    desk.take(CardFailed(at_us=desk.now_us, card=card, state="failed", reason="400"))
+    assert desk.state.find(Card, card).state == "posted"
+    assert desk.nodes("zhang") == ["told/M"]
+
+
+def test_a_card_posted_after_somebody_answered_is_brought_up_to_date_at_once():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.press("zhang", "1")
+    card = desk.cards()["-101"].card
+    desk.forget()
+    desk.take(CardPosted(at_us=desk.now_us, card=card, message="m1"))
+    assert "张三：收到" in desk.edits()["-101"].text
+
+
+def test_word_of_what_nobody_knows_changes_nothing():
+    desk = Desk("zhang")
+    desk.alert()
+    asked, before = len(desk.asked), desk.order
+    for event in (
+        PageSpoken(at_us=desk.now_us, page="p99"),
+        CardPosted(at_us=desk.now_us, card="c99", message="m"),
+        TimerFired(at_us=desk.now_us, timer="ladder/o99"),
+        InputRefused(at_us=desk.now_us, door="http", reason="no JSON"),
+        SettingsReloaded(at_us=desk.now_us, version="v2", by="tech"),
+        Started(at_us=desk.now_us, down_us=0),
+    ):
+        desk.take(event)
+    assert (len(desk.asked), desk.order) == (asked, before)
+
+
+def test_the_same_word_twice_is_harmless():
+    desk = Desk("zhang")
+    desk.alert()
+    for event in (
+        PageStarted(at_us=desk.now_us, page="p1"),
+        PageSpoken(at_us=desk.now_us + US, page="p1"),
+        CardPosted(at_us=desk.now_us + US, card="c2", message="m"),
+    ):
+        desk.take(event)
+        asked, stamps = len(desk.asked), desk.nodes("zhang")
+        desk.take(event)
+        assert (len(desk.asked), desk.nodes("zhang")) == (asked, stamps)
+
+
+def test_a_clock_set_back_does_not_turn_anybodys_time_around():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.post()
+    desk.press("zhang", "1")
+    desk.now_us -= 3600 * US
+    desk.press("zhang", "3")
+    part = desk.state.find(Assignment, "o1/zhang")
+    assert len({s.at_us for s in part.stamps}) == 1
+
+
+def test_who_is_told_late_is_told_last_and_his_card_shows_what_he_said():
+    desk = Desk("zhang")
+    desk.alert()
+    failed = CardFailed(
+        at_us=desk.now_us, card=desk.cards()["1001"].card, state="expired", reason="429"
+    )
+    desk.take(failed)
+    desk.keys("*10 101 1#")
+    desk.pass_time(9)
+    desk.post()
+    desk.take(CardPosted(at_us=desk.now_us, card=failed.card, message="m"))
+    assert desk.nodes("zhang") == ["acknowledged/R1", "told/M"]
+    assert "张三：收到" in desk.edits()["-101"].text
+
+
+# ---- ways to people ----
+
+
+def test_a_lost_way_and_its_return_are_told_once():
+    desk = Desk("zhang")
+    for up in (True, False, False, True, True):
+        desk.path("channel:ch1", up=up)
+    assert desk.details("health") == ["电台channel:ch1不可用：cable", "channel:ch1已恢复"]
+
+
+def test_when_both_ways_are_down_the_centre_hears_that_nothing_can_be_delivered():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.path("channel:ch1", up=False)
+    assert desk.details("warning") == []
+    desk.path("chat:work", up=False)
+    assert desk.details("warning") == [desk.words("detail_no_way")]
+    desk.forget()
+    desk.alert(id="second")
+    assert desk.details("warning") == [desk.words("detail_no_way")]
+    assert desk.pages(), "it waits all the same for a way to open"
+
+
+# ---- pictures and the like ----
+
+
+def media(desk, who="1001", **fields):
+    about = {
+        "at_us": desk.now_us, "chat": "work", "address": who, "group": None, "kind": "photo",
+        "message": "m9", "path": "2026/x.jpg", "sha256": "0",
+    } | fields  # fmt: skip
+    desk.take(MediaReceived(**about))
+
+
+def test_a_photo_is_tied_to_its_senders_only_order():
+    desk = Desk("zhang")
+    desk.alert()
+    media(desk)
+    (report,) = desk.reports("media")
+    assert (report.order, report.person, report.detail) == ("o1", "zhang", "照片 2026/x.jpg")
+
+
+def test_a_strangers_photo_is_refused():
+    desk = Desk("zhang")
+    desk.alert()
+    media(desk, "6666", kind="location", path=None)
+    assert desk.reports("media") == []
+    assert desk.details("refused_reply") == [desk.words("detail_unknown_sender")]
+
+
+# ---- hostile words ----
+
+
+def test_hostile_words_of_the_centre_are_only_words():
+    desk = Desk("zhang")
+    desk.alert(text="{number} {0.__class__}\n■ 已取消：假的\u202e@all", place="{}")
+    desk.speak()
+    desk.post()
+    desk.update(text="%s{x}")
+    desk.cancel(text="{reason}")
+    assert desk.status == "cancelled"
+    assert "{number} {0.__class__} ■ 已取消：假的 @all" in desk.cards()["-101"].text.split("\n")
+    assert all(s.isprintable() for p in desk.pages() for s in p.text)
