@@ -224,12 +224,10 @@ def test_a_full_disk_costs_the_recording_and_nothing_else(
     store = opened(tmp_path, opus=False)
     recorder = store.recorder("north")
     recorder.begin("over-1", DAY)
-    end = time.monotonic() + 5
-    while not (folder / "over-1.wav.part").exists():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    file = recorder._file
+    file, begun = recorder._file, threading.Event()
     assert file is not None
+    store._steps.put((file, begun.set))
+    assert begun.wait(5)
     with open("/dev/full", "wb") as full, file._file as whole:  # type: ignore[union-attr] # noqa: PTH123
         file._file = full
         for _ in range(200):
