@@ -67,6 +67,7 @@ class ChatPlatform:
         self.enforce_limits = True
         self.shuffle = False
         self.blocked: set[int] = set()
+        self._migrated: dict[int, int] = {}
         self._flood = FloodControl()
         self._updates: deque[Json] = deque()
         self._given: deque[Json] = deque(maxlen=1000)
@@ -170,6 +171,12 @@ class ChatPlatform:
         """Let the file of a message be gone from the platform."""
         if message.file:
             self._files.pop(message.file, None)
+
+    def migrate(self, group: str, new: int) -> None:
+        """A group becomes a supergroup and gets a new id; the old one is refused."""
+        self._migrated[self.groups[group]] = new
+        self.groups[group] = new
+        self._write("migrated", group=group, new=new)
 
     # What can be seen
 
@@ -313,6 +320,13 @@ class ChatPlatform:
             chat = int(params["chat_id"])
         except (KeyError, ValueError):
             raise PlatformError(400, "Bad Request: chat_id is empty") from None
+        if chat in self._migrated:
+            new = self._migrated[chat]
+            raise PlatformError(
+                400,
+                "Bad Request: group chat was upgraded to a supergroup chat",
+                parameters={"migrate_to_chat_id": new},
+            )
         if chat < 0 and chat not in self.groups.values():
             raise PlatformError(400, "Bad Request: chat not found")
         if chat in self.blocked:

@@ -25,13 +25,22 @@ class PlatformError(Exception):
 
     Attributes:
         status: HTTP status.
-        retry_after: Seconds, with status 429.
+        parameters: Such as ``retry_after`` in seconds (Bot API ResponseParameters).
     """
 
-    def __init__(self, status: int, description: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, description: str, parameters: Mapping[str, int] | None = None
+    ) -> None:
         super().__init__(description)
         self.status = status
-        self.retry_after = retry_after
+        self.parameters = dict(parameters or {})
+
+
+def flooded(after_s: int) -> PlatformError:
+    """Return the refusal of one message too many."""
+    return PlatformError(
+        429, f"Too Many Requests: retry after {after_s}", {"retry_after": after_s}
+    )
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,7 @@ class FloodControl:
             _wait_s(self._all, PER_S, 1.0, now),
         )
         if wait_s > 0:
-            after = max(1, math.ceil(wait_s))
-            raise PlatformError(429, f"Too Many Requests: retry after {after}", after)
+            raise flooded(max(1, math.ceil(wait_s)))
         for times in (mine, self._all):
             times.append(now)
             while times[0] <= now - 60:

@@ -21,7 +21,7 @@ from typing import Final, Literal, Self
 from aiohttp import BodyPartReader, web
 
 from simulators.chat_platform import ChatPlatform
-from simulators.chat_rooms import ChatMessage, Json, Key, PlatformError, Toast, Version
+from simulators.chat_rooms import ChatMessage, Json, Key, PlatformError, Toast, Version, flooded
 from simulators.faults import Faults
 
 __all__ = ["Call", "ChatMessage", "ChatServer", "Fault", "Key", "Toast", "Version"]
@@ -155,6 +155,7 @@ class ChatServer(ChatPlatform):
             return _answer(error)
         if method.lower() == "getupdates":
             self.polls.append(int(params["offset"]) if params.get("offset") else None)
+            self._changed.set()
         fault = self._fault(method)
         reply = await self._met(fault) if fault else None
         outcome = str(fault or "ok")
@@ -193,8 +194,7 @@ class ChatServer(ChatPlatform):
         """Return the answer of a call that is not carried out; None when it is."""
         match fault:
             case "429":
-                text = f"Too Many Requests: retry after {RETRY_AFTER_S}"
-                return _answer(PlatformError(429, text, RETRY_AFTER_S))
+                return _answer(flooded(RETRY_AFTER_S))
             case "500":
                 return _answer(PlatformError(500, "Internal Server Error"))
             case "502":
@@ -226,8 +226,8 @@ def _ok(result: object) -> web.Response:
 
 def _answer(error: PlatformError) -> web.Response:
     body: Json = {"ok": False, "error_code": error.status, "description": str(error)}
-    if error.retry_after is not None:
-        body["parameters"] = {"retry_after": error.retry_after}
+    if error.parameters:
+        body["parameters"] = error.parameters
     return web.json_response(body, status=error.status)
 
 

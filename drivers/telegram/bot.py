@@ -1,7 +1,6 @@
 """The Telegram driver: one bot account, its groups, its private chats."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -147,8 +146,6 @@ class Plugin:
         Raises:
             SetupError: A secret is missing, open to others, or too short.
         """
-        # python-telegram-bot logs every parameter and every update, with all names, at DEBUG.
-        logging.getLogger("telegram").setLevel(logging.WARNING)
         return TelegramDriver(
             chat,
             settings,

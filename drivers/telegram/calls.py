@@ -1,5 +1,6 @@
 """The calls of the Bot API that we make, and what each came to."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -116,6 +117,9 @@ def made(
     token: str, api_base_url: str, file_base_url: str, request: AiohttpRequest
 ) -> GatewayBot:
     """Return a bot on our request backend; no call is made yet."""
+    # At DEBUG python-telegram-bot logs its URLs, and with them the token, and every update.
+    for name in ("telegram", "telegram.Bot"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return GatewayBot(
         token,
         base_url=api_base_url,

@@ -8,7 +8,7 @@ field, so that one that is broken is refused alone and does not take its neighbo
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
@@ -77,17 +77,23 @@ class Account:
         groups: Ids of the groups we serve.
         key: Secret of the buttons.
         words: What the driver itself says.
+        moved: New id of a group that became a supergroup → the id we know it by.
     """
 
     chat: str
     groups: frozenset[str]
     key: bytes
     words: Words
+    moved: dict[str, str] = field(default_factory=dict)
 
     @property
     def door(self) -> str:
         """Return the name under which refused input is filed."""
         return f"chat:{self.chat}"
+
+    def known_as(self, group: int) -> str:
+        """Return the id by which we know a group."""
+        return self.moved.get(str(group), str(group))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ def _press(query: Json, account: Account, now_us: int) -> Taken | None:
     # A message too old to be shown keeps its chat; without one it is not from a card of ours.
     chat = _object(_object(query, "message"), "chat")
     private = chat.get("type") == "private"
-    place = Place(private, address if private else str(_int(chat, "id")))
+    place = Place(private, address if private else account.known_as(_int(chat, "id")))
     data = query.get("data")
     try:
         if not isinstance(data, str):
@@ -174,7 +180,7 @@ def _press(query: Json, account: Account, now_us: int) -> Taken | None:
 
 def _message(message: Json, account: Account, now_us: int) -> Taken | None:
     chat = _object(message, "chat")
-    group = None if chat.get("type") == "private" else str(_int(chat, "id"))
+    group = None if chat.get("type") == "private" else account.known_as(_int(chat, "id"))
     sender = message.get("from")
     if group is not None and group not in account.groups:
         return None  # somebody put the bot into a group of his own: none of our business

@@ -46,6 +46,8 @@ class Offsets:
         self._seen[update_id] = None
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+        if self._stored is None:
+            self._stored = update_id - 1
         self._asked_for_all = False
         self._latest = update_id
         self._pending.add(update_id)

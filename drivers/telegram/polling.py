@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,8 @@ class Poller:
                 failures += 1
                 self._away = True
                 reason = without_secret(str(error), self._bot.token)
+                if isinstance(error, InvalidToken):
+                    began = -math.inf  # this does not pass by itself: told at once
                 pause_s = self._pause_s(error, failures)
             else:
                 self._away = False

@@ -26,8 +26,9 @@ class Reach:
         """Note an answer; return whether the path has just come up."""
         if side == "in":
             self._since.clear()
+            return self._became(True)
         self._since.pop(side, None)
-        return not self._since and self._became(True)
+        return False
 
     def failed(self, side: Side, since: float, now: float) -> bool:
         """Note a failure that began at ``since``; return whether the path just went down."""

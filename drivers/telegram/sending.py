@@ -56,7 +56,6 @@ class Sender:
         self._watch = watch
         self._chance = chance
         self._queue = SendQueue(limits)
-        self._moved: dict[str, str] = {}
         self._unsettled: dict[int, Waiting] = {}
         self._displaced: list[Waiting] = []
         self._wake = asyncio.Event()
@@ -119,7 +118,7 @@ class Sender:
             intake.started(item.outbox)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        address = self._moved.get(item.address, item.address)
+        address = self._address_now(item.address)
         try:
             outcome = await perform(
                 self._bot,
@@ -134,6 +133,11 @@ class Sender:
             self._wake.set()
         await self._conclude(item, outcome, began, intake)
         self._unsettled.pop(item.seq, None)
+
+    def _address_now(self, address: str) -> str:
+        """Return where messages for an address go: a group may have a new id."""
+        moved = self._account.moved.items()
+        return next((new for new, known in moved if known == address), address)
 
     async def _conclude(
         self, item: Waiting, outcome: Outcome, began: float, intake: Intake
@@ -150,7 +154,7 @@ class Sender:
                 return
             case Moved():
                 _log.warning("a group has a new id %s: write it into the YAML", outcome.address)
-                self._moved[item.address] = outcome.address
+                self._account.moved[outcome.address] = item.address
                 await self._again(item, 0.0, intake)
             case Refused():
                 await self._give_up(item, "failed", outcome.reason, intake)

@@ -3,6 +3,9 @@
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.core.delivery import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
@@ -14,8 +17,6 @@ from gateway.core.delivery import (
     is_open,
 )
 from gateway.core.order import DeliveryState
-from hypothesis import given
-from hypothesis import strategies as st
 
 WORDS = get_args(What)
 states = st.sampled_from(DeliveryState)
