@@ -487,6 +487,7 @@ def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
     person = draft.find(Person, issued.person)
     draft.drop(EnrolmentCode, issued.key)
     if person is None or not person.active:
+        _say(draft, text, Wording(draft.site).text("answer_code_wrong"))
         return
     before = draft.state.person_of_account(text.chat, text.address)
     if before is not None and before != person.id:

@@ -21,7 +21,7 @@ from gateway.core.order import (
     Path,
     Stamp,
 )
-from gateway.core.people import Person, Role
+from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Grid
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -247,6 +247,14 @@ def name_of(draft: Draft, person: str) -> str:
     return found.name if found else person
 
 
+def _still_his(draft: Draft, card: Card) -> bool:
+    """Return whether a private card stands in an account that is its person's now."""
+    if card.person is None:
+        return True
+    contact = draft.find(Contact, f"{card.chat}/{card.person}")
+    return contact is not None and contact.address == card.address
+
+
 def refresh_cards(draft: Draft, order: Order) -> None:
     """Ask for an edit of every posted card whose face has changed."""
     for card in draft.of_order(Card, order.id):
@@ -256,9 +264,11 @@ def refresh_cards(draft: Draft, order: Order) -> None:
 
 def refresh_card(draft: Draft, order: Order, card: Card) -> None:
     """Ask for an edit of one posted card if its face has changed."""
+    if card.message is None or not _still_his(draft, card):
+        return
     text, buttons = _face(draft, order, card, None)
     shown = _digest(text, buttons)
-    if shown == card.shown or card.message is None:
+    if shown == card.shown:
         return
     draft.put(replace(card, shown=shown))
     draft.ask(
@@ -297,6 +307,8 @@ def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: objec
 
 
 def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:
+    if not _still_his(draft, card):
+        return
     draft.ask(
         SendText(
             chat=card.chat,

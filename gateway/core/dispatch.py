@@ -81,7 +81,7 @@ from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
 from gateway.core.places import Site
 from gateway.core.replies import Action
 from gateway.core.routing import find_grid, guards_on_duty
-from gateway.core.state import Draft, State
+from gateway.core.state import Draft, State, by_age
 from gateway.core.wording import Wording
 
 # An order number is not used again for a day after the close, so that a late reply cannot
@@ -497,8 +497,9 @@ _CONFIRMED: dict[str, Action] = {
 def _confirm(draft: Draft, order: Order, acted: OrderActed) -> None:
     """Take a voice that a dispatcher recognised for a person's answer."""
     detail = Wording(draft.site).text("detail_confirmed", by=acted.by)
-    applied = acted.person is not None and apply_reply(
-        draft, order, acted.person, _CONFIRMED[acted.node], medium=Medium.CENTRE,
+    person = draft.find(Person, acted.person) if acted.person else None
+    applied = person is not None and person.active and apply_reply(
+        draft, order, person.id, _CONFIRMED[acted.node], medium=Medium.CENTRE,
         assurance=Assurance.H, detail=detail,
     )  # fmt: skip
     if applied:
@@ -604,10 +605,7 @@ def _register_event(
 ) -> None:
     match event:
         case RegisterSeeded():
-            for person in event.people:
-                draft.put(person)
-            for contact in event.contacts:
-                draft.put(contact)
+            _seed(draft, event)
         case EnrolmentIssued():
             draft.put(
                 EnrolmentCode(
@@ -620,20 +618,31 @@ def _register_event(
             _leave(draft, event)
 
 
+def _seed(draft: Draft, seeded: RegisterSeeded) -> None:
+    """Take in whom the register does not know; what it knows is never overwritten."""
+    fresh = [p for p in seeded.people if draft.find(Person, p.id) is None]
+    for person in fresh:
+        draft.put(person)
+    names = {p.id for p in fresh}
+    for contact in seeded.contacts:
+        if contact.person in names:
+            draft.put(contact)
+
+
 def _leave(draft: Draft, left: PersonLeft) -> None:
     """Take a person off every medium at once; his open orders look for somebody else."""
     person = draft.find(Person, left.person)
-    if person is None:
+    if person is None or not person.active:
         return
+    draft.put(replace(person, active=False))
+    draft.drop(EnrolmentCode, person.id)
+    for contact in draft.state.contacts_of(person.id):
+        draft.drop(Contact, contact.key)
     reason = Wording(draft.site).text("detail_left")
-    for order_id in sorted(draft.state.orders_of(person.id)):
+    for order_id in sorted(draft.state.orders_of(person.id), key=by_age):
         order = draft.find(Order, order_id)
         if order is not None and order.open:
             apply_reply(
                 draft, order, person.id, Action.CANNOT_COME, medium=Medium.CENTRE,
                 assurance=Assurance.H, reason=reason,
             )  # fmt: skip
-    draft.put(replace(person, active=False))
-    draft.drop(EnrolmentCode, person.id)
-    for contact in draft.state.contacts_of(person.id):
-        draft.drop(Contact, contact.key)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.events import OverHeard, RegisterSeeded
-from gateway.core.people import Contact, EnrolmentCode
+from gateway.core.people import Contact, EnrolmentCode, Person
 from gateway.core.state import State
 from tests.core.site_for_tests import PEOPLE, US, Desk, entities
 
@@ -437,3 +437,55 @@ def test_a_successor_keeps_the_number_of_who_left():
     assert desk.nodes("li") == ["acknowledged/R1"]
     again = State(sorted(entities(desk.state).values(), key=repr, reverse=True))
     assert again.person_of_code("101") == "li"
+
+
+def test_a_new_telephone_hears_of_an_order_and_the_lost_one_does_not():
+    desk = open_desk("zhang")
+    desk.post()
+    desk.issue("zhang", "ABCD2345")
+    desk.write("7777", "ABCD2345")
+    desk.forget()
+    desk.update(text="变了")
+    desk.cancel()
+    assert "1001" not in desk.notes()
+    assert "1001" not in desk.edits()
+
+
+def test_a_leavers_cards_are_left_alone_until_the_end():
+    desk = open_desk("zhang", "li")
+    desk.post()
+    desk.leave("zhang")
+    desk.forget()
+    desk.press("li", "4")
+    desk.cancel()
+    assert "1001" not in desk.notes()
+    assert "1001" not in desk.edits()
+    assert "1002" in desk.edits()
+
+
+def test_a_leaver_is_not_confirmed_by_a_dispatcher():
+    desk = open_desk("zhang", "li")
+    desk.leave("zhang")
+    assert desk.act("confirm", person="zhang").status == "refused"
+    assert desk.act("confirm", person="li").status == "accepted"
+
+
+def test_the_settings_do_not_bring_a_leaver_back():
+    desk = open_desk("zhang", "li")
+    desk.leave("zhang")
+    contact = Contact(person="zhang", chat="work", address="1001", since_us=0)
+    desk.take(
+        RegisterSeeded(at_us=desk.now_us, people=(PEOPLE["zhang"],), contacts=(contact,))
+    )
+    assert not desk.state.find(Person, "zhang").active
+    assert desk.state.person_of_account("work", "1001") is None
+    assert desk.press("zhang", "1").alert
+
+
+def test_a_code_for_somebody_who_cannot_enrol_is_not_valid():
+    desk = Desk("zhang")
+    desk.leave("zhang")
+    desk.issue("zhang", "ABCD2345")
+    assert desk.write("1001", "ABCD2345") == desk.words("answer_code_wrong")
+    desk.issue("nobody", "WXYZ6789")
+    assert desk.write("1001", "WXYZ6789") == desk.words("answer_code_wrong")
