@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ def give_way(niceness: int) -> None:
     end of a helper comes with the end of its input, in order, not with the terminal's signal.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "sched_setscheduler"):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.nice(niceness)
+    with contextlib.suppress(OSError):
+        # Refused in some sandboxes; then the helper works on as it is.
+        if hasattr(os, "sched_setscheduler"):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.nice(niceness)

@@ -382,7 +382,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _make_fallback(options.make_fallback)
         return 0
     give_way(5)
-    return _work(options, sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        return _work(options, sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        # The radio process is gone; nobody is left to speak for. Python's last flush of the
+        # standard output must not complain of it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _work(options: argparse.Namespace, requests: BinaryIO, answers: BinaryIO) -> int:
