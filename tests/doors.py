@@ -7,6 +7,7 @@ makes one order, another body is a conflict; and it can be told to hold its comm
 import asyncio
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -181,17 +182,24 @@ class Broker:
         self._conf = folder / "mosquitto.conf"
         self._conf.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-            f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
-            "autosave_on_changes true\nuser root\n"
+            f"persistence true\npersistence_location {folder}/\nautosave_interval 60\n"
+            "user root\n"
         )
         self._process: subprocess.Popen | None = None
 
     def start(self):
+        """Start it; returns once it answers."""
         self._process = subprocess.Popen(
             [self._path, "-c", str(self._conf)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.01)
+        raise TimeoutError("mosquitto does not answer")
 
     def stop(self):
         """End it in order, so that it writes its sessions down."""
@@ -207,13 +215,3 @@ class Broker:
             yield self
         finally:
             self.stop()
-
-
-async def reachable(port: int, time_s=5.0):
-    async with asyncio.timeout(time_s):
-        while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.02)

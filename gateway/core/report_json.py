@@ -88,7 +88,7 @@ def event_json(report: TimelineNode, site: str) -> dict[str, object]:
 
 
 def health_json(status: str, *, site: str, journal: int, at_us: int) -> dict[str, object]:
-    """Return the heartbeat: ``online`` or ``offline`` with the last journal number."""
+    """Return the heartbeat: ``online``, or ``offline`` as of the moment the link was opened."""
     return {"status": status, "site": site, "journal": journal, "at": timestamp(at_us)}
 
 
@@ -150,6 +150,6 @@ HEALTH_SCHEMA = {
         "journal": _COUNT | {"description": "Last row; a gap in the events shows against it"},
         "at": _MOMENT,
     },
-    "required": ["status", "site"],
+    "required": ["status", "site", "journal", "at"],
     "additionalProperties": False,
 }

@@ -221,13 +221,13 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.composite(mutated)(), st.binary(max_size=200)))
 def test_spoiled_bytes_are_refused_or_taken_and_nothing_else(data):
     check_total(data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from([*WHOLE]), values, max_size=5))
 def test_spoiled_values_are_refused_or_taken_and_nothing_else(changes):
     check_total(json.dumps(WHOLE | changes).encode())
@@ -254,7 +254,7 @@ def check_total(data):
     assert time.perf_counter() - began < 0.25
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from([*WHOLE]), values, max_size=3))
 def test_whatever_is_taken_fits_the_published_schema(changes):
     message = WHOLE | changes

@@ -1,0 +1,103 @@
+"""Topics and payloads of the MQTT door. Pure: bytes in, values out, and back.
+
+MQTT 5 (OASIS, 2019), QoS 1, UTF-8 JSON. Four topics a site, under ``gridcall/v1/<site>/``:
+``alerts`` in, ``receipts`` and ``events`` out, ``health`` out and retained.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.core.alert import Alert
+from gateway.core.alert_json import Refusal, decode_alert
+from gateway.core.report_json import event_json, health_json
+from gateway.interfaces import Report
+
+ROOT = "gridcall/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The four topics of one site."""
+
+    site: str
+
+    @property
+    def alerts(self) -> str:
+        """Messages of the centre: alert, update, cancel."""
+        return f"{ROOT}/{self.site}/alerts"
+
+    @property
+    def receipts(self) -> str:
+        """What became of each, only after the commit."""
+        return f"{ROOT}/{self.site}/receipts"
+
+    @property
+    def events(self) -> str:
+        """Every timeline node."""
+        return f"{ROOT}/{self.site}/events"
+
+    @property
+    def health(self) -> str:
+        """Whether the gateway is there; retained."""
+        return f"{ROOT}/{self.site}/health"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message from the broker, not acknowledged yet.
+
+    Attributes:
+        mid: The broker's packet id; the acknowledgement names it.
+        retained: Whether its sender asked the broker to keep it.
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool
+    mid: int
+    qos: int
+
+
+def decode(incoming: Incoming, topics: Topics, now_us: int) -> Alert:
+    """Return the alert that a message holds.
+
+    Raises:
+        Refusal: It is of another site, retained, or malformed. ``id`` is set where the sender
+            must be told; of another site's message nobody is told here.
+    """
+    if incoming.topic != topics.alerts:
+        raise Refusal("topic", f"is not {topics.alerts}; the message is of another site")
+    alert = decode_alert(incoming.payload, kind=None, now_us=now_us)
+    if incoming.retained:
+        # The broker would hand it to us again at every subscription, as if it were new.
+        refusal = Refusal("retain", "an alert must not be retained; send it without the flag")
+        refusal.sender, refusal.id = alert.sender, alert.id
+        raise refusal
+    return alert
+
+
+def encode(content: Mapping[str, object]) -> bytes:
+    """Return a payload."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def encode_event(report: Report, site: str) -> bytes:
+    """Return the payload of one timeline node."""
+    return encode(event_json(report, site))
+
+
+def encode_health(status: str, *, site: str, journal: int, at_us: int) -> bytes:
+    """Return the payload of a heartbeat, or of the last will."""
+    return encode(health_json(status, site=site, journal=journal, at_us=at_us))
+
+
+def position(report: Report) -> str:
+    """Return the cursor position after a report."""
+    return f"{report.seq}.{report.part}"
+
+
+def parse_position(text: str) -> tuple[int, int]:
+    """Return (journal number, part) last published; a bare number means its whole row was."""
+    seq, _, part = text.partition(".")
+    return (int(seq), int(part)) if part else (int(seq) + 1, -1)
