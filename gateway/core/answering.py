@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import replace
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.calling import NOTE_LIFE_US, US, answered_elsewhere, name_of, tell_people
+from gateway.core.calling import NOTE_LIFE_US, US, answered_elsewhere, name_of
 from gateway.core.effects import AnswerOver, AnswerPress, SendText
 from gateway.core.events import (
     ButtonPressed,
@@ -21,7 +21,7 @@ from gateway.core.events import (
     OverHeard,
     TextReceived,
 )
-from gateway.core.ladder import STATION, climb, follow_facts
+from gateway.core.ladder import STATION, call_help, follow_facts
 from gateway.core.life import TAKING, reached, standing
 from gateway.core.order import (
     Assignment,
@@ -82,20 +82,22 @@ def apply_reply(
         return True
     reason = reason if node is Node.DECLINED else assignment.reason
     draft.put(replace(assignment.stamped(*fresh), reason=reason))
-    draft.report(
-        order,
-        node.value,
-        person=person,
-        medium=medium.value,
-        assurance=assurance.value,
-        detail=detail or (reason if node is Node.DECLINED else None),
-    )
+    for stamp in fresh:
+        draft.report(
+            order,
+            stamp.node.value,
+            person=person,
+            medium=medium.value,
+            assurance=assurance.value,
+            detail=detail or (reason if node is Node.DECLINED else None),
+        )
     answered_elsewhere(draft, order, person)
     if assignment.role is Role.STATION and node in TAKING:
         draft.sleep(STATION, order.id)
-    follow_facts(draft, order.id)
-    if node is Node.NEED_HELP:
-        _call_help(draft, order.id, person)
+    follow_facts(draft, order.id, declined=node is Node.DECLINED)
+    order = draft.find(Order, order.id) or order
+    if node is Node.NEED_HELP and order.open and not reached(assignment, node):
+        call_help(draft, order, name_of(draft, person))
     return True
 
 
@@ -114,22 +116,6 @@ def _fresh_stamps(
     if implied and not reached(assignment, Node.ACKNOWLEDGED):
         return (replace(stamp, node=Node.ACKNOWLEDGED), stamp)
     return (stamp,)
-
-
-def _call_help(draft: Draft, order_id: str, person: str) -> None:
-    """One more guard is wanted: the next rung is called at once and everybody told."""
-    order = draft.find(Order, order_id)
-    if order is None or not order.open:
-        return
-    wanted = replace(order.alert, needs=min(order.alert.needs + 1, 50))
-    order = replace(order, alert=wanted)
-    draft.put(order)
-    tell_people(draft, order, "note_help", privately=True, name=name_of(draft, person))
-    before = order.rung
-    follow_facts(draft, order_id)
-    now = draft.find(Order, order_id)
-    if now is not None and now.open and now.rung == before:
-        climb(draft, order_id, help_wanted=True)
 
 
 # ---- by radio ----

@@ -48,6 +48,11 @@ def not_after_us(draft: Draft, order: Order) -> int:
     return limit_us
 
 
+def expired(draft: Draft, order: Order) -> bool:
+    """Return whether nothing of an order is to be sent any more."""
+    return draft.synchronised and draft.now_us > not_after_us(draft, order)
+
+
 def grids_of(draft: Draft, order: Order) -> list[Grid]:
     """Return the grids an order addresses that the settings still know."""
     return [g for i in order.grids if (g := draft.site.grids.get(i)) is not None]
@@ -93,6 +98,11 @@ def channels_of(
                 found.setdefault(grid.channel, []).append(guard)
                 break
     return found
+
+
+def channels_used(draft: Draft, order: Order) -> list[str]:
+    """Return the channels on which an order has been spoken or is to be."""
+    return sorted({p.channel for p in draft.of_order(Page, order.id)})
 
 
 def page_channel(

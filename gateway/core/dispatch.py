@@ -25,9 +25,10 @@ from gateway.core.calling import (
     US,
     call_guards,
     call_person,
+    channels_used,
     end_deliveries,
+    expired,
     grids_of,
-    not_after_us,
     page_channel,
     refresh_card,
     refresh_cards,
@@ -244,7 +245,7 @@ def _open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]
         )
     )
     draft.report(order, "accepted", medium="centre", assurance="M", detail=_notes(draft, order))
-    if draft.synchronised and received.at_us > not_after_us(draft, order):
+    if expired(draft, order):
         _expired_on_arrival(draft, order)
     else:
         _call_first(draft, order)
@@ -396,8 +397,7 @@ def _amend(draft: Draft, order: Order, alert: Alert) -> None:
 
 
 def _tell_amendment(draft: Draft, order: Order) -> None:
-    channels = sorted({p.channel for p in draft.of_order(Page, order.id)})
-    for channel in channels:
+    for channel in channels_used(draft, order):
         page_channel(draft, order, channel, "update", (), rung=order.rung)
     tell_people(draft, order, "note_update", privately=True, text=order.alert.text)
 

@@ -7,8 +7,9 @@ from gateway.core.calling import (
     call_guards,
     call_person,
     channels_of,
+    channels_used,
+    expired,
     grids_of,
-    not_after_us,
     page_channel,
     refresh_cards,
     tell_people,
@@ -86,12 +87,11 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
     """Climb one rung; after downtime skip the rungs whose time passed meanwhile."""
     if trigger_of(order, draft.of_order(Assignment, order.id)) is not Trigger.SHORT:
         return
-    if draft.synchronised and draft.now_us > not_after_us(draft, order):
-        _end_ladder(draft, order)
-        return
     ladder = draft.site.response.ladder
     pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
     missed = max(0, (draft.now_us - due_us) // pause_us) if draft.synchronised else 0
+    if expired(draft, order):
+        missed = 0  # climbing ends the ladder
     last = len(ladder) - 1
     while missed > 0 and order.rung < last:
         late = _words(draft, f"detail_rung_{ladder[order.rung]}")
@@ -102,17 +102,20 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
     climb(draft, order.id)
 
 
-def climb(draft: Draft, order_id: str, *, help_wanted: bool = False) -> None:
-    """Call the next rung that has somebody on it; empty rungs are skipped at once."""
+def climb(draft: Draft, order_id: str) -> None:
+    """Call the next rung that has somebody on it; empty rungs are skipped at once.
+
+    An order that has expired calls nobody any more: its ladder has ended.
+    """
     ladder = draft.site.response.ladder
     while (order := draft.find(Order, order_id)) is not None:
-        if order.rung >= len(ladder):
+        if order.rung >= len(ladder) or expired(draft, order):
             _end_ladder(draft, order)
             return
         kind = ladder[order.rung]
         draft.put(replace(order, rung=order.rung + 1))
         rung = _words(draft, f"detail_rung_{kind}")
-        if _call_rung(draft, order_id, kind, help_wanted=help_wanted):
+        if _call_rung(draft, order_id, kind):
             draft.report(draft.find(Order, order_id), "escalated", medium="clock", detail=rung)
             break
         skipped = _words(draft, "detail_rung_skipped", rung=rung)
@@ -124,17 +127,17 @@ def climb(draft: Draft, order_id: str, *, help_wanted: bool = False) -> None:
         refresh_cards(draft, order)
 
 
-def _call_rung(draft: Draft, order_id: str, kind: RungKind, *, help_wanted: bool) -> bool:
+def _call_rung(draft: Draft, order_id: str, kind: RungKind) -> bool:
     order = draft.find(Order, order_id)
     assert order is not None
     if kind == "repeat":
-        return _repeat(draft, order, help_wanted=help_wanted)
+        return _repeat(draft, order)
     if kind in ("ring_1", "ring_2"):
         return _call_ring(draft, order, 1 if kind == "ring_1" else 2)
     return _call_manager(draft, order, first=kind == "first_manager")
 
 
-def _repeat(draft: Draft, order: Order, *, help_wanted: bool) -> bool:
+def _repeat(draft: Draft, order: Order) -> bool:
     """Speak and write again to those who have said nothing yet."""
     silent = [
         person
@@ -146,17 +149,17 @@ def _repeat(draft: Draft, order: Order, *, help_wanted: bool) -> bool:
     if not silent:
         return False
     for channel, listeners in channels_of(draft, order, silent).items():
-        page_channel(
-            draft, order, channel, "repeat", listeners, rung=order.rung, help_wanted=help_wanted
-        )
+        page_channel(draft, order, channel, "repeat", listeners, rung=order.rung)
     tell_people(draft, order, "note_repeat", privately=False)
+    for person in silent:
+        tell_person(draft, order, person.id, "note_repeat")
     return True
 
 
 def _call_ring(draft: Draft, order: Order, distance: int) -> bool:
-    if not order.grids:
-        return False
-    around = set(ring(draft.site, order.grids[0], distance))
+    # A reload may have taken the order's own grid away.
+    own = grids_of(draft, order)[:1]
+    around = {id_ for grid in own for id_ in ring(draft.site, grid.id, distance)}
     called = {a.person for a in draft.of_order(Assignment, order.id)}
     guards: dict[str, Person] = {}
     new_grids = []
@@ -197,8 +200,40 @@ def _end_ladder(draft: Draft, order: Order) -> None:
     refresh_cards(draft, order)
 
 
-def follow_facts(draft: Draft, order_id: str) -> None:
-    """Move the order along its table after its people have done something."""
+def call_help(draft: Draft, order: Order, name: str) -> None:
+    """One guard more is wanted: everybody hears it and the next rung is called at once.
+
+    Whoever asks for help is in need now, however old the order is: its clock starts again.
+    """
+    guards = [a for a in draft.of_order(Assignment, order.id) if a.role is Role.GUARD]
+    takers = sum(takes(a, order.alert.level) for a in guards)
+    needs = min(max(order.alert.needs, takers) + 1, 50)
+    order = replace(order, alert=replace(order.alert, needs=needs))
+    if expired(draft, order):
+        order = replace(order, clock_us=draft.now_us)
+    if draft.site.response.ladder[order.rung : order.rung + 1] == ("repeat",):
+        order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
+    draft.put(order)
+    tell_people(draft, order, "note_help", privately=True, name=name)
+    if not expired(draft, order):
+        for channel in channels_used(draft, order):
+            page_channel(
+                draft, order, channel, "update", (), rung=order.rung, help_wanted=True
+            )
+    follow_facts(draft, order.id, climbing=True)
+
+
+def follow_facts(
+    draft: Draft, order_id: str, *, declined: bool = False, climbing: bool | None = None
+) -> None:
+    """Move the order along its table after its people have done something.
+
+    Args:
+        draft: The step's draft.
+        order_id: Whose people.
+        declined: Somebody has just said that he cannot come.
+        climbing: Whether to climb at once; None to decide it by the facts.
+    """
     order = draft.find(Order, order_id)
     if order is None or not order.open:
         return
@@ -209,13 +244,14 @@ def follow_facts(draft: Draft, order_id: str) -> None:
     if status is not before:
         order = replace(order, status=status, owner=_owner(order, people))
         draft.put(order)
-    if trigger is Trigger.SHORT:
-        fell_short = before not in (OrderStatus.CALLING, OrderStatus.UNANSWERED)
-        if fell_short or (status is OrderStatus.CALLING and _all_answered(people)):
-            climb(draft, order_id)
-    else:
+    if trigger is not Trigger.SHORT:
         draft.sleep(LADDER, order_id)
         withdraw_pages(draft, order, reason="answered", all_of_them=False)
+    elif climbing is None and status is OrderStatus.CALLING:
+        fell_short = before is not OrderStatus.CALLING
+        climbing = fell_short or (declined and not _outstanding(order, people))
+    if climbing:
+        climb(draft, order_id)
     if any(a.role is Role.GUARD and reached(a, Node.ARRIVED) for a in people):
         _stop_arrival_clocks(draft, order)
     order = draft.find(Order, order_id)
@@ -230,9 +266,14 @@ def _owner(order: Order, people: list[Assignment]) -> str | None:
     return takers[0].person if takers else None
 
 
-def _all_answered(people: list[Assignment]) -> bool:
-    guards = [a for a in people if a.role is Role.GUARD]
-    return bool(guards) and all(answered_at_all(a) for a in guards)
+def _outstanding(order: Order, people: list[Assignment]) -> bool:
+    """Return whether anybody who was called may still take it, or take it more surely."""
+    return any(
+        a.role is not Role.STATION
+        and not takes(a, order.alert.level)
+        and (not a.said or a.said[-1].node not in (Node.DECLINED, Node.RELEASED))
+        for a in people
+    )
 
 
 def _stop_arrival_clocks(draft: Draft, order: Order) -> None:

@@ -23,7 +23,9 @@ def test_order_guard_and_action():
     desk = open_desk()
     assert desk.keys("*10 101 2#")
     assert desk.nodes("zhang") == ["acknowledged/R1", "en_route/R1"]
-    assert desk.reports("en_route")[0].medium == "radio"
+    assert [(r.node, r.medium) for r in desk.reports(person="zhang")] == [
+        ("acknowledged", "radio"), ("en_route", "radio"),
+    ]  # fmt: skip
 
 
 def test_the_guard_may_be_left_out_when_his_radio_says_who_he_is():

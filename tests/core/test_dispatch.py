@@ -146,6 +146,7 @@ def test_the_timeline_of_a_good_guard():
     assert [r.node for r in desk.reports(person="zhang")] == [
         "told", "acknowledged", "en_route", "arrived", "done",
     ]  # fmt: skip
+    assert desk.order.alert.needs == 1
     assert desk.order.owner == "zhang"
     assert desk.act("close", result="已处置").status == "accepted"
     assert (desk.status, desk.order.outcome) == ("closed", "已处置")

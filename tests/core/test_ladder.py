@@ -1,5 +1,7 @@
 """The clocks and the ladder: who is called next, when, and what stops it."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.alert import Level
@@ -256,6 +258,112 @@ def test_an_order_for_two_calls_on_until_two_have_taken_it():
     desk.press("li", "1")
     assert desk.status == "acknowledged"
     assert "ladder" not in desk.timers()
+
+
+def test_an_unverified_answer_of_the_only_guard_does_not_hurry_a_level_one_ladder():
+    desk = Desk("zhang", "chen")
+    desk.alert(level=Level.ONE)
+    desk.keys(f"*{desk.number} 101 1#")
+    desk.keys(f"*{desk.number} 101 2#")
+    assert rungs(desk) == []
+    assert desk.timers()["ladder"] == 30
+
+
+def test_what_one_guard_goes_on_to_say_pushes_nobody_up_the_ladder():
+    desk = Desk("zhang")
+    desk.alert(needs=2)
+    for action in "1235":
+        desk.press("zhang", action)
+    desk.speak()
+    desk.post()
+    assert rungs(desk) == []
+
+
+def test_a_page_that_goes_out_after_he_declined_does_not_climb_again():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.press("zhang", "0")
+    climbed = len(rungs(desk))
+    assert desk.called()["head"] == 4
+    desk.speak()
+    desk.post()
+    assert len(rungs(desk)) == climbed
+    assert "chief" not in desk.called()
+    desk.press("head", "0")
+    assert "chief" in desk.called(), "the manager cannot either"
+
+
+def test_who_wants_help_by_radio_and_by_button_wants_one_guard_more():
+    desk = Desk("zhang", "chen", "sun")
+    desk.alert()
+    desk.press("zhang", "1")
+    desk.keys(f"*{desk.number} 101 4#")
+    assert desk.order.alert.needs == 2
+    desk.press("zhang", "4")
+    assert desk.order.alert.needs == 2
+    assert "sun" not in desk.called()
+
+
+def test_help_is_one_more_than_have_come_and_is_heard_on_the_air():
+    desk = Desk()
+    desk.alert()
+    desk.press("zhang", "1")
+    desk.press("li", "1")
+    desk.speak()
+    desk.forget()
+    desk.press("zhang", "4")
+    assert desk.order.alert.needs == 3
+    assert [p.text[0] for p in desk.pages()] == ["一零号警情需要增援", "重复"]
+    assert [words for _, words in rungs(desk)] == ["呼叫相邻网格"]
+    # A later word of his own does not take the call for help off the air.
+    desk.keys("*10 101 3#")
+    assert desk.withdrawn() == []
+
+
+def test_help_is_called_however_old_the_order_is():
+    desk = Desk("zhang", "chen")
+    desk.alert()
+    desk.post()
+    desk.speak()
+    desk.press("zhang", "3")
+    desk.wait(2 * 3600)
+    desk.forget()
+    desk.press("zhang", "4")
+    assert [p.text[0] for p in desk.pages()] == ["一零号警情需要增援", "重复"]
+    assert "chen" in desk.called()
+    assert desk.timers()["ladder"] == 60
+
+
+def test_who_cannot_come_after_all_when_the_order_has_expired_calls_nobody_else():
+    desk = Desk("zhang", "chen")
+    desk.alert()
+    desk.press("zhang", "1")
+    desk.wait(2 * 3600)
+    desk.forget()
+    desk.press("zhang", "0")
+    assert "chen" not in desk.called()
+    assert desk.pages() == []
+    assert desk.status == "unanswered"
+    assert len(desk.reports("unanswered")) == 1
+
+
+def test_a_guard_without_a_group_is_reminded_on_his_own_card():
+    desk = Desk("zhang", "li")
+    desk.alert()
+    desk.post()
+    desk.press("li", "0")
+    desk.forget()
+    desk.wait(60)
+    assert "再次呼叫" in desk.notes()["1001"]
+    assert "1002" not in desk.notes()
+
+
+def test_a_grid_that_a_reload_took_away_does_not_stop_the_engine():
+    desk = Desk()
+    desk.alert()
+    desk.site = replace(desk.site, grids={k: g for k, g in desk.site.grids.items() if k != "G1"})
+    desk.wait(3600)
+    assert desk.status == "unanswered"
 
 
 # ---- the station ----
