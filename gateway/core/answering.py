@@ -21,7 +21,7 @@ from gateway.core.events import (
     OverHeard,
     TextReceived,
 )
-from gateway.core.ladder import STATION, call_help, follow_facts
+from gateway.core.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.life import TAKING, reached, standing
 from gateway.core.order import (
     Assignment,
@@ -92,7 +92,7 @@ def apply_reply(
             detail=detail or (reason if node is Node.DECLINED else None),
         )
     answered_elsewhere(draft, order, person)
-    if assignment.role is Role.STATION and node in TAKING:
+    if assignment.role is Role.STATION and node in TAKING and not silent_stations(draft, order):
         draft.sleep(STATION, order.id)
     follow_facts(draft, order.id, declined=node is Node.DECLINED)
     order = draft.find(Order, order.id) or order

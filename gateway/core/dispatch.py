@@ -63,7 +63,14 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
-from gateway.core.ladder import climb, clock_due, follow_facts, start_clocks, stop_clocks
+from gateway.core.ladder import (
+    climb,
+    clock_due,
+    follow_facts,
+    start_clocks,
+    start_station_clock,
+    stop_clocks,
+)
 from gateway.core.life import LIFE, Trigger
 from gateway.core.order import (
     AlertKey,
@@ -199,7 +206,7 @@ def _raise(draft: Draft, received: AlertReceived) -> None:
     alert = received.alert
     prior = _prior(draft, received)
     if prior is not None and prior.order is not None:
-        same = prior.sha256 == alert.body_sha256
+        same = prior.sha256 == alert.body_sha256 or _late_original(draft, prior, alert)
         reason = None if same else "the same (sender, id) came before with another body"
         _answer(draft, alert, "duplicate" if same else "conflict", key=prior, reason=reason)
         return
@@ -207,6 +214,17 @@ def _raise(draft: Draft, received: AlertReceived) -> None:
         _bury(draft, alert)
         return
     _open_order(draft, received, flags=())
+
+
+def _late_original(draft: Draft, prior: AlertKey, alert: Alert) -> bool:
+    """Return whether this is the alert whose update came first; from now on it is known."""
+    order = _live_order(draft, prior)
+    if order is None or "update_first" not in order.flags:
+        return False
+    flags = tuple(f for f in order.flags if f != "update_first")
+    draft.put(replace(order, flags=flags))
+    draft.put(replace(prior, sha256=alert.body_sha256))
+    return True
 
 
 def _bury(draft: Draft, alert: Alert) -> None:
@@ -258,6 +276,8 @@ def _notes(draft: Draft, order: Order) -> str | None:
     notes = [wording.text("detail_exercise")] if order.alert.exercise else []
     if "clock_skew" in order.flags:
         notes.append(wording.text("detail_clock"))
+    if "update_first" in order.flags:
+        notes.append(wording.text("detail_update_unknown"))
     return "；".join(notes) or None
 
 
@@ -302,7 +322,8 @@ def _sweep(draft: Draft) -> None:
 
 
 def _expired_on_arrival(draft: Draft, order: Order) -> None:
-    order = replace(order, flags=(*order.flags, "expired"))
+    status = LIFE[order.status][Trigger.LADDER_ENDED]
+    order = replace(order, flags=(*order.flags, "expired"), status=status)
     draft.put(order)
     detail = Wording(draft.site).text("detail_expired_before")
     draft.report(order, "unanswered", medium="clock", detail=detail)
@@ -340,19 +361,15 @@ def _call_station(draft: Draft, order: Order) -> None:
 # ---- amendments ----
 
 
-def _seen_message(draft: Draft, alert: Alert, prior: AlertKey | None) -> bool:
-    """Note an amendment by its digest; return whether the very same came before."""
-    key = AlertKey(
+def _message_key(draft: Draft, alert: Alert, prior: AlertKey | None) -> AlertKey:
+    """Return by what an amendment is known again: its digest."""
+    return AlertKey(
         sender=alert.sender,
         id=f"{alert.id}\n{alert.kind.value}\n{alert.body_sha256[:16]}",
         sha256=alert.body_sha256,
         order=None if prior is None else prior.order,
         at_us=draft.now_us,
     )
-    if draft.find(AlertKey, key.key) is not None:
-        return True
-    draft.put(key)
-    return False
 
 
 def _live_order(draft: Draft, prior: AlertKey | None) -> Order | None:
@@ -362,38 +379,62 @@ def _live_order(draft: Draft, prior: AlertKey | None) -> Order | None:
 def _update(draft: Draft, received: AlertReceived) -> None:
     alert = received.alert
     prior = _prior(draft, received)
-    if _seen_message(draft, alert, prior):
+    order = _live_order(draft, prior)
+    message = _message_key(draft, alert, prior)
+    if draft.find(AlertKey, message.key) is not None:
         _answer(draft, alert, "duplicate", key=prior)
         return
-    if prior is None:
+    if prior is not None and (order is None or not order.open):
+        _answer(draft, alert, "refused", key=prior, reason="the order is closed")
+        return
+    draft.put(message)
+    if order is None:
         # A lost alert must not lose the call (dispatch.md d.1).
         fresh = replace(received, alert=replace(alert, kind=AlertKind.ALERT))
         _open_order(draft, fresh, flags=("update_first",))
-        return
-    order = _live_order(draft, prior)
-    if order is None or not order.open:
-        _answer(draft, alert, "refused", key=prior, reason="the order is closed")
         return
     _amend(draft, order, alert)
     _answer(draft, alert, "accepted", order=draft.find(Order, order.id))
 
 
 def _amend(draft: Draft, order: Order, alert: Alert) -> None:
+    """Change an order in place and tell its people; a new grid gets the full call.
+
+    The clocks go on, unless the level rises or there is nothing left of them.
+    """
     raised = alert.level < order.alert.level
-    kept = replace(alert, kind=AlertKind.ALERT, needs=max(alert.needs, 1))
+    over, unanswered = expired(draft, order), order.status is OrderStatus.UNANSWERED
     order = replace(
-        order,
-        alert=kept,
-        revision=order.revision + 1,
-        clock_us=draft.now_us if raised else order.clock_us,
+        order, alert=replace(alert, kind=AlertKind.ALERT), revision=order.revision + 1
     )
+    grid = find_grid(draft.site, order.alert)
+    moved = grid is not None and grid not in order.grids
+    if grid is not None:
+        order = _led_by(order, grid)
+    afresh = raised or over or (moved and unanswered)
+    if afresh:
+        status = LIFE[order.status].get(Trigger.CALLED_AFRESH, order.status)
+        order = replace(order, clock_us=draft.now_us, rung=0, status=status)
     draft.put(order)
     draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
+    if expired(draft, order):
+        detail = Wording(draft.site).text("detail_expired_before")
+        draft.report(order, "warning", medium="clock", detail=detail)
+        refresh_cards(draft, order)
+        return
     _tell_amendment(draft, order)
-    if raised:
+    if moved:
+        _call_moved(draft, order)
+    if afresh:
         start_clocks(draft, order)
-    _move(draft, order)
-    follow_facts(draft, order.id)
+    follow_facts(draft, order.id, climbing=False if raised else None)
+
+
+def _led_by(order: Order, grid: str) -> Order:
+    """Return the order with this grid as its own; the others stay addressed."""
+    others = tuple(g for g in order.grids if g != grid)
+    flags = tuple(f for f in order.flags if f != "no_grid")
+    return replace(order, grids=(grid, *others), flags=flags)
 
 
 def _tell_amendment(draft: Draft, order: Order) -> None:
@@ -402,21 +443,15 @@ def _tell_amendment(draft: Draft, order: Order) -> None:
     tell_people(draft, order, "note_update", privately=True, text=order.alert.text)
 
 
-def _move(draft: Draft, order: Order) -> None:
-    """Call the guards of a new grid when an amendment moves the order there."""
-    grid = find_grid(draft.site, order.alert)
-    if grid is None or grid in order.grids:
-        return
-    order = replace(order, grids=(grid, *order.grids))
-    draft.put(order)
+def _call_moved(draft: Draft, order: Order) -> None:
+    """Call the guards and the station of the grid to which an amendment moved the order."""
     called = {a.person for a in draft.of_order(Assignment, order.id)}
-    fresh = [
-        g
-        for g in guards_on_duty(draft.state, draft.site, grid, draft.now_us)
-        if g.id not in called
-    ]
-    call_guards(draft, order, fresh, rung=0)
+    found = guards_on_duty(draft.state, draft.site, order.grids[0], draft.now_us)
+    call_guards(draft, order, [g for g in found if g.id not in called], rung=0)
     _call_station(draft, order)
+    start_station_clock(draft, order, draft.now_us)
+    if not found:
+        draft.report(order, "nobody", detail=Wording(draft.site).text("detail_nobody"))
 
 
 def _cancel(draft: Draft, received: AlertReceived) -> None:

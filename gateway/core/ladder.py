@@ -17,7 +17,16 @@ from gateway.core.calling import (
     withdraw_pages,
 )
 from gateway.core.escalation import RungKind
-from gateway.core.life import LIFE, Trigger, answered_at_all, reached, takes, trigger_of
+from gateway.core.life import (
+    LIFE,
+    TAKING,
+    Trigger,
+    answered_at_all,
+    reached,
+    standing,
+    takes,
+    trigger_of,
+)
 from gateway.core.order import Assignment, Node, Order, OrderStatus, Timer
 from gateway.core.people import Person, Role
 from gateway.core.places import ring
@@ -33,12 +42,27 @@ def start_clocks(draft: Draft, order: Order) -> None:
     response = draft.site.response
     level = int(order.alert.level)
     draft.wake(LADDER, order.id, order.clock_us + response.acknowledge_s[level - 1] * US)
-    if any(a.role is Role.STATION for a in draft.of_order(Assignment, order.id)):
-        draft.wake(STATION, order.id, order.clock_us + response.station_acknowledge_s * US)
+    start_station_clock(draft, order, order.clock_us)
     arrive_us = arrive_window_us(draft, order)
     draft.wake(ARRIVE, order.id, order.clock_us + arrive_us)
     for percent in response.warn_percent:
         draft.wake(f"{WARN}_{percent}", order.id, order.clock_us + arrive_us * percent // 100)
+
+
+def start_station_clock(draft: Draft, order: Order, from_us: int) -> None:
+    """Ask to be woken for a station that was ordered and has not acknowledged."""
+    if silent_stations(draft, order):
+        window_us = draft.site.response.station_acknowledge_s * US
+        draft.wake(STATION, order.id, from_us + window_us)
+
+
+def silent_stations(draft: Draft, order: Order) -> list[str]:
+    """Return the stations that were ordered and have not acknowledged."""
+    return [
+        a.person
+        for a in draft.of_order(Assignment, order.id)
+        if a.role is Role.STATION and not any(s.node in TAKING for s in standing(a))
+    ]
 
 
 def arrive_window_us(draft: Draft, order: Order) -> int:
@@ -77,10 +101,10 @@ def _words(draft: Draft, key: str, **gaps: object) -> str:
 
 
 def _station_due(draft: Draft, order: Order) -> None:
-    draft.report(order, "breach", medium="clock", detail=_words(draft, "detail_station_late"))
-    for assignment in draft.of_order(Assignment, order.id):
-        if assignment.role is Role.STATION:
-            tell_person(draft, order, assignment.person, "note_station")
+    for station in silent_stations(draft, order):
+        detail = _words(draft, "detail_station_late")
+        draft.report(order, "breach", person=station, medium="clock", detail=detail)
+        tell_person(draft, order, station, "note_station")
 
 
 def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:

@@ -10,7 +10,7 @@ Rules for whoever edits this file:
 Theory of operation. An order calls until enough guards have answered in a way that counts; it
 is then acknowledged, arrived, done. A guard who answered and then cannot come makes it short
 again, and the ladder goes on. When the ladder has ended the order is unanswered, which is not
-an end: whoever answers then still counts.
+an end: whoever answers then still counts, and an amendment may call everybody afresh.
 """
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     ATTENDED = "attended"
     FINISHED = "finished"
     LADDER_ENDED = "ladder_ended"
+    CALLED_AFRESH = "called_afresh"
     CANCELLED = "cancelled"
     CLOSED = "closed"
 
@@ -45,7 +46,7 @@ LIFE: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
     _S.ACKNOWLEDGED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
     _S.ARRIVED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
     _S.DONE: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
-    _S.UNANSWERED: {**_ANSWERS, **_ENDS},
+    _S.UNANSWERED: {**_ANSWERS, **_ENDS, _T.CALLED_AFRESH: _S.CALLING},
     _S.CANCELLED: {},
     _S.CLOSED: {},
 }

@@ -255,6 +255,7 @@ def test_what_has_expired_when_it_comes_is_kept_and_not_sent():
     receipt = desk.alert(expires_us=desk.now_us - 1)
     assert (receipt.status, receipt.flags) == ("accepted", ("expired",))
     assert desk.details("unanswered") == [desk.words("detail_expired_before")]
+    assert desk.status == "unanswered"
     assert desk.called() == {}
     assert desk.timers() == {}
     assert desk.pages() == []
@@ -354,6 +355,8 @@ def test_the_same_update_twice_is_taken_once():
     again = desk.send(update)
     assert (again.status, again.order) == ("duplicate", "o1")
     assert desk.order.revision == 1
+    desk.act("close")
+    assert desk.send(update).status == "duplicate", "as the first time"
 
 
 def test_two_different_updates_are_both_taken():
@@ -382,6 +385,144 @@ def test_an_update_that_moves_the_place_calls_the_new_grid():
     assert {"sun", "smith", "zhang"} <= set(desk.called())
     assert "ch2" in {p.channel for p in desk.pages()}
     assert "-103" in desk.cards()
+
+
+def test_a_raised_level_gives_a_fresh_window_before_it_climbs():
+    desk = Desk("zhang", "chen")
+    desk.alert()
+    desk.keys("*10 101 1#")
+    assert desk.status == "acknowledged"
+    desk.pass_time(50)
+    desk.update(level=Level.ONE)
+    assert desk.status == "calling", "a keyed number is not enough at level 1"
+    assert desk.reports("escalated") == []
+    assert desk.timers()["ladder"] == 30
+    desk.wait(30)
+    assert "chen" in desk.called()
+
+
+def test_a_raised_level_calls_an_unanswered_order_afresh():
+    desk = Desk("zhang", upstairs=())
+    desk.alert()
+    desk.wait(600)
+    assert desk.status == "unanswered"
+    desk.update(level=Level.ONE)
+    assert desk.status == "calling"
+    desk.forget()
+    desk.wait(30)
+    assert desk.details("escalated") == ["再次呼叫本网格"]
+    desk.wait(600)
+    assert len(desk.reports("unanswered")) == 1
+
+
+def test_an_amendment_of_an_old_order_is_still_worth_hearing():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.speak()
+    desk.press("zhang", "3")
+    desk.wait(2 * 3600)
+    desk.forget()
+    desk.update(text="凶手返回")
+    (page,) = desk.pages()
+    assert page.not_after_us > desk.now_us
+    assert desk.status == "arrived"
+    assert desk.timers() == {"station": 60}
+
+
+def test_an_amendment_of_an_unanswered_order_that_has_expired_calls_everybody_afresh():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.wait(2 * 3600)
+    desk.forget()
+    desk.update(text="凶手返回")
+    assert desk.status == "calling"
+    assert len(desk.pages()) == 1
+    desk.wait(60)
+    assert len(desk.pages()) == 2
+
+
+def test_an_amendment_that_has_itself_expired_is_written_down_and_not_sent():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.post()
+    desk.speak()
+    desk.pass_time(20)
+    desk.forget()
+    assert desk.update(text="旧", expires_us=desk.now_us - 1).status == "accepted"
+    assert desk.pages() == []
+    assert desk.notes() == {}
+    assert "旧" in desk.edits()["-101"].text
+    assert desk.details("warning") == [desk.words("detail_expired_before")]
+
+
+def test_an_alert_without_a_grid_is_called_once_an_update_names_one():
+    desk = Desk("zhang", "chen")
+    desk.alert(grid=None)
+    desk.wait(600)
+    assert desk.status == "unanswered"
+    receipt = desk.update(grid="G1")
+    assert receipt.flags == ()
+    assert desk.status == "calling"
+    assert {"zhang", "station"} <= set(desk.called())
+    assert desk.timers()["ladder"] == 60
+    desk.wait(120)
+    assert "chen" in desk.called()
+
+
+def test_an_order_moved_where_nobody_stands_tells_the_centre():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.update(grid="G2")
+    assert desk.details("nobody") == [desk.words("detail_nobody")]
+
+
+def test_an_order_that_moves_to_a_neighbour_already_called_is_led_from_there():
+    desk = Desk("zhang", "chen")
+    desk.alert()
+    desk.wait(120)
+    assert desk.order.grids == ("G1", "G2")
+    desk.forget()
+    desk.update(grid="G2")
+    assert desk.order.grids == ("G2", "G1")
+    assert [p.text[0] for p in desk.pages()] == ["一零号警情更新，有人打架"]
+
+
+def test_a_station_that_acknowledged_is_not_late_after_the_level_rose():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.press("station", "1")
+    desk.update(level=Level.ONE)
+    desk.press("zhang", "3")
+    desk.wait(600)
+    assert desk.reports("breach") == []
+
+
+def test_the_station_of_a_new_grid_has_its_own_clock():
+    desk = Desk("sun")
+    desk.alert(grid="G3")
+    desk.pass_time(40)
+    desk.update(grid="G1")
+    assert desk.timers()["station"] == 60
+
+
+def test_the_alert_that_comes_after_its_update_is_known():
+    desk = Desk("zhang")
+    alert = desk.message(AlertKind.ALERT)
+    desk.update(text="新消息")
+    receipt = desk.send(alert)
+    assert (receipt.status, receipt.order) == ("duplicate", "o1")
+    assert desk.order.alert.text == "新消息", "the later word stands"
+    assert desk.send(alert).status == "duplicate"
+    assert desk.alert(text="第三种").status == "conflict"
+
+
+def test_what_was_refused_is_refused_again():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.act("close")
+    late = desk.message(AlertKind.UPDATE, text="晚了")
+    assert desk.send(late).status == "refused"
+    assert desk.send(late).status == "refused"
 
 
 # ---- called off ----
