@@ -127,7 +127,9 @@ def digits_heard(draft: Draft, heard: DigitsHeard) -> None:
     if refusal is not None:
         key, person, order = refusal
         if key != "detail_paused":
-            _note_failure(draft, f"channel/{heard.channel}", CHANNEL_PAUSE_US)
+            _note_failure(
+                draft, f"channel/{heard.channel}", CHANNEL_TRIES, CHANNEL_PAUSE_US
+            )
         digits = heard.digits[:12]
         detail = Wording(draft.site).text(key, digits=digits)
         draft.report(
@@ -158,7 +160,7 @@ def _apply_digits(draft: Draft, heard: DigitsHeard) -> Refused | None:
         return ("detail_paused", None, None)
     refusal = _apply_air_reply(draft, reply, person)
     if refusal is not None:
-        _note_failure(draft, source, GUARD_PAUSE_US)
+        _note_failure(draft, source, GUARD_TRIES, GUARD_PAUSE_US)
     elif draft.find(Tries, source) is not None:
         draft.drop(Tries, source)
     return refusal
@@ -261,12 +263,15 @@ def _paused(draft: Draft, source: str, limit: int, window_us: int) -> bool:
     )
 
 
-def _note_failure(draft: Draft, source: str, window_us: int) -> None:
+def _note_failure(draft: Draft, source: str, limit: int, window_us: int) -> None:
     tries = draft.find(Tries, source)
     if tries is None or draft.now_us - tries.since_us >= window_us:
         draft.put(Tries(source=source, since_us=draft.now_us, count=1))
-    else:
-        draft.put(replace(tries, count=tries.count + 1))
+        return
+    # The failure that reaches the limit starts the pause.
+    count = tries.count + 1
+    since_us = draft.now_us if count == limit else tries.since_us
+    draft.put(replace(tries, since_us=since_us, count=count))
 
 
 def _account(chat: str, address: str) -> str:
@@ -357,7 +362,7 @@ def _answer_stranger(draft: Draft, text: TextReceived) -> None:
     source = f"stranger/{_account(text.chat, text.address)}"
     if text.group is not None or _paused(draft, source, STRANGER_TRIES, HOUR_US):
         return
-    _note_failure(draft, source, HOUR_US)
+    _note_failure(draft, source, STRANGER_TRIES, HOUR_US)
     _say(draft, text, Wording(draft.site).text("answer_not_enrolled"))
 
 
@@ -398,8 +403,9 @@ def _order_meant(
 ) -> tuple[Order | None, str]:
     """Return the order a text is about: the card it answers, its number, his only one."""
     answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
-    if answered is not None and answered.open:
-        return answered, ""
+    if answered is not None:
+        closed = wording.text("answer_closed", number=answered.number)
+        return (answered, "") if answered.open else (None, closed)
     if number is not None:
         order = order_of_number(draft, number)
         if order is None:
@@ -460,7 +466,7 @@ def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
         if issued.code_sha256 == digest and draft.now_us <= issued.expires_us:
             _enrol(draft, text, issued)
             return
-    _note_failure(draft, source, HOUR_US)
+    _note_failure(draft, source, CODE_TRIES, HOUR_US)
     _say(draft, text, wording.text("answer_code_wrong"))
 
 

@@ -36,6 +36,7 @@ from gateway.core.calling import (
     tell_people,
     told,
     ways_down,
+    withdraw_pages,
 )
 from gateway.core.effects import Effect, Receipt
 from gateway.core.events import (
@@ -492,6 +493,7 @@ def _end(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> None:
         stand_down(draft, order, reason=outcome)
     else:
         draft.report(order, "closed", medium="centre", assurance="H", detail=outcome)
+        withdraw_pages(draft, order, reason=outcome, all_of_them=True)
     refresh_cards(draft, order)
 
 
@@ -562,17 +564,25 @@ def _page_event(
             detail = wording.text("detail_waiting", reason=event.reason)
             draft.report(order, "waiting", medium="radio", detail=detail)
         case PageStarted():
-            draft.put(replace(page, state="on_air", started_us=event.at_us))
+            if page.state in ("queued", "withdrawn"):
+                draft.put(replace(page, state="on_air", started_us=event.at_us))
         case PageSpoken():
-            draft.put(
-                replace(page, state="spoken", ended_us=event.at_us, recording=event.recording)
-            )
-            told(draft, order, page.id, Medium.RADIO)
-            follow_facts(draft, order.id)
+            if page.state != "spoken":
+                _page_spoken(draft, order, page, event)
         case PageFailed():
             _page_failed(draft, order, page, event)
         case RecordingKept():
             draft.put(replace(page, recording=event.path))
+
+
+def _page_spoken(draft: Draft, order: Order, page: Page, spoken: PageSpoken) -> None:
+    draft.put(replace(page, state="spoken", ended_us=spoken.at_us, recording=spoken.recording))
+    told(draft, order, page.id, Medium.RADIO)
+    if order.status is OrderStatus.CANCELLED and page.purpose != "stand_down":
+        # It had begun when we took it back: who heard it must hear that it is off.
+        off = [p for p in draft.of_order(Page, order.id) if p.purpose == "stand_down"]
+        if all(p.channel != page.channel for p in off):
+            page_channel(draft, order, page.channel, "stand_down", (), rung=order.rung)
 
 
 def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> None:
@@ -626,7 +636,9 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
         if before is not None:
             draft.report(None, "health", detail=wording.text("detail_path_up", path=changed.path))
         return
-    key = "detail_chat_down" if changed.path.startswith("chat:") else "detail_channel_down"
+    key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
+        changed.path.split(":")[0], "detail_path_down"
+    )
     detail = wording.text(key, path=changed.path, reason=changed.reason or "")
     draft.report(None, "health", detail=detail)
     for order_id in list(draft.state.open_orders()):

@@ -570,6 +570,30 @@ def test_a_sentence_under_way_is_finished_and_then_called_off():
     assert [p.text for p in desk.pages()] == [("一零号警情解除，请撤回，完毕",)]
 
 
+def test_a_page_that_had_begun_when_it_was_taken_back_is_called_off_afterwards():
+    desk = Desk("zhang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.cancel()
+    desk.forget()
+    # The word that it is on the air was on its way to us when the cancel came.
+    desk.take(PageStarted(at_us=desk.now_us, page=page.page))
+    desk.take(PageSpoken(at_us=desk.now_us, page=page.page))
+    assert [p.text for p in desk.pages()] == [("一零号警情解除，请撤回，完毕",)]
+    desk.speak()
+    assert len(desk.pages()) == 1
+
+
+def test_a_close_takes_back_what_was_not_yet_spoken():
+    desk = Desk("zhang")
+    desk.alert()
+    (page,) = desk.pages()
+    desk.forget()
+    desk.act("close")
+    assert [w.page for w in desk.withdrawn()] == [page.page]
+    assert desk.pages() == []
+
+
 def test_a_cancel_twice_is_answered_twice_and_done_once():
     desk = Desk("zhang")
     desk.alert()
@@ -755,12 +779,16 @@ def test_the_same_word_twice_is_harmless():
     for event in (
         PageStarted(at_us=desk.now_us, page="p1"),
         PageSpoken(at_us=desk.now_us + US, page="p1"),
+        PageStarted(at_us=desk.now_us, page="p1"),
+        PageSpoken(at_us=desk.now_us + 2 * US, page="p1"),
         CardPosted(at_us=desk.now_us + US, card="c2", message="m"),
     ):
         desk.take(event)
         asked, stamps = len(desk.asked), desk.nodes("zhang")
         desk.take(event)
         assert (len(desk.asked), desk.nodes("zhang")) == (asked, stamps)
+    page = desk.state.find(Page, "p1")
+    assert (page.state, page.ended_us) == ("spoken", desk.now_us + US)
 
 
 def test_a_clock_set_back_does_not_turn_anybodys_time_around():
@@ -797,6 +825,13 @@ def test_a_lost_way_and_its_return_are_told_once():
     for up in (True, False, False, True, True):
         desk.path("channel:ch1", up=up)
     assert desk.details("health") == ["电台channel:ch1不可用：cable", "channel:ch1已恢复"]
+
+
+def test_each_way_is_called_by_its_name():
+    desk = Desk("zhang")
+    for path in ("chat:work", "mqtt"):
+        desk.path(path, up=False)
+    assert desk.details("health") == ["聊天chat:work不可用：cable", "mqtt不可用：cable"]
 
 
 def test_when_both_ways_are_down_the_centre_hears_that_nothing_can_be_delivered():
