@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.settings import ChannelSettings, Model, written
+from gateway.settings import ChannelSettings, Model, port_in_range, written
 
 _RTP_CODECS = ("l16", "pcmu")
 
@@ -55,6 +55,7 @@ class ControlLines(Model):
             r"^(/dev/[^\s]+|rfc2217://[^\s/:]+:[0-9]{1,5})$",
             "/dev/ttyUSB0 or rfc2217://HOST:PORT",
         ),
+        AfterValidator(port_in_range),
     ]
     ptt: Literal["rts", "dtr", "rts & !dtr"] = "rts"
     squelch: Literal["cts", "dsr", "cd", "ri", "none"] = "cts"

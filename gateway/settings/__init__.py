@@ -12,7 +12,7 @@ from gateway.settings.models import (
 from gateway.settings.resolve import DriverModels, from_resolved, resolved
 from gateway.settings.schema import json_schema
 from gateway.settings.site import people_of, site_of
-from gateway.settings.values import Id, Model, PathText, Secret, written
+from gateway.settings.values import Id, Model, PathText, Secret, port_in_range, written
 from gateway.settings.yaml_source import Problem
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "json_schema",
     "load",
     "people_of",
+    "port_in_range",
     "resolved",
     "site_of",
     "written",

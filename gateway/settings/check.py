@@ -21,10 +21,12 @@ class Known:
     Attributes:
         tree: The file as plain values, before anything was left out.
         gone: Paths that were left out because they are wrong in themselves.
+        doubtful: Paths of sections from which something is missing, such as a second key.
     """
 
     tree: Mapping[str, Any]
     gone: frozenset[KeyPath] = frozenset()
+    doubtful: frozenset[KeyPath] = frozenset()
 
     def ids(self, *path: str) -> list[str]:
         """Return the keys of a section as written."""
@@ -52,13 +54,14 @@ class Known:
 
     def lost(self, *path: str | int) -> bool:
         """Return whether something at, above or below the path was left out."""
-        return any(path[: len(gone)] == gone[: len(path)] for gone in self.gone)
+        return any(path[: len(gone)] == gone[: len(path)] for gone in self.gone | self.doubtful)
 
     def duty_lost(self) -> bool:
         """Return whether something was left out that decides who is on duty where."""
         return any(
-            path[0] == "people" and (len(path) < 3 or path[2] in ("crew", "grids", "role"))
-            for path in self.gone
+            path[:1] in ((), ("people",))
+            and (len(path) < 3 or path[2] in ("crew", "grids", "role"))
+            for path in self.gone | self.doubtful
         )
 
 

@@ -43,14 +43,20 @@ def nearest(word: str, known: list[str]) -> str | None:
     found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     if found:
         return found[0]
-    plain = {_bare(name): name for name in known}
-    return plain.get(_bare(word))
+    bare = _bare(word)
+    alike = (name for name in known if _same_start(bare, _bare(name)))
+    return next(alike, None)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """Return ``; did you mean x?``, or nothing when no known word is near."""
     found = nearest(word, known)
     return f'; did you mean "{found}"?' if found else ""
+
+
+def _same_start(one: str, two: str) -> bool:
+    """Return whether one is the beginning of the other, three letters at least."""
+    return min(len(one), len(two)) >= 3 and (one.startswith(two) or two.startswith(one))
 
 
 def _bare(word: str) -> str:
@@ -95,11 +101,11 @@ def _unknown_key(path: KeyPath, view: SchemaView) -> tuple[Finding, str | None]:
         what = "has another unit" if named else "lacks its unit"
         message = f'{what}; write "{with_unit}", in {UNITS[unit]}'
         return Finding(path, message, on_key=True), with_unit
-    near = nearest(key, known)
-    message = "is not known here" + did_you_mean(key, known)
-    if near is None and (section := _elsewhere(key, path[:-1], view)):
+    message = "is not known here"
+    if section := _elsewhere(key, path[:-1], view):
         message += f'; it belongs under "{section}": mind the indentation'
-    return Finding(path, message, on_key=True), near
+        return Finding(path, message, on_key=True), None
+    return Finding(path, message + did_you_mean(key, known), on_key=True), nearest(key, known)
 
 
 def _differs_by_unit(key: str, name: str) -> bool:
@@ -108,8 +114,9 @@ def _differs_by_unit(key: str, name: str) -> bool:
     if unit not in UNITS:
         return False
     base, _, key_unit = key.rpartition("_")
-    bases = {_bare(key), _bare(base)} if key_unit in UNITS else {_bare(key)}
-    return _bare(stem) in bases and key != name
+    if key_unit in UNITS:
+        return key_unit != unit and _bare(base) == _bare(stem)
+    return _bare(key) == _bare(stem)
 
 
 def _elsewhere(key: str, path: KeyPath, view: SchemaView) -> str | None:

@@ -63,7 +63,7 @@ def examine(path: str | Path, models: DriverModels) -> tuple[Settings | None, li
     gone = set(_broken(document.root)) | fill_polygons(document, base_dir)
     settings = _settings(document, models, str(base_dir), gone)
     if settings is not None:
-        known = Known(document.root.plain(), frozenset(gone))
+        known = Known(document.root.plain(), frozenset(gone), frozenset(document.doubtful))
         for finding in cross_check(settings, known):
             document.report(
                 finding.path,

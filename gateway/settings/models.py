@@ -43,6 +43,7 @@ from gateway.settings.values import (
     Text,
     TimeOfDay,
     TimeZone,
+    port_in_range,
     written,
 )
 
@@ -145,6 +146,7 @@ class HttpDoor(Model):
         written(
             r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$", "address:port, 127.0.0.1:8080"
         ),
+        AfterValidator(port_in_range),
     ]
     tokens: tuple[Token, ...] = ()
     tls: ServerTls | None = None

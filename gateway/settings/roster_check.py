@@ -35,9 +35,23 @@ def roster_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
         yield Finding(("roster", "crews"), "there is no cycle that says when they stand")
     yield from _twice_the_same(settings)
     roster = roster_of(written, zone_of(settings))
-    yield from _day_gaps(roster)
-    if written.cycle and not known.duty_lost():
+    gaps = list(_day_gaps(roster))
+    yield from gaps
+    if written.cycle and not gaps and _sound(settings) and not known.duty_lost():
         yield from _grid_holes(settings, roster)
+
+
+def _sound(settings: Settings) -> bool:
+    """Return whether every crew and shift that is named exists; if not, that is reported."""
+    roster = settings.roster
+    shifts, crews = {"off", *roster.shifts}, {None, *roster.crews}
+    days = roster.cycle.days if roster.cycle else ()
+    return (
+        shifts.issuperset(days)
+        and crews.issuperset(person.crew for person in settings.people.values())
+        and all(shifts.issuperset(holiday.crews) for holiday in roster.holidays)
+        and "off" not in roster.shifts
+    )
 
 
 def _twice_the_same(settings: Settings) -> Iterator[Finding]:
@@ -97,12 +111,10 @@ _Guards = dict[str, list[tuple[str, PersonSettings]]]
 
 
 def _guards(settings: Settings) -> _Guards:
-    """Return the guards of each grid; one of an unknown crew is left out, he is reported."""
-    crews = (None, *settings.roster.crews)
     guards: _Guards = {}
     for id_, person in settings.people.items():
-        if person.role == "guard" and person.crew in crews:
-            for grid in person.grids:
+        if person.role == "guard":
+            for grid in settings.grids.keys() & set(person.grids):
                 guards.setdefault(grid, []).append((id_, person))
     return guards
 

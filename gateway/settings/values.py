@@ -51,6 +51,16 @@ def _known_zone(value: str) -> str:
     return value
 
 
+def port_in_range(value: str) -> str:
+    """Return an address that ends with a port; refuse a port over 65535."""
+    port = value.rsplit(":", 1)[-1]
+    if port.isascii() and port.isdigit() and int(port) > 65535:
+        raise PydanticCustomError(
+            "port", "should be a port of 0 to 65535, is {port}", {"port": port}
+        )
+    return value
+
+
 def _this_century(value: date) -> date:
     if not 2000 <= value.year < 2100:
         raise PydanticCustomError("day", "should be a day of this century")

@@ -19,6 +19,7 @@ DEPTH_LIMIT = 12
 NODE_LIMIT = 100_000
 PROBLEM_LIMIT = 200
 DIGIT_LIMIT = 15
+SHOWN_LIMIT = 2000
 
 Severity = Literal["error", "warning"]
 KeyPath = tuple[str | int, ...]
@@ -44,7 +45,7 @@ _SECRET_KEY = re.compile(r"(password|passwd|secret|token|key)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"(?<=password:)\s*[^\s{][^,}]*|(?<=passwd:)\s*[^\s{][^,}]*|(?<=secret:)\s*[^\s{][^,}]*"
     r"|(?<=token:)\s*[^\s{][^,}]*|(?<=key:)\s*[^\s{][^,}]*"
-    r"|gwk_[A-Za-z0-9_-]+|[0-9]{6,}:[A-Za-z0-9_-]{20,}",
+    r"|gwk_[A-Za-z0-9_-]+|(?<=://)[^\s/@]+@|(?<![0-9])[0-9]{6,20}:[A-Za-z0-9_-]{20,}",
     re.IGNORECASE,
 )
 
@@ -113,12 +114,14 @@ class Document:
         lines: Its lines, for excerpts.
         root: The top mapping, or None when it could not be read.
         problems: Mistakes found so far, in no order.
+        doubtful: Paths of mappings from which a refused key is missing.
     """
 
     file: str
     lines: list[str]
     root: Node | None = None
     problems: list[Problem] = field(default_factory=list)
+    doubtful: set[KeyPath] = field(default_factory=set)
 
     def node(self, path: KeyPath) -> Node | None:
         """Return the node at a path, or None."""
@@ -167,21 +170,20 @@ class Document:
     def sorted_problems(self) -> list[Problem]:
         """Return the problems as they stand in the file, with their lines, each once."""
         found = sorted(set(self.problems), key=lambda p: (p.line, p.column, p.path, p.message))
+        found = found[:PROBLEM_LIMIT]
         secrets = tuple(self._secrets())
+        shown = {line: self._shown(line - 1, secrets) for line in {p.line for p in found}}
         return [
-            replace(problem, excerpt=self._excerpt(problem, secrets))
-            for problem in found[:PROBLEM_LIMIT]
+            replace(problem, excerpt=_excerpt(shown[problem.line], problem.column - 1))
+            for problem in found
         ]
 
-    def _excerpt(self, problem: Problem, secrets: tuple[str, ...]) -> str:
-        line, column = problem.line - 1, problem.column - 1
-        if line >= len(self.lines) or not self.lines[line].strip():
+    def _shown(self, line: int, secrets: tuple[str, ...]) -> str:
+        """Return a line that may be shown; nothing of one that no person wrote."""
+        if line >= len(self.lines) or len(self.lines[line]) > SHOWN_LIMIT:
             return ""
-        start = max(0, column - 60)
         text = _BARRED.sub("\N{REPLACEMENT CHARACTER}", self.lines[line])
-        text = without_secrets(text, secrets)[start : start + 120]
-        pad = "".join(_blank(char) for char in text[: column - start])
-        return f"    {text}\n    {pad}^"
+        return without_secrets(text, secrets)
 
     def _secrets(self) -> Iterator[str]:
         """Yield the scalars whose key names a secret."""
@@ -194,6 +196,16 @@ class Document:
                 stack.extend((key, item) for item in node.value)
             elif len(node.raw) > 2 and _SECRET_KEY.search(key):
                 yield node.raw
+
+
+def _excerpt(line: str, column: int) -> str:
+    """Return the part of a line around a column, and a caret beneath it."""
+    if not line.strip():
+        return ""
+    start = max(0, column - 60)
+    text = line[start : start + 120]
+    pad = "".join(_blank(char) for char in text[: column - start])
+    return f"    {text}\n    {pad}^"
 
 
 def without_secrets(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -326,7 +338,9 @@ class _Reader:
             name = self._key(key, path, nodes)
             step = name or str(getattr(key, "value", "?"))
             node = self._node(next(self._events), (*path, step), key)
-            if name is not None:
+            if name is None:
+                self._document.doubtful.add(path)
+            else:
                 nodes[name] = node
         return nodes
 
