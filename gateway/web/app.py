@@ -65,6 +65,7 @@ def build(
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.control = control
+    app.state.stopping = asyncio.Event()
     entrance = Entrance(
         http=http,
         intake=intake,
@@ -75,7 +76,7 @@ def build(
     )
     app.include_router(alert_routes(entrance))
     app.include_router(order_routes(entrance, queries))
-    app.include_router(event_routes(entrance, queries))
+    app.include_router(event_routes(entrance, queries, app.state.stopping))
     app.include_router(media_routes(entrance, media_dir))
     _add_watch_routes(app, entrance, queries)
     app.add_exception_handler(GridcallError, _unconfirmed)

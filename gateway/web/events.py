@@ -31,6 +31,10 @@ class _ViewerGoneError(Exception):
     """The viewer hung up, or has taken nothing for too long."""
 
 
+class _StoppingError(Exception):
+    """The door closes: the stream is ended in order, and the viewer comes back later."""
+
+
 def parse_event_id(text: str) -> tuple[int, int | None]:
     """Return (journal, part) of an event id; part None means the whole row was seen.
 
@@ -57,6 +61,7 @@ class EventStream(StreamingResponse):
         queries: Queries,
         after: tuple[int, int | None],
         count: Callable[[int], None],
+        stopping: asyncio.Event,
         *,
         stall_s: float = STALL_S,
         ping_s: float = PING_S,
@@ -65,6 +70,7 @@ class EventStream(StreamingResponse):
         self._queries = queries
         self._after = after
         self._count = count
+        self._stopping = stopping
         self._stall_s = stall_s
         self._ping_s = ping_s
         self._site = str(queries.health().get("site", ""))
@@ -76,10 +82,13 @@ class EventStream(StreamingResponse):
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_raise_when_gone(receive))
+                tasks.create_task(_raise_when_stopping(self._stopping))
                 tasks.create_task(self._read(ahead))
                 tasks.create_task(self._write(ahead, send))
         except* _ViewerGoneError:
             pass
+        except* _StoppingError:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._count(-1)
 
@@ -129,12 +138,18 @@ async def _raise_when_gone(receive: Receive) -> None:
     raise _ViewerGoneError
 
 
+async def _raise_when_stopping(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    raise _StoppingError
+
+
 class EventDoor:
     """Opens event streams, a bounded number at a time."""
 
-    def __init__(self, entrance: Entrance, queries: Queries) -> None:
+    def __init__(self, entrance: Entrance, queries: Queries, stopping: asyncio.Event) -> None:
         self._entrance = entrance
         self._queries = queries
+        self._stopping = stopping
         self._open = 0
 
     async def stream(self, request: Request) -> Response:
@@ -147,16 +162,16 @@ class EventDoor:
             raise HTTPException(422, str(error)) from error
         if self._open >= MAX_VIEWERS:
             raise HTTPException(503, "too many viewers", {"retry-after": "10"})
-        return EventStream(self._queries, after, self._count)
+        return EventStream(self._queries, after, self._count, self._stopping)
 
     def _count(self, change: int) -> None:
         self._open += change
         self._entrance.meters.viewers.set(self._open)
 
 
-def event_routes(entrance: Entrance, queries: Queries) -> APIRouter:
-    """Return the route of the event stream."""
-    door = EventDoor(entrance, queries)
+def event_routes(entrance: Entrance, queries: Queries, stopping: asyncio.Event) -> APIRouter:
+    """Return the route of the event stream; ``stopping`` ends every stream."""
+    door = EventDoor(entrance, queries, stopping)
     router = APIRouter(tags=["events"])
     data_line = {
         "type": "string",

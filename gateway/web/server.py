@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from gateway.interfaces import SetupError
 from gateway.settings import HttpDoor
 
-# Long enough for an answer under way; event streams are cut and resume elsewhere.
+# Long enough for an answer under way; event streams are ended at once and resume later.
 GRACE_S = 1
 MAX_CONNECTIONS = 512
 KEEP_ALIVE_S = 30
@@ -51,11 +51,11 @@ def listen(settings: HttpDoor) -> socket.socket:
     return sock
 
 
-async def serve(app: ASGIApp, settings: HttpDoor, sock: socket.socket | None = None) -> None:
+async def serve(app: FastAPI, settings: HttpDoor, sock: socket.socket | None = None) -> None:
     """Serve ``app`` until cancelled; answers under way get a second to finish.
 
     Args:
-        app: The application.
+        app: The application of ``gateway.web.app.build``.
         settings: Where to listen, and TLS.
         sock: A socket from :func:`listen`; None makes one.
 
@@ -64,9 +64,11 @@ async def serve(app: ASGIApp, settings: HttpDoor, sock: socket.socket | None = N
     """
     server = _Server(_config(app, settings))
     sock = sock or listen(settings)
+    app.state.stopping.clear()
     try:
         await server.serve(sockets=[sock])
     except asyncio.CancelledError:
+        app.state.stopping.set()
         # uvicorn closes nothing when it is cancelled; without this the port stays taken.
         if server.started:
             await server.shutdown(sockets=[sock])
@@ -75,7 +77,7 @@ async def serve(app: ASGIApp, settings: HttpDoor, sock: socket.socket | None = N
         sock.close()
 
 
-def _config(app: ASGIApp, settings: HttpDoor) -> uvicorn.Config:
+def _config(app: FastAPI, settings: HttpDoor) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_config=None,

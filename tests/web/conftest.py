@@ -29,6 +29,7 @@ class Door:
     http: aiohttp.ClientSession
     app: object
     tokens: dict[str, str] = field(default_factory=dict)
+    server: asyncio.Task | None = None
 
     def auth(self, name="centre"):
         return {"authorization": f"Bearer {self.tokens[name]}"}
@@ -73,7 +74,7 @@ async def open_door(media_dir: Path, **limits):
     async with asyncio.TaskGroup() as tasks:
         server = tasks.create_task(serve(app, settings, sock))
         async with aiohttp.ClientSession() as http:
-            yield Door(engine, clock, base, http, app, tokens)
+            yield Door(engine, clock, base, http, app, tokens, server)
         server.cancel()
 
 

@@ -124,7 +124,7 @@ async def test_a_viewer_who_takes_nothing_is_dropped_and_holds_nothing_up():
         if b"data" in message.get("body", b""):
             await asyncio.Event().wait()
 
-    viewer = EventStream(engine, (0, None), count, stall_s=0.2, ping_s=5)
+    viewer = EventStream(engine, (0, None), count, asyncio.Event(), stall_s=0.2, ping_s=5)
     for seq in range(1, 1000):
         engine.report(seq=seq)
     async with asyncio.timeout(3):
@@ -145,7 +145,7 @@ async def test_a_quiet_stream_shows_that_it_lives():
         if len(heard) == 4:
             enough.set()
 
-    viewer = EventStream(FakeEngine(), (0, None), lambda _: None, ping_s=0.05)
+    viewer = EventStream(FakeEngine(), (0, None), lambda _: None, asyncio.Event(), ping_s=0.05)
     async with asyncio.timeout(3):
         await viewer({}, receive, send)
     assert heard[2:4] == [b": still here\n\n"] * 2
