@@ -74,32 +74,42 @@ def parse_digits(body: str) -> AirReply | None:
     return AirReply(number=number, guard_code=guard, action=Action(body[-1]))
 
 
-# Words guards really write, longest first within an action; first match of the list wins, so
-# that 不能去 is not read as 去, and 没有到 is no arrival.
-_WORDS: tuple[tuple[Action | None, tuple[str, ...]], ...] = (
+# Words guards really write. The first action that has a word which is not denied wins, so that
+# 不能去 is not read as 去.
+_WORDS: tuple[tuple[Action, tuple[str, ...]], ...] = (
     (Action.CANNOT_COME, (
-        "不能去", "去不了", "来不了", "不能离岗", "离不开", "不能到", "过不去", "cannot come",
-        "can't come", "decline",
+        "不能去", "去不了", "来不了", "不能离岗", "离不开", "走不开", "不能到", "过不去", "不能来",
+        "不能出警", "不去", "无法去", "无法到", "无法出警", "没法去", "cannot come", "can't come",
+        "cannot go", "can't go", "decline",
     )),
-    (None, ("没收到", "没到", "没有到", "还没", "未到", "未收到", "not yet")),
     (Action.NEED_HELP, ("增援", "支援", "求助", "救命", "need help", "backup")),
     (Action.DONE, ("完成", "处理完", "处置完", "办完", "结束了", "done", "finished")),
     (Action.EN_ROUTE, (
-        "快到", "马上到", "即将到", "出警", "出发", "在路上", "这就去", "赶往", "en route", "on my way",
+        "快到", "马上到", "即将到", "出警", "出发", "在路上", "这就去", "赶往", "en route",
+        "on my way",
     )),
     (Action.ARRIVED, ("到场", "到达", "已到", "到了", "到位", "arrived", "on scene")),
     (Action.ACKNOWLEDGE, ("收到", "明白", "签收", "知道了", "roger", "received", "copy")),
 )  # fmt: skip
 
+# What denies the word after it in the same clause: 没有收到, 还没到场, 不需要增援, not yet arrived.
+_DENIED = re.compile(r"[不没未无][^，,。；;！!\s]{0,3}$|(?:\bnot\b|n't\b|\bnever\b)[^,.;!]{0,8}$")
+# Politeness that only looks like a denial.
+_POLITE = re.compile("没问题|没事|不好意思|不客气|no problem")
+
 # Characters folded before words are looked up: the ones of the words above that differ.
 _TRADITIONAL = str.maketrans("來離開沒還達發這趕簽處辦結後", "来离开没还达发这赶签处办结后")
 
-# A number with its 号, or a number standing alone; never part of a longer figure.
-_NUMBER = re.compile(r"(?<!\d)(\d{2,4})(?!\d)")
+# A number with its 号, or a number standing alone; never part of a longer figure, nor a
+# measure: 10分钟后到 does not mean order 10.
+_NUMBER = re.compile(
+    r"(?<!\d)(\d{2,4})(?!\d|\s*(?:分|秒|米|公里|人|点|个|岁|min|sec|m\b|people))"
+)
 
-# Longer texts and questions are talk, not replies: "什么时候到场?" is no arrival.
+# Longer texts and questions are talk, not replies: 什么时候到场 is no arrival, nor is 到了没.
+# A Latin letter counts half.
 _LONGEST_REPLY = 20
-_QUESTION = re.compile(r"[?？吗么呢]")
+_QUESTION = re.compile(r"[?？吗么呢]|有没有|是否|没有?[。！!~～…\s]*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +130,25 @@ def parse_text(text: str) -> ChatReply:
     folded = text.casefold().translate(_TRADITIONAL)
     found = _NUMBER.search(folded)
     number = found.group(1) if found else None
-    if len(folded) > _LONGEST_REPLY or _QUESTION.search(folded):
+    if _width(folded) > _LONGEST_REPLY or _QUESTION.search(folded):
         return ChatReply(action=None, number=number)
+    said = _POLITE.sub("", folded)
     for action, words in _WORDS:
-        if any(word in folded for word in words):
+        if any(_says(said, word, action) for word in words):
             return ChatReply(action=action, number=number)
     return ChatReply(action=None, number=number)
+
+
+def _width(text: str) -> float:
+    return sum(0.5 if c.isascii() else 1.0 for c in text)
+
+
+def _says(text: str, word: str, action: Action) -> bool:
+    """Return whether a word stands in a text undenied; a refusal is a denial already."""
+    return any(
+        action is Action.CANNOT_COME or _DENIED.search(text[: found.start()]) is None
+        for found in re.finditer(re.escape(word), text)
+    )
 
 
 # One-time codes: eight characters of 31 that are not mistaken for one another (no 0 O 1 I L).

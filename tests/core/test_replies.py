@@ -55,11 +55,14 @@ WRITTEN = {
                          "roger that", "copy", "收到没问题", "收到，没事"],
     Action.EN_ROUTE: ["出警", "出发了", "在路上", "马上到", "快到了", "这就去", "赶往现场", "出發",
                       "on my way", "En route"],
-    Action.ARRIVED: ["到场", "到了", "已到达", "已到", "到位", "到達現場", "arrived", "on scene"],
+    Action.ARRIVED: ["到场", "到了", "已到达", "已到", "到位", "到達現場", "arrived", "on scene",
+                     "到场，不需要增援", "没问题，到了", "还没处理完，已到场", "不好意思到了"],
     Action.NEED_HELP: ["请求增援", "需要支援", "救命", "need help", "backup please"],
     Action.DONE: ["完成", "处理完了", "處理完了", "处置完毕", "办完", "done", "finished"],
     Action.CANNOT_COME: ["不能去", "去不了", "来不了", "不能离岗", "离不开", "过不去", "離不開",
-                         "不能到场", "cannot come", "I can't come", "decline"],
+                         "不能到场", "不能出警", "无法到场", "没法去", "走不开", "我不去了",
+                         "cannot come", "I can't come", "decline",
+                         "can't come, I am at the hospital"],
 }  # fmt: skip
 
 
@@ -73,6 +76,9 @@ def test_words_that_guards_write(text, action):
 TALK = [
     "1", "12", "3", "好的吗", "什么时候到场？", "到了吗", "收到了吗", "你们到了么", "谁去呢",
     "没到", "还没到", "没有到", "未到", "没收到", "未收到", "not yet", "有人收到没有?", "",
+    "没有收到", "没有到场", "尚未出发", "没出发", "未完成", "还没处理完", "无人到场", "不用增援",
+    "不需要支援", "到了没", "收到没有", "到了没有！", "有没有收到", "是否到场", "not arrived",
+    "not yet arrived", "haven't arrived", "not done", "I have not received it",
     "👍", "今天天气不错", "到底怎么回事", "?", "arrived?",
 ]  # fmt: skip
 
@@ -90,7 +96,8 @@ def test_a_long_text_is_talk_even_with_the_word_in_it():
     ("text", "number"),
     [
         ("12 收到", "12"), ("收到12", "12"), ("12号收到", "12"), ("123 到了", "123"),
-        ("1234 到了", "1234"), ("收到", None), ("5 收到", None), ("13800001111 收到", None),
+        ("1234 到了", "1234"), ("收到", None), ("收到，10分钟后到", None), ("12 收到 20 min", "12"),
+        ("来了30人", None), ("5 收到", None), ("13800001111 收到", None),
     ],
 )  # fmt: skip
 def test_the_number_he_names(text, number):
