@@ -416,7 +416,7 @@ def _order_meant(
         return mine[0], ""
     if not mine:
         return None, wording.text("answer_no_order")
-    numbers = "、".join(o.number for o in mine)
+    numbers = wording.listed(o.number for o in mine)
     return None, wording.text("answer_which", numbers=numbers, example=mine[0].number)
 
 

@@ -7,6 +7,7 @@ the caller; text of alerts and names are plain material put into its gaps, never
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from gateway.core.alert import Alert
 from gateway.core.effects import Button
 from gateway.core.order import Assignment, Node, Order, OrderStatus
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 Catalogue = Mapping[str, str]
 
-# A spoken alert text longer than this is cut and 详情看群 follows: about 15 s of speech, so
+# A spoken place and text longer than this are cut and 详情看群 follows: about 15 s of speech, so
 # that a page with its frame stays under the shortest time-out of common sets (30 s).
 SPOKEN_TEXT_CHARS = 70
+SPOKEN_PLACE_CHARS = 30
 
 # Digits as spoken on the air between guards (幺两拐勾洞); china.md §4.
 _RADIO_DIGITS = str.maketrans("01279", "洞幺两拐勾")
@@ -55,7 +57,11 @@ class Wording:
     def grid_names(self, order: Order) -> str:
         """Return the names of the grids an order addresses, own grid first."""
         names = [g.name for i in order.grids if (g := self._site.grids.get(i)) is not None]
-        return "、".join(names[:2]) if names else self._site.name
+        return self.listed(names[:2]) if names else self._site.name
+
+    def listed(self, items: Iterable[str]) -> str:
+        """Return several things in a row, as this language writes them."""
+        return self._words["separator"].join(items)
 
     def _number(self, order: Order) -> str:
         return spoken_number(order.number, self.language, self._site.number_style)
@@ -69,8 +75,7 @@ class Wording:
     def say_order(self, order: Order, *, repeat: bool = False) -> tuple[str, ...]:
         """Return the sentences that speak an order."""
         alert = order.alert
-        spoken, cut = alert.text[:SPOKEN_TEXT_CHARS], len(alert.text) > SPOKEN_TEXT_CHARS
-        place = f"{alert.place}，" if alert.place and alert.place not in alert.text else ""
+        text, cut = self._spoken(alert)
         sentences = [self.text("repeat_word")] if repeat else []
         sentences.append(
             self.text("say_call", grid=self.grid_names(order), centre=self._site.centre_name)
@@ -80,8 +85,7 @@ class Wording:
                 "say_order",
                 level=self.text(f"level_{int(alert.level)}"),
                 number=self._number(order),
-                place=place,
-                text=spoken,
+                text=text,
             )
         )
         sentences.append(self.text("say_task", needs=alert.needs))
@@ -92,11 +96,25 @@ class Wording:
         sentences.append(self.text("say_answer"))
         return self._framed(order, sentences)
 
+    def _spoken(self, alert: Alert) -> tuple[str, bool]:
+        """Return the place and the text as far as they are spoken, and whether that is not all.
+
+        A place that the text names already is not said twice.
+        """
+        place = alert.place if alert.place and alert.place not in alert.text else ""
+        short = place[:SPOKEN_PLACE_CHARS]
+        text = alert.text[: SPOKEN_TEXT_CHARS - len(short)]
+        cut = len(short) < len(place) or len(text) < len(alert.text)
+        # Joined here, not in a gap each: a gap loses the blank at its end.
+        return (self._words["say_place"].format(place=short) if short else "") + text, cut
+
     def say_update(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that speak an amendment."""
-        text = order.alert.text[:SPOKEN_TEXT_CHARS]
-        said = self.text("say_update", number=self._number(order), text=text)
-        return self._framed(order, [said, self.text("say_answer")])
+        text, cut = self._spoken(order.alert)
+        said = [self.text("say_update", number=self._number(order), text=text)]
+        if cut:
+            said.append(self.text("say_more"))
+        return self._framed(order, [*said, self.text("say_answer")])
 
     def say_stand_down(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that call everybody off."""

@@ -81,6 +81,9 @@ def test_every_sentence_that_the_core_asks_for_exists():
         asked |= set(re.findall(r'(?:wording|site\)|self)\.text\(\s*"([a-z_0-9]+)"', text))
         asked |= set(re.findall(r'_words\(draft, "([a-z_0-9]+)"', text))
         asked |= set(re.findall(r'"((?:detail|answer|note|card|say)_[a-z_0-9]+)"', text))
+    asked |= set(re.findall(r'_words\["([a-z_0-9]+)"', "".join(
+        p.read_text(encoding="utf-8") for p in (ROOT / "gateway" / "core").glob("*.py")
+    )))  # fmt: skip
     assert len(asked) > 50
     assert sorted(asked - set(catalogue("zh_CN"))) == []
 
@@ -146,6 +149,21 @@ def test_a_long_text_is_cut_on_the_air_and_whole_on_the_card():
     assert "详情看群" in said
     assert text in Wording(SITE).card(order, [])
     assert "详情看群" not in Wording(SITE).say_order(make_order(text="东" * SPOKEN_TEXT_CHARS))
+
+
+def test_a_long_place_takes_its_share_of_the_air():
+    order = make_order(text="东" * 500, place="西" * 200)
+    for said in (Wording(SITE).say_order(order), Wording(SITE).say_update(order)):
+        assert sum(s.count("东") + s.count("西") for s in said) <= SPOKEN_TEXT_CHARS + 2
+        assert "详情看群" in said
+
+
+def test_english_is_spoken_with_its_own_commas():
+    order = make_order(text="fight", place="17 East Street")
+    order = replace(order, grids=("G1", "G2"))
+    said = Wording(make_site("en"), "en").say_order(order)
+    assert said[0].startswith("东街网格, 中街网格, this is")
+    assert said[1] == "level two alert, number 1 2, 17 East Street, fight"
 
 
 @pytest.mark.parametrize(
