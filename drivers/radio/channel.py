@@ -47,7 +47,7 @@ ChannelEvent = (
 
 NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
 # A keyer needs under a second to open its port; a channel not there by then is out of order.
-_GRACE_S: Final = 3.0
+_GRACE_S: Final = 2.0
 # Five seconds without a frame: the network's hiccups are shorter.
 _NO_SOUND_S: Final = 5.0
 # Answers wait for each other a moment only; a late one would be taken for someone else's.
@@ -275,7 +275,8 @@ class Channel:
             now_us=now.us,
             may_key=may_key,
             path_up=self._can_transmit,
-            squelch_open=self._receiver.squelch_open,
+            # Not debounced: nobody who has keyed just now is talked over.
+            squelch_open=self._receiver.listening,
             clear_since_s=max(self._receiver.clear_since_s, self._unkeyed_s),
             back_off_s=self._back_off_s,
         )

@@ -37,6 +37,7 @@ from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
 from gateway.core.events import PageFailed, PathChanged
 from gateway.interfaces import (
     Cursor,
+    GridcallError,
     Intake,
     LinkError,
     Outgoing,
@@ -153,6 +154,7 @@ class RadioDriver:
         self, intake: Intake, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Serve one connection to its end."""
+        fatal: GridcallError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 beat = group.create_task(self._beat(intake, writer), name="radio.beat")
@@ -160,6 +162,8 @@ class RadioDriver:
                     await self._read(intake, reader, writer)
                 except (LinkError, WireError, OSError) as error:
                     _LOG.warning("the radio process is lost: %s", error)
+                except GridcallError as error:
+                    fatal = error  # told to the supervisor as it is, not in a group
                 finally:
                     beat.cancel()
         finally:
@@ -167,6 +171,8 @@ class RadioDriver:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+        if fatal is not None:
+            raise fatal
 
     async def _beat(self, intake: Intake, writer: asyncio.StreamWriter) -> None:
         while True:
