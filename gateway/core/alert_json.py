@@ -35,8 +35,9 @@ _FIELDS = (
     "kind", "id", "sender", "sent", "category", "level", "text", "place", "location", "grid",
     "needs", "expires", "exercise", "attachments",
 )  # fmt: skip
-# What a cancel may leave out: it says only which alert is meant, and when.
-_CANCEL_DEFAULTS: Mapping[str, object] = {"category": "cancel", "level": 3, "text": "cancel"}
+# What a cancel may leave out: it says only which alert is meant, and when. An absent text is
+# empty, and the core puts its own reason in the site's language.
+_CANCEL_MAY_OMIT = ("category", "level", "text")
 
 
 def decode_alert(raw: bytes, *, kind: AlertKind | None, now_us: int) -> Alert:
@@ -61,19 +62,18 @@ def decode_alert(raw: bytes, *, kind: AlertKind | None, now_us: int) -> Alert:
 
 
 def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Alert:
-    message_kind = _kind(Fields(values, _FIELDS), kind)
-    if message_kind is AlertKind.CANCEL:
-        values = {**_CANCEL_DEFAULTS, **{k: v for k, v in values.items() if v is not None}}
     fields = Fields(values, _FIELDS)
+    message_kind = _kind(fields, kind)
+    bare = message_kind is AlertKind.CANCEL
     sent_us = fields.moment("sent")
     decoded = Alert(
         kind=message_kind,
         id=fields.word("id", ID, ID_SAYS),
         sender=fields.word("sender", ID, ID_SAYS),
         sent_us=sent_us,
-        category=fields.word("category", _CATEGORY, _CATEGORY_SAYS),
-        level=Level(fields.integer("level", 1, 3)),
-        text=fields.text("text", MAX_TEXT_CHARS),
+        category="" if bare and not fields.has("category") else _category(fields),
+        level=Level.THREE if bare and not fields.has("level") else _level(fields),
+        text="" if bare and not fields.has("text") else fields.text("text", MAX_TEXT_CHARS),
         place=_optional_text(fields, "place", MAX_PLACE_CHARS),
         location=_position(fields) if fields.has("location") else None,
         grid=_optional_text(fields, "grid", MAX_ID_CHARS),
@@ -83,6 +83,14 @@ def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Al
         attachments=fields.option("attachments", lambda name: _attachments(fields, name), ()),
     )
     return _with_digest(decoded)
+
+
+def _category(fields: Fields) -> str:
+    return fields.word("category", _CATEGORY, _CATEGORY_SAYS)
+
+
+def _level(fields: Fields) -> Level:
+    return Level(fields.integer("level", 1, 3))
 
 
 def _kind(fields: Fields, wanted: AlertKind | None) -> AlertKind:
@@ -201,7 +209,7 @@ def alert_schema(kind: AlertKind | None) -> dict[str, object]:
         properties["kind"] = {"type": ["string", "null"], "enum": [kind.value, None]}
     if kind is not AlertKind.CANCEL:
         required += ["category", "level", "text"]
-    for name in set(_CANCEL_DEFAULTS) if kind is AlertKind.CANCEL else ():
+    for name in _CANCEL_MAY_OMIT if kind is AlertKind.CANCEL else ():
         properties[name] = _nullable(_PROPERTIES[name])
     schema: dict[str, object] = {
         "type": "object",

@@ -107,9 +107,10 @@ _COUNT = {"type": "integer", "minimum": 0}
 _MOMENT = {"type": "string", "format": "date-time", "description": "UTC"}
 
 NODES = (
-    "accepted", "told", "acknowledged", "en_route", "arrived", "need_help", "done", "declined",
-    "handover", "warning", "breach", "escalated", "nobody", "released", "updated", "cancelled",
-    "closed", "unanswered", "answered_unidentified", "refused_reply", "health",
+    "accepted", "waiting", "told", "acknowledged", "en_route", "arrived", "need_help", "done",
+    "declined", "handover", "warning", "breach", "escalated", "nobody", "released", "updated",
+    "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply", "media",
+    "health", "enrolled",
 )  # fmt: skip
 
 RECEIPT_SCHEMA = _object(

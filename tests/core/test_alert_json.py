@@ -74,7 +74,11 @@ def test_the_digest_is_of_what_was_understood():
 
 def test_a_cancel_need_only_say_which():
     cancel = {k: WHOLE[k] for k in ("kind", "id", "sender", "sent")} | {"kind": "cancel"}
-    assert decoded(raw(cancel)).kind is AlertKind.CANCEL
+    bare = decoded(raw(cancel))
+    assert (bare.kind, bare.text, bare.level) == (AlertKind.CANCEL, "", Level.THREE)
+    assert decoded(raw(cancel | {"text": "误报"})).text == "误报"
+    with pytest.raises(Refusal, match="level: must be 1 to 3"):
+        decoded(raw(cancel | {"level": 9}))
     with pytest.raises(Refusal, match="category: is missing"):
         decoded(raw(cancel | {"kind": "update"}))
 
