@@ -7,8 +7,9 @@ from typing import Any
 
 from gateway.settings.explain import Finding, did_you_mean
 from gateway.settings.geometry import polygon_findings
-from gateway.settings.models import GridSettings, PersonSettings, ResponseSettings, Settings
+from gateway.settings.models import Settings
 from gateway.settings.roster_check import roster_findings
+from gateway.settings.sections import GridSettings, PersonSettings, ResponseSettings
 from gateway.settings.yaml_source import KeyPath
 
 OFF = "off"

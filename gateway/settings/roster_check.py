@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.roster import Roster, crews_on_duty, on_duty
 from gateway.settings.explain import Finding
-from gateway.settings.models import ExceptionSettings, PersonSettings, Settings
+from gateway.settings.models import Settings
+from gateway.settings.sections import ExceptionSettings, PersonSettings
 from gateway.settings.site import roster_of, zone_of
 from gateway.settings.yaml_source import KeyPath
 

@@ -10,12 +10,12 @@ from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
-from gateway.settings.models import (
+from gateway.settings.models import Settings
+from gateway.settings.sections import (
     GridSettings,
     PersonSettings,
     ResponseSettings,
     RosterSettings,
-    Settings,
 )
 
 

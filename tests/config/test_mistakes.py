@@ -122,6 +122,8 @@ REFERENCE = [
 ]  # fmt: skip
 
 REACH = [
+    ("post", "    callback_key: {file: secrets/callback_key}", "    #", "callback_key: is missing here",
+     "work:\n"),
     ("post", "    first_manager: p_liu ", "    # ", 'the rung first_manager, and "bank_street" has',
      "bank_street:\n"),
     ("county", "    second_manager: p_head_g4\n", "", 'the rung second_manager, and "g4" has none',
@@ -247,7 +249,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path):
     """One of each class that can stand beside the others, in one file."""
     text = TEXT["county"]
     pairs = [row[1:3] for row in (UNKNOWN[3], TYPE[2], UNIT[5], RANGE[1], REFERENCE[3], REFERENCE[5],
-                                  ALIAS[2], SECRET[0], DUPLICATE[5], DUPLICATE[7], REACH[1], HOLE[3])]  # fmt: skip
+                                  ALIAS[2], SECRET[0], DUPLICATE[5], DUPLICATE[7], REACH[2], HOLE[3])]  # fmt: skip
     for old, new in pairs:
         assert old in text
         text = text.replace(old, new.replace(MARK, ""), 1)

@@ -1,0 +1,310 @@
+"""Sections of the settings that no driver has a share in: places, people, roster, figures."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.core.escalation import RungKind
+from gateway.settings.values import (
+    Account,
+    Day,
+    Id,
+    Language,
+    LocalTime,
+    Model,
+    Name,
+    PathText,
+    Point,
+    Text,
+    TimeOfDay,
+    written,
+)
+
+
+class TalkGroup(Model):
+    """Channels and chat groups patched together.
+
+    Attributes:
+        members: ``channel:<id>`` or ``chat:<chat>/<group>``, two at least.
+    """
+
+    members: Annotated[
+        tuple[
+            Annotated[str, written(r"^(channel|chat):.+$", "channel:ID or chat:CHAT/GROUP")],
+            ...,
+        ],
+        Field(min_length=2),
+    ]
+
+
+class ZoneSettings(Model):
+    """A patrol zone (巡防区).
+
+    Attributes:
+        name: As written.
+        grade: 1, 2 or 3: sets the arrival window (1-3-5 minutes).
+    """
+
+    name: Name
+    grade: Literal[1, 2, 3]
+
+
+class GridSettings(Model):
+    """A grid (网格): the smallest area that has its own guards.
+
+    Attributes:
+        name: As said and written.
+        zone: Zone it belongs to.
+        codes: The centre's codes for it, text of digits.
+        aliases: Words in an address that mean this grid.
+        polygon: Corners as [latitude, longitude] in the site's datum, not closed.
+        polygon_file: GeoJSON file with the polygon instead (longitude first there).
+        neighbours: Grids next to it; each must name this one too.
+        first_manager: Person of role manager called last.
+        second_manager: Person of role manager called before him.
+        station: Person of role station, ordered in parallel.
+        channel: Channel it is called on.
+        chat: Its work group, ``chat/group``.
+    """
+
+    name: Name
+    zone: Id
+    codes: tuple[
+        Annotated[str, written(r"^[0-9A-Za-z]{1,20}$", "1 to 20 digits or letters")], ...
+    ] = ()
+    aliases: tuple[Name, ...] = ()
+    polygon: tuple[Point, ...] = ()
+    polygon_file: Text | None = None
+    neighbours: tuple[Id, ...] = ()
+    first_manager: Id | None = None
+    second_manager: Id | None = None
+    station: Id | None = None
+    channel: Id | None = None
+    chat: Annotated[str, written(r"^[^/]+/[^/]+$", "chat/group, such as work/east")] | None = (
+        None
+    )
+
+
+class PostSettings(Model):
+    """A point where guards stand (点位).
+
+    Attributes:
+        name: As said and written.
+        grid: Grid it lies in.
+        at: [latitude, longitude] in the site's datum.
+        aliases: Words in an address that mean this post.
+    """
+
+    name: Name
+    grid: Id
+    at: Point | None = None
+    aliases: tuple[Name, ...] = ()
+
+
+class RouteSettings(Model):
+    """A route that must be patrolled (必巡线).
+
+    Attributes:
+        name: As written.
+        grids: Grids it runs through.
+        points: Its points in order, [latitude, longitude].
+    """
+
+    name: Name
+    grids: Annotated[tuple[Id, ...], Field(min_length=1)]
+    points: Annotated[tuple[Point, ...], Field(min_length=2)]
+
+
+class OrganisationSettings(Model):
+    """A guard company, an employer or a police body.
+
+    Attributes:
+        name: As written.
+    """
+
+    name: Name
+
+
+class PersonSettings(Model):
+    """Somebody who can be called; seeds the register, which then goes its own way.
+
+    Attributes:
+        name: As said and written.
+        role: ``guard``, ``station`` or ``manager``.
+        organisation: Body he belongs to.
+        guard_code: The three digits he keys on the air.
+        radio_id: His radio's own id (DTMF-ANI).
+        crew: Roster crew; absent = always on duty.
+        grids: Grids he serves.
+        post: Post where he stands.
+        team: Team he is of.
+        language: Language he is written to.
+        contacts: Chat → the platform's number of his account; usually enrolled by code.
+    """
+
+    name: Name
+    role: Literal["guard", "station", "manager"] = "guard"
+    organisation: Id
+    guard_code: Annotated[str, written(r"^[0-9]{3}$", "three digits")] | None = None
+    radio_id: Annotated[str, written(r"^[0-9]{3,8}$", "3 to 8 digits")] | None = None
+    crew: Id | None = None
+    grids: tuple[Id, ...] = ()
+    post: Id | None = None
+    team: Id | None = None
+    language: Language = "zh_CN"
+    contacts: dict[Id, Account] = Field(default_factory=dict)
+
+
+class ShiftSettings(Model):
+    """A span of the day, local time; it ends next day when ``to`` is not after ``from``.
+
+    Attributes:
+        from_: Start, ``08:00``.
+        to: End, ``16:00``, not included.
+    """
+
+    from_: TimeOfDay = Field(alias="from")
+    to: TimeOfDay
+
+
+class CycleSettings(Model):
+    """Which crew stands which shift on which day.
+
+    Attributes:
+        start: Day on which the first crew stands the first of ``days``.
+        days: A shift or ``off`` for each day; the next crew follows one day later.
+    """
+
+    start: Day
+    days: Annotated[tuple[Id, ...], Field(min_length=1, max_length=366)]
+
+
+class HolidaySettings(Model):
+    """A day whose shifts are stood by the crews named here instead of the cycle.
+
+    Attributes:
+        date: The day; a shift belongs to the day it starts on.
+        name: What is celebrated.
+        crews: Shift → crews.
+    """
+
+    date: Day
+    name: Name
+    crews: dict[Id, tuple[Id, ...]]
+
+
+class ExceptionSettings(Model):
+    """One person on or off duty against the cycle.
+
+    Attributes:
+        person: Who.
+        from_: Start, local time, ``2026-11-20T08:00``.
+        to: End, local time, not included.
+        duty: ``off`` or ``on``.
+        reason: Why.
+    """
+
+    person: Id
+    from_: LocalTime = Field(alias="from")
+    to: LocalTime
+    duty: Literal["off", "on"]
+    reason: Text = "-"
+
+    @model_validator(mode="after")
+    def _local_and_forwards(self) -> Self:
+        if self.from_.tzinfo or self.to.tzinfo:
+            raise PydanticCustomError("local_time", "times are local; leave out the zone")
+        if self.to <= self.from_:
+            raise PydanticCustomError("window_order", "to should be after from")
+        return self
+
+
+class RosterSettings(Model):
+    """Who is on duty when (勤务表). Without crews everybody is always on duty.
+
+    Attributes:
+        shifts: Spans of the day; together they should cover it.
+        crews: Crews in the order of the cycle.
+        cycle: Which crew stands which shift.
+        holidays: Days that differ.
+        exceptions: Persons who differ.
+    """
+
+    shifts: dict[Id, ShiftSettings] = Field(default_factory=dict)
+    crews: tuple[Id, ...] = ()
+    cycle: CycleSettings | None = None
+    holidays: tuple[HolidaySettings, ...] = ()
+    exceptions: tuple[ExceptionSettings, ...] = ()
+
+
+WindowS = Annotated[int, Field(ge=5, le=3600)]
+WindowMin = Annotated[int, Field(ge=1, le=1440)]
+
+
+class ResponseSettings(Model):
+    """The clocks and the ladder; three figures are by level, or by zone grade, 1, 2, 3.
+
+    Attributes:
+        acknowledge_s: Window for 收到, seconds by level.
+        arrive_min: Window for 到场, minutes by zone grade.
+        warn_percent: Warnings at these parts of the arrival window, percent.
+        ladder: Rungs that are climbed when nobody answers.
+        rung_s: Pause between rungs, seconds by level.
+        station_acknowledge_s: The station's own window, seconds.
+        expire_min: Nothing of an order is sent later than this, minutes by level.
+        clock_skew_s: Above this difference the clock starts at receipt, seconds.
+    """
+
+    acknowledge_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
+    arrive_min: tuple[WindowMin, WindowMin, WindowMin] = (1, 3, 5)
+    warn_percent: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (50, 80)
+    ladder: tuple[RungKind, ...] = (
+        "repeat", "ring_1", "ring_2", "second_manager", "first_manager",
+    )  # fmt: skip
+    rung_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
+    station_acknowledge_s: WindowS = 60
+    expire_min: tuple[WindowMin, WindowMin, WindowMin] = (10, 30, 60)
+    clock_skew_s: Annotated[int, Field(ge=1, le=3600)] = 30
+
+
+class PolicySettings(Model):
+    """What alerts may ask of guards, and what may go on open radio.
+
+    Attributes:
+        categories: Categories that are taken → how they are spoken; empty = all.
+        verbs: Closed list of what guards may be asked to do.
+        open_radio: Whether the text of an alert may be spoken on the air.
+    """
+
+    categories: dict[Id, Name] = Field(default_factory=dict)
+    verbs: tuple[Name, ...] = ("前往", "报告", "观察", "劝导", "警戒", "疏散", "救助", "协助")
+    open_radio: bool = True
+
+
+class RetentionSettings(Model):
+    """How long things are kept.
+
+    Attributes:
+        recordings_days: Recordings of the air, days.
+        journal_years: Journal, years.
+        media_days: Photos and voice from chats, days.
+        positions_days: Positions of persons, days.
+    """
+
+    recordings_days: Annotated[int, Field(ge=30, le=3650)] = 90
+    journal_years: Annotated[int, Field(ge=1, le=30)] = 3
+    media_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    positions_days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+
+class JournalSettings(Model):
+    """Where the journal is kept.
+
+    Attributes:
+        file: SQLite file; relative to ``site.state_dir``.
+        backup_dir: Folder for backups; absent = none. Relative to this file.
+    """
+
+    file: Annotated[str, Field(min_length=1, max_length=1024)] = "journal.sqlite3"
+    backup_dir: PathText | None = None
