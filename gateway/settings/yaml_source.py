@@ -41,12 +41,13 @@ _WORDS: dict[str, Scalar] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _SECRET_KEY = re.compile(r"(password|passwd|secret|token|key)$", re.IGNORECASE)
-# The value after a key that names a secret, a token of ours, a bot token.
+# The rest of the line after a key that names a secret, up to a comment; a reference is none.
+_SECRET_VALUE = re.compile(
+    r"((?:password|passwd|secret|token|key)[\"']?:\s*)([^\s{].*?)(?=\s+#|\s*$)", re.IGNORECASE
+)
+# A token of ours, a name and password in an address, a bot token.
 _SECRET_TEXT = re.compile(
-    r"(?<=password:)\s*[^\s{][^,}]*|(?<=passwd:)\s*[^\s{][^,}]*|(?<=secret:)\s*[^\s{][^,}]*"
-    r"|(?<=token:)\s*[^\s{][^,}]*|(?<=key:)\s*[^\s{][^,}]*"
-    r"|gwk_[A-Za-z0-9_-]+|(?<=://)[^\s/@]+@|(?<![0-9])[0-9]{6,20}:[A-Za-z0-9_-]{20,}",
-    re.IGNORECASE,
+    r"gwk_[A-Za-z0-9_-]+|(?<=://)[^\s/@]+@|(?<![0-9])[0-9]{6,20}:[A-Za-z0-9_-]{20,}"
 )
 
 
@@ -212,6 +213,7 @@ def without_secrets(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Return a line with everything that looks like a secret blotted out, as long as before."""
     for secret in secrets:
         text = text.replace(secret, "*" * len(secret))
+    text = _SECRET_VALUE.sub(lambda found: found[1] + "*" * len(found[2]), text)
     return _SECRET_TEXT.sub(lambda found: "*" * len(found[0]), text)
 
 

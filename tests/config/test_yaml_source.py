@@ -140,6 +140,8 @@ def test_places_are_counted_in_characters():
     ("line", "hidden"),
     [
         ("password: hunter2", "hunter2"),
+        ("password: hunter1 and, hunter2  # a comment", "hunter2"),
+        ('"password": "hunter2"', "hunter2"),
         ("{username: x, password: hunter2, tls: y}", "hunter2"),
         ("token: 123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "AAHdq"),
         ("api_base_url: https://me:hunter2@example.com/", "hunter2"),
