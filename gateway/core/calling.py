@@ -67,8 +67,7 @@ def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: i
         page_channel(draft, order, channel, purpose, listeners, rung=rung)
     for grid in grids_of(draft, order):
         _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
-    for guard in guards:
-        _post_private_cards(draft, order, guard)
+    _post_private_cards(draft, order, guards)
 
 
 def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung: int) -> bool:
@@ -77,7 +76,7 @@ def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung:
     if not contacts:
         return False
     _assign(draft, order, person, role, rung)
-    _post_private_cards(draft, order, person)
+    _post_private_cards(draft, order, [person])
     return True
 
 
@@ -179,15 +178,16 @@ def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Pe
             )
 
 
-def _post_private_cards(draft: Draft, order: Order, person: Person) -> None:
-    for contact in draft.state.contacts_of(person.id):
-        if any(
-            c.person == person.id and c.chat == contact.chat
-            for c in draft.of_order(Card, order.id)
-        ):
-            continue
-        card = _new_card(draft, order, contact.chat, contact.address, person)
-        draft.put(Delivery(order=order.id, person=person.id, medium=Medium.CHAT, via=card.id))
+def _post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) -> None:
+    have = {(c.person, c.chat) for c in draft.of_order(Card, order.id)}
+    for person in people:
+        for contact in draft.state.contacts_of(person.id):
+            if (person.id, contact.chat) in have:
+                continue
+            card = _new_card(draft, order, contact.chat, contact.address, person)
+            draft.put(
+                Delivery(order=order.id, person=person.id, medium=Medium.CHAT, via=card.id)
+            )
 
 
 def _new_card(
@@ -225,11 +225,13 @@ def _digest(text: str, buttons: Rows) -> str:
 
 def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
     """Return what a card shows now: a group's lists everybody, a person's own only him."""
-    people = draft.of_order(Assignment, order.id)
     heading = None
     wording = Wording(draft.site)
-    if card.person is not None:
-        people = [a for a in people if a.person == card.person]
+    if card.person is None:
+        people = draft.of_order(Assignment, order.id)
+    else:
+        his = draft.find(Assignment, f"{order.id}/{card.person}")
+        people = [] if his is None else [his]
         person = draft.find(Person, card.person)
         wording = Wording(draft.site, person.language if person else None)
         role = people[0].role if people else Role.GUARD
@@ -376,10 +378,11 @@ def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool
 
     A page of level 1 is spoken even so: everybody near by should know.
     """
+    satisfied = _satisfied(draft, order)
     pending = {
         d.via
         for d in draft.of_order(Delivery, order.id)
-        if d.state is DeliveryState.PENDING and not _satisfied(draft, order, d.person)
+        if d.state is DeliveryState.PENDING and d.person not in satisfied
     }
     for page in draft.of_order(Page, order.id):
         if page.state != "queued" or (not all_of_them and page.id in pending):
@@ -392,14 +395,13 @@ def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool
         draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
 
 
-def _satisfied(draft: Draft, order: Order, person: str) -> bool:
-    """Return whether nothing need be said to a person: he answered, or others are enough."""
+def _satisfied(draft: Draft, order: Order) -> frozenset[str]:
+    """Return to whom nothing need be said: those who answered, or all when enough have."""
     assignments = draft.of_order(Assignment, order.id)
-    if any(a.person == person and answered_at_all(a) for a in assignments):
-        return True
     level = order.alert.level
-    takers = [a for a in assignments if a.role is Role.GUARD and takes(a, level)]
-    return len(takers) >= order.alert.needs
+    takers = sum(a.role is Role.GUARD and takes(a, level) for a in assignments)
+    enough = takers >= order.alert.needs
+    return frozenset(a.person for a in assignments if enough or answered_at_all(a))
 
 
 def stand_down(draft: Draft, order: Order, *, reason: str) -> None:

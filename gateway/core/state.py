@@ -51,7 +51,7 @@ class State:
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
         self._tables: dict[str, dict[str, Entity]] = {}
-        self._by_order: dict[str, dict[str, Entity]] = {}
+        self._by_order: dict[str, dict[str, dict[str, Entity]]] = {}
         self._orders_of_person: dict[str, set[str]] = {}
         self._people_of_grid: dict[str, set[str]] = {}
         self._person_of_code: dict[str, str] = {}
@@ -70,7 +70,7 @@ class State:
             return
         gone = self._forget(change.kind, change.key)
         if isinstance(gone, NumberLease):
-            for entity in list(self._by_order.get(gone.order, {}).values()):
+            for entity in list(self.of_order(gone.order)):
                 self._forget(entity.KIND, entity.key)
 
     def find(self, kind: type[E], key: str) -> E | None:
@@ -84,9 +84,16 @@ class State:
             if isinstance(entity, kind):
                 yield entity
 
-    def of_order(self, order: str) -> Iterable[Entity]:
-        """Return every entity that hangs on an order."""
-        return self._by_order.get(order, {}).values()
+    def of_order(self, order: str) -> Iterator[Entity]:
+        """Yield every entity that hangs on an order."""
+        for table in self._by_order.get(order, {}).values():
+            yield from table.values()
+
+    def kind_of_order(self, kind: type[E], order: str) -> Iterator[E]:
+        """Yield the entities of a kind that hang on an order."""
+        for entity in self._by_order.get(order, {}).get(kind.KIND, {}).values():
+            if isinstance(entity, kind):
+                yield entity
 
     def open_orders(self) -> Iterator[str]:
         """Yield the ids of orders on which somebody still has to act, oldest first."""
@@ -121,7 +128,8 @@ class State:
         self._tables.setdefault(entity.KIND, {})[entity.key] = entity
         order = order_of(entity)
         if order is not None:
-            self._by_order.setdefault(order, {})[f"{entity.KIND}\n{entity.key}"] = entity
+            kinds = self._by_order.setdefault(order, {})
+            kinds.setdefault(entity.KIND, {})[entity.key] = entity
         if isinstance(entity, Order) and entity.open:
             self._open[entity.id] = None
         elif isinstance(entity, Assignment):
@@ -151,10 +159,8 @@ class State:
         if entity is None:
             return None
         order = order_of(entity)
-        if order is not None and order in self._by_order:
-            self._by_order[order].pop(f"{kind}\n{key}", None)
-            if not self._by_order[order]:
-                del self._by_order[order]
+        if order is not None:
+            self._unhang(order, kind, key)
         if isinstance(entity, Order):
             self._open.pop(entity.id, None)
         elif isinstance(entity, Assignment):
@@ -166,6 +172,14 @@ class State:
         elif isinstance(entity, Person):
             self._forget_person(entity)
         return entity
+
+    def _unhang(self, order: str, kind: str, key: str) -> None:
+        kinds = self._by_order[order]
+        del kinds[kind][key]
+        if not kinds[kind]:
+            del kinds[kind]
+        if not kinds:
+            del self._by_order[order]
 
     def _forget_person(self, person: Person) -> None:
         for grid in person.grids:
@@ -199,24 +213,20 @@ class Draft:
         self.synchronised = synchronised
         self.changes: list[Change] = []
         self.effects: list[Effect] = []
-        self._new: dict[tuple[str, str], Entity | None] = {}
+        self._new: dict[str, dict[str, Entity | None]] = {}
 
     def find(self, kind: type[E], key: str) -> E | None:
         """Return one entity as this step has left it, or None."""
-        if (kind.KIND, key) in self._new:
-            found = self._new[kind.KIND, key]
+        new = self._new.get(kind.KIND, {})
+        if key in new:
+            found = new[key]
             return found if isinstance(found, kind) else None
         return self.state.find(kind, key)
 
     def of_order(self, kind: type[E], order: str) -> list[E]:
         """Return the entities of a kind that hang on an order, oldest first."""
-        out: dict[str, E] = {}
-        for entity in self.state.of_order(order):
-            if isinstance(entity, kind):
-                out[entity.key] = entity
-        for (name, key), new in self._new.items():
-            if name != kind.KIND:
-                continue
+        out = {entity.key: entity for entity in self.state.kind_of_order(kind, order)}
+        for key, new in self._new.get(kind.KIND, {}).items():
             if isinstance(new, kind) and order_of(new) == order:
                 out[key] = new
             else:
@@ -227,14 +237,14 @@ class Draft:
         """Set an entity; setting what already stands is no change."""
         if self.find(type(entity), entity.key) == entity:
             return
-        self._new[entity.KIND, entity.key] = entity
+        self._new.setdefault(entity.KIND, {})[entity.key] = entity
         self.changes.append(Put(entity))
 
     def drop(self, kind: type[Entity], key: str) -> None:
         """Remove an entity, if it is there."""
         if self.find(kind, key) is None:
             return
-        self._new[kind.KIND, key] = None
+        self._new.setdefault(kind.KIND, {})[key] = None
         self.changes.append(Drop(kind.KIND, key))
 
     def ask(self, effect: Effect) -> None:
