@@ -171,9 +171,9 @@ def _apply_air_reply(draft: Draft, reply: AirReply, person: Person | None) -> Re
         return ("detail_unknown_sender", None, None)
     if not person.active:
         return ("detail_left", person.id, None)
-    order = (
-        order_of_number(draft, reply.number) if reply.number else only_order_of(draft, person.id)
-    )
+    order = only_order_of(draft, person.id)
+    if reply.number:
+        order = order_of_number(draft, reply.number)
     if order is None or not order.open:
         return ("detail_stale", person.id, order)
     applied = apply_reply(
@@ -302,7 +302,8 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
         state = wording.text(f"state_{NODE_OF_ACTION[Action(pressed.action)].value}")
         said, detail = wording.text("answer_ok", number=number, state=state), None
     else:
-        said, detail = wording.text("answer_not_addressed", number=number), "detail_not_addressed"
+        said = wording.text("answer_not_addressed", number=number)
+        detail = "detail_not_addressed"
     if detail is not None:
         _refuse_chat(draft, order, person, detail)
     draft.ask(
@@ -410,7 +411,8 @@ def _order_meant(
         order = order_of_number(draft, number)
         if order is None:
             return None, wording.text("answer_no_such", number=number)
-        return (order, "") if order.open else (None, wording.text("answer_closed", number=number))
+        closed = wording.text("answer_closed", number=number)
+        return (order, "") if order.open else (None, closed)
     mine = open_orders_of(draft, person.id)
     if len(mine) == 1:
         return mine[0], ""

@@ -299,10 +299,14 @@ def refresh_card(draft: Draft, order: Order, card: Card) -> None:
     )
 
 
-def tell_people(draft: Draft, order: Order, key: str, *, privately: bool, **gaps: object) -> None:
+def tell_people(
+    draft: Draft, order: Order, key: str, *, privately: bool, **gaps: object
+) -> None:
     """Write a line under the order's cards, in the groups and, if asked, to each person."""
     for card in draft.of_order(Card, order.id):
-        if card.state not in ("posted", "queued") or (card.person is not None and not privately):
+        if card.state not in ("posted", "queued"):
+            continue
+        if card.person is not None and not privately:
             continue
         person = draft.find(Person, card.person) if card.person else None
         wording = Wording(draft.site, person.language if person else None)

@@ -240,7 +240,8 @@ def _open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]
     order_id = f"o{draft.next_id('order')}"
     grid = find_grid(draft.site, alert)
     skewed = abs(received.at_us - alert.sent_us) > draft.site.response.clock_skew_s * US
-    flags = (*flags, *(["clock_skew"] if skewed else []), *(["no_grid"] if grid is None else []))
+    found = {"clock_skew": skewed, "no_grid": grid is None}
+    flags = (*flags, *(flag for flag, holds in found.items() if holds))
     order = Order(
         id=order_id,
         number=_take_number(draft, order_id),
@@ -517,9 +518,12 @@ def _order_acted(draft: Draft, acted: OrderActed) -> None:
 def _answer_act(draft: Draft, acted: OrderActed, order: Order) -> None:
     draft.ask(
         Receipt(
-            status="accepted", sender=acted.by, id=acted.order, order=order.id,
+            status="accepted",
+            sender=acted.by,
+            id=acted.order,
+            order=order.id,
             number=order.number,
-        )  # fmt: skip
+        )
     )
 
 
@@ -620,7 +624,7 @@ def _card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
 
 def _timer_fired(draft: Draft, fired: TimerFired) -> None:
     timer = draft.find(Timer, fired.timer)
-    if timer is not None:
+    if timer is not None and fired.due_us in (None, timer.due_us):
         clock_due(draft, timer)
 
 
@@ -634,7 +638,8 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
     wording = Wording(draft.site)
     if changed.up:
         if before is not None:
-            draft.report(None, "health", detail=wording.text("detail_path_up", path=changed.path))
+            detail = wording.text("detail_path_up", path=changed.path)
+            draft.report(None, "health", detail=detail)
         return
     key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
         changed.path.split(":")[0], "detail_path_down"

@@ -54,8 +54,8 @@ class OrderActed:
     """The centre acted on an order: by API, console or command line.
 
     Attributes:
-        act: ``close``; ``stand_down``; ``confirm``: a voice was heard and recognised, so ``person``
-            has acknowledged (or ``node``).
+        act: ``close``; ``stand_down``; ``confirm``: a voice was heard and recognised, so
+            ``person`` has acknowledged (or ``node``).
         by: Who acted, by name or account; personal.
         result: What came of it.
         person: Whom a confirmation is about.
@@ -302,10 +302,17 @@ class RegisterSeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired:
-    """A moment the core asked for has come."""
+    """A moment the core asked for has come.
+
+    Attributes:
+        timer: Timer id.
+        due_us: Which moment it was set for: one that was moved meanwhile means nothing. None
+            where only the timer as it stands now can be meant.
+    """
 
     at_us: int
     timer: str
+    due_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

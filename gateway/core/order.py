@@ -317,7 +317,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """The last value given out of a series of ids: ``order``, ``page``, ``card``, ``number``."""
+    """The last value given out of a series: ``order``, ``page``, ``card``, ``number_2``."""
 
     KIND: ClassVar[str] = "counter"
 

@@ -78,9 +78,9 @@ def parse_digits(body: str) -> AirReply | None:
 # 不能去 is not read as 去.
 _WORDS: tuple[tuple[Action, tuple[str, ...]], ...] = (
     (Action.CANNOT_COME, (
-        "不能去", "去不了", "来不了", "不能离岗", "离不开", "走不开", "不能到", "过不去", "不能来",
-        "不能出警", "不去", "无法去", "无法到", "无法出警", "没法去", "cannot come", "can't come",
-        "cannot go", "can't go", "decline",
+        "不能去", "去不了", "来不了", "不能离岗", "离不开", "走不开", "不能到", "过不去",
+        "不能来", "不能出警", "不去", "无法去", "无法到", "无法出警", "没法去",
+        "cannot come", "can't come", "cannot go", "can't go", "decline",
     )),
     (Action.NEED_HELP, ("增援", "支援", "求助", "救命", "need help", "backup")),
     (Action.DONE, ("完成", "处理完", "处置完", "办完", "结束了", "done", "finished")),
@@ -92,8 +92,10 @@ _WORDS: tuple[tuple[Action, tuple[str, ...]], ...] = (
     (Action.ACKNOWLEDGE, ("收到", "明白", "签收", "知道了", "roger", "received", "copy")),
 )  # fmt: skip
 
-# What denies the word after it in the same clause: 没有收到, 还没到场, 不需要增援, not yet arrived.
-_DENIED = re.compile(r"[不没未无][^，,。；;！!\s]{0,3}$|(?:\bnot\b|n't\b|\bnever\b)[^,.;!]{0,8}$")
+# What denies the word after it in the same clause: 没有收到, 不需要增援, not yet arrived.
+_DENIED = re.compile(
+    r"[不没未无][^，,。；;！!\s]{0,3}$|(?:\bnot\b|n't\b|\bnever\b)[^,.;!]{0,8}$"
+)
 # Politeness that only looks like a denial.
 _POLITE = re.compile("没问题|没事|不好意思|不客气|no problem")
 

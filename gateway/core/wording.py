@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Catalogue = Mapping[str, str]
 
-# A spoken place and text longer than this are cut and 详情看群 follows: about 15 s of speech, so
-# that a page with its frame stays under the shortest time-out of common sets (30 s).
+# A spoken place and text longer than this are cut and 详情看群 follows: about 15 s of speech,
+# so that a page with its frame stays under the shortest time-out of common sets (30 s).
 SPOKEN_TEXT_CHARS = 70
 SPOKEN_PLACE_CHARS = 30
 

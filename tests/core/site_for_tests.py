@@ -223,7 +223,7 @@ class Desk:
         while due := [t for t in self.state.each(Timer) if t.due_us <= until_us]:
             timer = min(due, key=lambda t: (t.due_us, t.id))
             self.now_us = max(self.now_us, timer.due_us)
-            self.take(TimerFired(at_us=self.now_us, timer=timer.id))
+            self.take(TimerFired(at_us=self.now_us, timer=timer.id, due_us=timer.due_us))
         self.now_us = until_us
 
     def message(self, kind: AlertKind, **fields: object) -> AlertReceived:

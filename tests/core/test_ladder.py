@@ -469,6 +469,18 @@ def test_a_clock_that_rings_twice_or_too_late_does_nothing():
     assert desk.timers() == {}
 
 
+def test_a_clock_that_was_moved_while_its_word_was_on_the_way_does_not_ring():
+    desk = Desk("zhang")
+    desk.alert()
+    was_due_us = desk.now_us + 60 * US
+    desk.pass_time(60)
+    desk.press("zhang", "0")
+    climbed = len(rungs(desk))
+    desk.take(TimerFired(at_us=desk.now_us, timer="ladder/o1", due_us=was_due_us))
+    assert len(rungs(desk)) == climbed
+    assert desk.timers()["ladder"] == 60
+
+
 def test_a_site_may_have_another_ladder():
     desk = Desk(site=make_site(ladder=("first_manager",), acknowledge_s=(10, 10, 10)))
     desk.alert()
