@@ -20,13 +20,21 @@ import apsw
 import structlog
 
 from gateway.core.people import Contact
-from gateway.interfaces import Anchor, Entry, GridcallError, JournalError, Recovered, Written
+from gateway.interfaces import (
+    Anchor,
+    Cursor,
+    Entry,
+    GridcallError,
+    JournalError,
+    Recovered,
+    Written,
+)
 from gateway.journal_backup import backup
 from gateway.journal_codec import warm
 from gateway.journal_file import QUICK_CHECK_BYTES, JournalFile
 from gateway.journal_memory import MemoryJournal, MemoryTables
 from gateway.journal_reading import found_alert
-from gateway.journal_rows import GENESIS, prepare
+from gateway.journal_rows import GENESIS, clean_cursor, prepare
 from gateway.journal_seal import Sealer
 from gateway.journal_verify import Finding, Verdict, verify
 
@@ -118,22 +126,30 @@ class SqliteJournal:
         recovered, self._sealer = await opened
         return recovered
 
-    async def append(self, entry: Entry) -> Written:
-        """Return once the transaction is on the disk; in the order of the calls.
+    def append(self, entry: Entry) -> "asyncio.Future[Written]":
+        """Queue a transaction; the future is done once it is on the disk.
 
         Raises:
-            ValueError: This entry cannot be journalled; nothing of it is, the journal goes on.
-            JournalError: Nothing can be written any more, or the journal is closed.
+            ValueError: At once: this entry cannot be journalled; nothing of it is queued. From
+                the future: SQLite refused what the codec let pass; nothing of it is written.
+            JournalError: At once, or in the future: nothing can be written any more, or the
+                journal is closed.
         """
         prepared = prepare(entry, self._ready())
-        written: Written = await self._queued(lambda file: file.add(prepared))
-        return written
+        return self._queued(lambda file: file.add(prepared))
 
-    def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
-        """Mark outbox rows with the next group commit; does not wait."""
+    def note(
+        self,
+        *,
+        started: Sequence[int] = (),
+        settled: Sequence[int] = (),
+        cursors: Sequence[Cursor] = (),
+    ) -> None:
+        """Mark outbox rows and source positions with the next group commit; does not wait."""
         self._ready()
         begun, ended = tuple(started), tuple(settled)
-        self._jobs.put(_Job(lambda file: file.mark(started=begun, settled=ended)))
+        read = tuple(clean_cursor(cursor) for cursor in cursors)
+        self._jobs.put(_Job(lambda file: file.mark(started=begun, settled=ended, cursors=read)))
 
     async def find_alert(self, sender: str, alert_id: str) -> FoundAlert | None:
         """Return (sha256, order, number) of an alert of any age, or None."""
@@ -207,30 +223,21 @@ class SqliteJournal:
     # -- on the writer's thread ---------------------------------------------------------------
 
     def _run(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
-        warm()
-        try:
-            self._file.open()
-            recovered, sealer = self._file.recovered(), Sealer(self._file.keys())
-        except GridcallError as error:
-            self._file.abandon()
-            self._post(self._resolve, [(opened, None, error)], self._anchor)
-            return
-        for entity in recovered.entities:
-            if isinstance(entity, Contact):
-                sealer.learn(entity.chat, entity.address, entity.person)
-        self._post(self._resolve, [(opened, (recovered, sealer), None)], self._file_anchor())
-        self._write_until_closed()
-
-    def _write_until_closed(self) -> None:
+        self._group = [_Job(lambda _: None, opened)]
         reason = "the writer met a fault of its own; see the log"
         done = False
         try:
+            self._open(opened)
             while not done:
                 self._group, done = self._take()
                 if self._group:
                     self._write(self._group)
             self._file.close()
-        except (apsw.Error, OSError, JournalError) as error:
+        except GridcallError as error:
+            done = False
+            reason = str(error)
+            self._post(self._resolve, [(opened, None, error)], self._anchor)
+        except (apsw.Error, OSError) as error:
             done = False
             reason = f"{type(error).__name__}: {error}"
         finally:
@@ -238,6 +245,15 @@ class SqliteJournal:
             if not done:
                 self._file.abandon()
                 self._post(self._fail, f"{self.path}: cannot be written any more: {reason}")
+
+    def _open(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
+        warm()
+        self._file.open()
+        recovered, sealer = self._file.recovered(), Sealer(self._file.keys())
+        for entity in recovered.entities:
+            if isinstance(entity, Contact):
+                sealer.learn(entity.chat, entity.address, entity.person)
+        self._post(self._resolve, [(opened, (recovered, sealer), None)], self._file_anchor())
 
     def _take(self) -> tuple[list[_Job], bool]:
         """Return what waits, and whether that is all there will ever be."""

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 import apsw
 
-from gateway.interfaces import JournalError, Outgoing, Recovered, SetupError, Written
+from gateway.interfaces import (
+    GridcallError,
+    JournalError,
+    Outgoing,
+    Recovered,
+    SetupError,
+    Written,
+)
 from gateway.journal_codec import effect_from, entity_from
 from gateway.journal_lock import Lock
 from gateway.journal_reading import APPLICATION_ID, ROW_COLUMNS, opener
@@ -121,18 +128,15 @@ class JournalFile:
         try:
             self._lock.take()
             self._connect()
-        except OSError as error:
-            self.abandon()
-            raise SetupError(f"{self.path}: cannot be opened: {error}") from error
-        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
-            self.abandon()
-            raise JournalError(self._damaged(str(error))) from error
-        except apsw.Error as error:
-            self.abandon()
-            raise SetupError(f"{self.path}: cannot be opened: {error}") from error
-        except (SetupError, JournalError):
+        except GridcallError:
             self.abandon()
             raise
+        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, UnicodeError) as error:
+            self.abandon()
+            raise JournalError(self._damaged(str(error))) from error
+        except (OSError, apsw.Error) as error:
+            self.abandon()
+            raise SetupError(f"{self.path}: cannot be opened: {error}") from error
 
     def _damaged(self, what: str) -> str:
         return f"{self.path}: damaged: {what}; put it aside and restore the last backup"
@@ -182,7 +186,8 @@ class JournalFile:
         for number, file in sorted(migrations().items()):
             if number > have:
                 self.begin()
-                self.db.execute(file.read_text(encoding="utf-8"))
+                for _ in self.db.execute(file.read_text(encoding="utf-8")):
+                    pass  # a statement that gives rows stops there until they are taken
                 self.db.pragma("application_id", APPLICATION_ID)
                 self.db.pragma("user_version", number)
                 self.commit()
@@ -294,8 +299,16 @@ class JournalFile:
         for sealed in prepared.personal:
             self.db.execute(_SEAL, (sealed.commitment, sealed.owner, sealed.cipher))
 
-    def mark(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
-        """Mark outbox rows as about to leave, or done with."""
+    def mark(
+        self,
+        *,
+        started: Sequence[int] = (),
+        settled: Sequence[int] = (),
+        cursors: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Mark outbox rows as about to leave or done with, and how far sources were read."""
+        for cursor in cursors:
+            self.db.execute(_CURSOR, cursor)
         for outbox_id in started:
             self.db.execute("UPDATE outbox SET started = 1 WHERE id = ?", (outbox_id,))
         for outbox_id in settled:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.people import Contact
-from gateway.interfaces import Anchor, Entry, JournalError, Outgoing, Recovered, Written
+from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
 from gateway.journal_codec import alert_key_from, effect_from, entity_from, nfc, value_from
-from gateway.journal_rows import GENESIS, Prepared, Row, Upsert, prepare, row_hash
+from gateway.journal_rows import GENESIS, Prepared, Row, Upsert, clean_cursor, prepare, row_hash
 from gateway.journal_seal import ERASED, Sealer, unseal
 
 
@@ -68,15 +68,22 @@ class MemoryJournal:
             cursors=dict(tables.cursors),
         )
 
-    async def append(self, entry: Entry) -> Written:
-        """Return with the row added; ValueError when it cannot be journalled."""
-        written = self._add(prepare(entry, self._ready()))
-        await asyncio.sleep(0)  # as with a disk, others get their turn before the answer
-        return written
+    def append(self, entry: Entry) -> "asyncio.Future[Written]":
+        """Add the row; ValueError when it cannot be journalled."""
+        added: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        added.set_result(self._add(prepare(entry, self._ready())))
+        return added
 
-    def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
-        """Mark outbox rows."""
+    def note(
+        self,
+        *,
+        started: Sequence[int] = (),
+        settled: Sequence[int] = (),
+        cursors: Sequence[Cursor] = (),
+    ) -> None:
+        """Mark outbox rows and source positions."""
         self._ready()
+        self.tables.cursors.update(clean_cursor(cursor) for cursor in cursors)
         for outbox_id in started:
             if outbox_id in self.tables.unsettled:
                 self.tables.unsettled[outbox_id] = True

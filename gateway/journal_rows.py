@@ -84,15 +84,19 @@ class Posting:
     not_after_us: int | None
 
     def text(self, outbox_id: int) -> str:
-        """Return what the row says of it: enough to prove the outbox table right."""
-        return quote(
-            {
-                "driver": self.driver,
-                "id": outbox_id,
-                "kind": self.kind,
-                "sha256": digest(self.body),
-            }
-        )
+        """Return what the row says of it."""
+        return quote(self.account(outbox_id))
+
+    def account(self, outbox_id: int) -> Plain:
+        """Return enough to prove the outbox table right."""
+        return {
+            "driver": self.driver,
+            "id": outbox_id,
+            "kind": self.kind,
+            "level": self.level,
+            "not_after_us": self.not_after_us,
+            "sha256": digest(self.body),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def prepare(entry: Entry, sealer: Sealer) -> Prepared:
     reports = tuple(_noted(report) for report in entry.reports)
     event, event_text = written(entry.event, batch)
     receipt = "null" if entry.receipt is None else encoded(entry.receipt)[1]
-    cursor = _cursor(entry.cursor)
+    cursor = None if entry.cursor is None else clean_cursor(entry.cursor)
     # Keys in their sorted order: changes, cursor, event, outbox, receipt, reports, settles.
     head = (
         f'{{"changes":[{",".join(c.text for c in changes)}],"cursor":{quote(cursor)},'
@@ -211,8 +215,9 @@ def _noted(report: ReportStatus) -> Noted:
     return Noted(plain["order"], _int64("at_us", report.at_us), text)
 
 
-def _cursor(cursor: Cursor | None) -> tuple[str, str] | None:
-    return None if cursor is None else (clean(cursor.source), clean(cursor.position))
+def clean_cursor(cursor: Cursor) -> tuple[str, str]:
+    """Return (source, position) as they are stored; ValueError when they cannot be."""
+    return clean(cursor.source), clean(cursor.position)
 
 
 def _order_of_row(

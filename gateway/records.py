@@ -1,0 +1,309 @@
+"""What people and doors ask the journal: orders, timelines, search, statistics, export.
+
+Every question has a read-only connection of its own in a worker thread and sees one moment of
+the journal; none of them can hold up the writer. Values are JSON-ready; times are UTC
+microseconds.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, TextIO, TypeVar
+
+import apsw
+
+from gateway.core.effects import ReportStatus
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Delivery,
+    Node,
+    Order,
+    Page,
+)
+from gateway.core.people import Person
+from gateway.interfaces import Report
+from gateway.journal_codec import encode, entity_from, report_from
+from gateway.journal_reading import ROW_COLUMNS, opener, reading
+from gateway.journal_seal import ERASED
+
+T = TypeVar("T")
+Answer = dict[str, object]
+
+class Records:
+    """Read-only questions to one journal file.
+
+    Args:
+        path: The journal; it may be in use, or a backup.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def orders(self, *, open_only: bool = False, limit: int = 100) -> list[Answer]:
+        """Return orders, newest first: their fields, ``open``, ``alert``, ``people``."""
+        return await self._ask(lambda look: look.orders(open_only=open_only, limit=limit))
+
+    async def order(self, order: str) -> Answer | None:
+        """Return one order with deliveries, pages, cards and its whole timeline, or None."""
+        return await self._ask(lambda look: look.order(order))
+
+    async def reports(self, *, after_seq: int = 0, limit: int = 1000) -> list[Report]:
+        """Return the reports of rows after ``after_seq``, oldest first.
+
+        A row's reports are never parted, so there may be a few more than ``limit``.
+        """
+        return await self._ask(lambda look: look.reports(after_seq, limit))
+
+    async def statistics(self, *, from_us: int, to_us: int) -> Answer:
+        """Return figures of the orders opened in ``from_us <= t < to_us``.
+
+        Orders by level, status and grid; seconds to the first acknowledgement and arrival as
+        ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium.
+        """
+        return await self._ask(lambda look: look.statistics(from_us, to_us))
+
+    async def export(self, out: TextIO, *, personal: bool = False, after_seq: int = 0) -> int:
+        """Write the rows as JSON lines and return how many.
+
+        Args:
+            out: Where to; a text file in UTF-8.
+            personal: Show personal values; otherwise their commitments stand, and the chain
+                can be computed again from the export alone.
+            after_seq: Only rows after this one.
+        """
+        return await self._ask(lambda look: look.export(out, after_seq, personal=personal))
+
+    async def _ask(self, question: "Callable[[_Look], T]") -> T:
+        return await asyncio.to_thread(self._answer, question)
+
+    def _answer(self, question: "Callable[[_Look], T]") -> T:
+        with reading(self.path) as db:
+            return question(_Look(db))
+
+
+class _Look:
+    """One moment of the journal."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._value_of = opener(db)
+        self._names: dict[str, str | None] = {}
+
+    # -- orders -------------------------------------------------------------------------------
+
+    def orders(self, *, open_only: bool, limit: int) -> list[Answer]:
+        """Return orders, newest first."""
+        # Named indexes: a planner without statistics would read every closed order for this.
+        source = "entity INDEXED BY entity_orders WHERE"
+        if open_only:
+            source = "entity INDEXED BY entity_live WHERE live = 1 AND"
+        bodies = self._db.execute(
+            f"SELECT body FROM {source} kind = 'order' ORDER BY id DESC"  # noqa: S608
+        )
+        found: list[Answer] = []
+        for (body,) in bodies:
+            order = self._entity("order", body, Order)
+            if not open_only or order.open:
+                found.append(self._summary(order, self._people(order.id)))
+            if len(found) >= limit:
+                break
+        return found
+
+    def order(self, order_id: str) -> Answer | None:
+        """Return one order with everything that hangs on it."""
+        body = self._db.execute(
+            "SELECT body FROM entity WHERE kind = 'order' AND key = ?", (order_id,)
+        ).get
+        if body is None:
+            return None
+        answer = self._summary(self._entity("order", body, Order), self._people(order_id))
+        answer["deliveries"] = [encode(d) for d in self._of_order(order_id, Delivery)]
+        answer["pages"] = [encode(page) for page in self._of_order(order_id, Page)]
+        answer["cards"] = [encode(card) for card in self._of_order(order_id, Card)]
+        answer["timeline"] = [encode(report) for report in self._timeline(order_id)]
+        return answer
+
+    def _summary(self, order: Order, people: list[Answer]) -> Answer:
+        plain = encode(order)
+        return {**plain, "open": order.open, "people": people}
+
+    def _people(self, order_id: str) -> list[Answer]:
+        return [
+            {**encode(part), "name": self._name(part.person)}
+            for part in self._of_order(order_id, Assignment)
+        ]
+
+    def _of_order(self, order_id: str, cls: type[T]) -> list[T]:
+        kind: str = cls.KIND  # type: ignore[attr-defined]  # every entity class has one
+        bodies = self._db.execute(
+            "SELECT body FROM entity WHERE order_id = ? AND kind = ? ORDER BY id",
+            (order_id, kind),
+        )
+        return [self._entity(kind, body, cls) for (body,) in bodies]
+
+    def _entity(self, kind: str, body: str, cls: type[T]) -> T:
+        entity = entity_from(kind, body, self._value_of)
+        assert isinstance(entity, cls)
+        return entity
+
+    def _timeline(self, order_id: str) -> Iterator[Report]:
+        rows = self._db.execute(
+            "SELECT seq, part, body FROM report WHERE order_id = ? ORDER BY seq, part",
+            (order_id,),
+        )
+        return (self._report(*row) for row in rows)
+
+    # -- reports ------------------------------------------------------------------------------
+
+    def reports(self, after_seq: int, limit: int) -> list[Report]:
+        """Return the reports of rows after ``after_seq``, whole rows."""
+        rows = self._db.execute(
+            "SELECT seq, part, body FROM report WHERE seq > ?1 AND seq <= (SELECT max(seq) FROM"
+            " (SELECT seq FROM report WHERE seq > ?1 ORDER BY seq LIMIT ?2))"
+            " ORDER BY seq, part",
+            (after_seq, limit),
+        )
+        return [self._report(*row) for row in rows]
+
+    def _report(self, seq: int, part: int, body: str) -> Report:
+        status: ReportStatus = report_from(body)
+        return Report(
+            seq=seq,
+            part=part,
+            at_us=status.at_us,
+            order=status.order,
+            number=status.number,
+            node=status.node,
+            person=status.person,
+            name=self._name(status.person),
+            medium=status.medium,
+            assurance=status.assurance,
+            detail=status.detail,
+        )
+
+    def _name(self, person: str | None) -> str | None:
+        """Return a person's name; None when he is unknown or it was erased."""
+        if person is None:
+            return None
+        if person not in self._names:
+            body = self._db.execute(
+                "SELECT body FROM entity WHERE kind = 'person' AND key = ?", (person,)
+            ).get
+            name = None if body is None else self._entity("person", body, Person).name
+            self._names[person] = None if name == ERASED else name
+        return self._names[person]
+
+    # -- statistics ---------------------------------------------------------------------------
+
+    def statistics(self, from_us: int, to_us: int) -> Answer:
+        """Return figures of the orders opened in the span."""
+        counts: dict[str, dict[str, int]] = {
+            "level": {},
+            "status": {},
+            "grid": {},
+            "medium": {},
+        }
+        acknowledged_s: list[float] = []
+        arrived_s: list[float] = []
+        orders = 0
+        for (body,) in self._db.execute(
+            "SELECT body FROM entity WHERE kind = 'order'"
+            " AND json_extract(body, '$.opened_us') >= ?"
+            " AND json_extract(body, '$.opened_us') < ?",
+            (from_us, to_us),
+        ):
+            order = self._entity("order", body, Order)
+            orders += 1
+            _count(counts["level"], str(order.alert.level.value))
+            _count(counts["status"], order.status.value)
+            for grid in order.grids[:1]:
+                _count(counts["grid"], grid)
+            stamps = self._first_stamps(order)
+            if Node.ACKNOWLEDGED in stamps:
+                at_us, medium = stamps[Node.ACKNOWLEDGED]
+                acknowledged_s.append((at_us - order.clock_us) / 1e6)
+                _count(counts["medium"], medium)
+            if Node.ARRIVED in stamps:
+                arrived_s.append((stamps[Node.ARRIVED][0] - order.clock_us) / 1e6)
+        return {
+            "orders": orders,
+            "by_level": counts["level"],
+            "by_status": counts["status"],
+            "by_grid": counts["grid"],
+            "acknowledged_by_medium": counts["medium"],
+            "to_acknowledgement": _spread(acknowledged_s),
+            "to_arrival": _spread(arrived_s),
+        }
+
+    def _first_stamps(self, order: Order) -> dict[Node, tuple[int, str]]:
+        """Return when, and by which medium, each node was first reached by anybody."""
+        first: dict[Node, tuple[int, str]] = {}
+        for part in self._of_order(order.id, Assignment):
+            for stamp in part.stamps:
+                reached = (stamp.at_us, stamp.medium.value)
+                first[stamp.node] = min(reached, first.get(stamp.node, reached))
+        return first
+
+    # -- export -------------------------------------------------------------------------------
+
+    def export(self, out: TextIO, after_seq: int, *, personal: bool) -> int:
+        """Write rows as JSON lines."""
+        rows = 0
+        for (
+            seq,
+            boot,
+            at_us,
+            mono_us,
+            settings,
+            kind,
+            order,
+            body,
+            prev,
+            own,
+        ) in self._db.execute(
+            f"SELECT {ROW_COLUMNS}, prev, hash FROM journal WHERE seq > ? ORDER BY seq",  # noqa: S608
+            (after_seq,),
+        ):
+            line = {
+                "seq": seq, "boot": boot, "at_us": at_us, "mono_us": mono_us,
+                "settings": settings, "kind": kind, "order": order,
+                "body": self._shown(json.loads(body)) if personal else json.loads(body),
+                "prev": prev.hex(), "hash": own.hex(),
+            }  # fmt: skip
+            out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            rows += 1
+        return rows
+
+    def _shown(self, value: Any) -> Any:  # noqa: ANN401
+        """Return the JSON value with every commitment replaced by what is behind it.
+
+        No other field ever holds an object with the single key ``sealed``.
+        """
+        if isinstance(value, list):
+            return [self._shown(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"sealed"}:
+            return self._value_of(value["sealed"])
+        return {name: self._shown(item) for name, item in value.items()}
+
+
+def _count(counts: dict[str, int], word: str) -> None:
+    counts[word] = counts.get(word, 0) + 1
+
+
+def _spread(values_s: list[float]) -> Answer:
+    if not values_s:
+        return {"count": 0, "p50_s": None, "p90_s": None, "max_s": None}
+    tenths = (
+        quantiles(values_s, n=10, method="inclusive") if len(values_s) > 1 else values_s * 9
+    )
+    return {
+        "count": len(values_s),
+        "p50_s": round(tenths[4], 1),
+        "p90_s": round(tenths[8], 1),
+        "max_s": round(max(values_s), 1),
+    }
