@@ -14,6 +14,7 @@ from simulators.chat_rooms import (
     ChatMessage,
     FloodControl,
     Json,
+    Key,
     PlatformError,
     Toast,
     checked_keyboard,
@@ -48,6 +49,7 @@ class ChatPlatform:
         enforce_limits: Whether too many messages are refused with 429.
         shuffle: Whether updates of one answer come out of order.
         blocked: People who have blocked the bot.
+        show_twice: How many of the next cards in groups are shown twice (a planted fault).
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class ChatPlatform:
         self.enforce_limits = True
         self.shuffle = False
         self.blocked: set[int] = set()
+        self.show_twice = 0
         self._migrated: dict[int, int] = {}
         self._flood = FloodControl()
         self._updates: deque[Json] = deque()
@@ -98,16 +101,30 @@ class ChatPlatform:
         key = message.key(action_label_or_data)
         data = key.data if key else action_label_or_data
         press = self._new_press()
+        self._write("press", user=int(user), message=message.id, data=data, press=press)
+        self._push_press(press, message, data, int(user))
+        return press
+
+    def invent_press(self, message: ChatMessage, label: str, user: int | str) -> None:
+        """Deliver a press that nobody made (a planted fault); the log of people knows nothing.
+
+        Raises:
+            ValueError: There is no such button on the message.
+        """
+        key = message.key(label)
+        if key is None:
+            raise ValueError(f"message {message.id} has no button {label!r}")
+        self._push_press(self._new_press(), message, key.data, int(user))
+
+    def _push_press(self, press: str, message: ChatMessage, data: str, user: int) -> None:
         query = {
             "id": press,
-            "from": _person(int(user)),
+            "from": _person(user),
             "chat_instance": str(message.chat),
             "message": self._json(message),
             "data": data,
         }
-        self._write("press", user=int(user), message=message.id, data=data, press=press)
         self._push({"callback_query": query})
-        return press
 
     def photo(
         self,
@@ -278,11 +295,21 @@ class ChatPlatform:
         chat = self._admitted(params)
         keyboard = checked_keyboard(params.get("reply_markup"))
         reply = params.get("reply_parameters") or {}
+        reply_to = int(reply["message_id"]) if reply else None
+        if self.show_twice and keyboard and chat < 0:
+            self.show_twice -= 1
+            self._post(chat, text, keyboard, reply_to)
+        return self._post(chat, text, keyboard, reply_to)
+
+    def _post(
+        self, chat: int, text: str, keyboard: tuple[tuple[Key, ...], ...], reply_to: int | None
+    ) -> ChatMessage:
         message = self._new_message(chat, None, text)
-        message.reply_to = int(reply["message_id"]) if reply else None
+        message.reply_to = reply_to
         message.show(text, keyboard, message.mono_s)
         keys = [[(key.label, key.data) for key in row] for row in keyboard]
-        self._write("message", chat=chat, message=message.id, text=text, keyboard=keys)
+        facts: Json = {"chat": chat, "message": message.id, "text": text, "keyboard": keys}
+        self._write("message", **facts, reply_to=reply_to)
         return message
 
     def _send_file(self, params: Json, files: dict[str, bytes], kind: str) -> ChatMessage:

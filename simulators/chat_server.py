@@ -166,7 +166,9 @@ class ChatServer(ChatPlatform):
                 reply, outcome = _answer(error), str(error.status)
         if method.lower() != "getupdates":
             self.calls.append(Call(time.monotonic(), method, params, outcome))
-            self._write("call", method=method, params=params, answer=outcome)
+            self._write(
+                "call", method=method, params=params, answer=outcome, planted=fault is not None
+            )
             self._changed.set()
         if fault == "lost" and request.transport:
             request.transport.abort()

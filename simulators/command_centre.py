@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -193,6 +193,12 @@ class CommandCentre:
             heard = [tuple(event.get(name) for name in _IDENTITY) for event in self.events]
             msg = f"no event with {fields} in {timeout_s} s; heard {heard}"
             raise TimeoutError(msg) from None
+
+    async def wait_until(self, holds: Callable[[], bool], timeout_s: float) -> None:
+        """Return once ``holds()``, asked after everything heard. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                await self._wait_heard()
 
     async def _wait_heard(self) -> None:
         self._heard.clear()

@@ -50,6 +50,7 @@ _FAINT_DBFS: Final = -70.0
 _FLOOR_DBFS: Final = -50.0
 _TAIL_DBFS: Final = -20.0
 _HOWL_DBFS: Final = -20.0
+_VOICED_DBFS: Final = -40.0
 _RESYNC_S: Final = 0.5
 _KEPT_SAMPLES_S: Final = 1800.0
 
@@ -94,6 +95,9 @@ class Over:
         tones: what a detector makes of the samples.
         collided: another station was on the air during it.
         wav: where the samples were written, if anywhere.
+        rms_dbfs: level of the whole.
+        duration_s: how long it was on the air.
+        voiced_s: how much of that was sound and not a bare carrier.
     """
 
     channel: str
@@ -109,10 +113,12 @@ class Over:
     wav: Path | None = None
     rms_dbfs: float = field(init=False)
     duration_s: float = field(init=False)
+    voiced_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.rms_dbfs = rms_dbfs(self.samples)
         self.duration_s = len(self.samples) / RATE_HZ
+        self.voiced_s = _voiced_s(self.samples)
 
     @property
     def digits(self) -> str:
@@ -404,6 +410,7 @@ class Ether:
             start_us=over.start_us,
             end_us=over.end_us,
             duration_s=round(over.duration_s, 3),
+            voiced_s=round(over.voiced_s, 2),
             rms_dbfs=round(over.rms_dbfs, 1),
             attention=over.attention,
             answer=over.answer,
@@ -434,6 +441,14 @@ class Ether:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+
+def _voiced_s(samples: Samples) -> float:
+    """Returns how many seconds of the samples are sound, frame by frame."""
+    frames = samples[: samples.size // FRAME_SAMPLES * FRAME_SAMPLES]
+    square = np.square(frames.astype(np.float32)).reshape(-1, FRAME_SAMPLES).mean(axis=1)
+    floor = 0.5 * (32767 * 10 ** (_VOICED_DBFS / 20)) ** 2
+    return float(np.count_nonzero(square > floor)) * FRAME_S
 
 
 def _scaled(noise: npt.NDArray[np.float64], dbfs: float) -> Samples:

@@ -9,11 +9,12 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from simulators.chat_rooms import ChatMessage
 from simulators.chat_server import ChatServer
 from simulators.handheld import Handheld
+from simulators.radio import BaseRadio
 
 # What is printed on the buttons, by the digit each stands for, in both languages of the cards.
 LABELS: Final = {
@@ -24,21 +25,33 @@ LABELS: Final = {
     "5": ("完成", "Done"),
     "0": ("不能去", "Cannot come"),
 }
-STEPS: Final = (("1", "acknowledge_s"), ("2", "en_route_s"), ("3", "arrived_s"), ("5", "done_s"))
+STEPS: Final = (
+    ("1", "acknowledge_s"),
+    ("2", "en_route_s"),
+    ("3", "arrived_s"),
+    ("5", "done_s"),
+)
 # The order number as it stands at the head of a card.
 _NUMBER: Final = re.compile(r"(?:警情|alert)\s*(\d{2,4})")
 # How long he listens for the tone that answers him before he sends again.
 ANSWER_WAIT_S: Final = 4.0
 SENDINGS: Final = 3
+# How long he looks at his telephone for an answer.
+TOAST_WAIT_S: Final = 15.0
+# How long a guard waits for the others to stop talking.
+CLEAR_WAIT_S: Final = 60.0
 # How far chance moves each delay, both ways.
 SPREAD: Final = 0.2
 
 Tell = Callable[..., None]
+Sent = Literal["accepted", "wrong", "nothing"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Temper:
-    """How a person is; every delay in seconds, from the step before.
+    """How a person is.
+
+    Every delay is in seconds from the step before; a step left out is never taken.
 
     Attributes:
         answers: ``radio``, ``chat`` or ``nothing``.
@@ -46,11 +59,16 @@ class Temper:
         mishears: How often he first keys a wrong number.
         refuses: What he writes instead of coming.
         enrol: Sends a one-time code before anything else.
+        off_duty: Nobody may call him; he would answer if somebody did.
         account: His account on the chat, when the settings do not tell.
+        acknowledge_s: From the end of the page, or from the card, to his first answer.
+        en_route_s: From there to setting out.
+        arrived_s: From there to his arrival.
+        done_s: From there to the end.
     """
 
-    answers: str = "nothing"
-    style: str = "full"
+    answers: Literal["radio", "chat", "nothing"] = "nothing"
+    style: Literal["short", "full"] = "full"
     mishears: int = 0
     refuses: str | None = None
     enrol: bool = False
@@ -74,7 +92,7 @@ class Temper:
 
 @dataclass(kw_only=True)
 class Pace:
-    """How fast everybody lives.
+    """How fast somebody lives.
 
     Attributes:
         speed: Divides every delay.
@@ -89,14 +107,22 @@ class Pace:
         spread = 1 + SPREAD * (2 * self.chance.random() - 1)
         await asyncio.sleep(delay_s * spread / self.speed)
 
+    def settle_s(self) -> float:
+        """Return how long he wants the channel clear: people do not key at the same moment."""
+        return 0.3 + 0.5 * self.chance.random()
+
 
 @dataclass(kw_only=True)
 class RadioGuard:
     """A guard who answers by his radio.
 
     Attributes:
-        satisfied: Digits of his answers that he believes were taken.
-        believes: Takes his answer for heard even when no tone comes (a planted fault).
+        person: Person id; his radio bears it in the ether's records.
+        code: His three digits.
+        telephone: The chat on which his group reads the cards, if it has one.
+        group: Name of that group.
+        loses: The base radio whose sound to the gateway is cut while he sends once; he takes
+            that answer for heard (a planted fault).
     """
 
     person: str
@@ -104,84 +130,100 @@ class RadioGuard:
     code: str | None
     temper: Temper
     radio: Handheld
+    channel: str
     pace: Pace
     tell: Tell
     telephone: ChatServer | None = None
     group: str | None = None
-    satisfied: list[str] = field(default_factory=list)
-    believes: bool = False
-    before_sending: Callable[[str], None] = lambda _: None
-    after_sending: Callable[[str], None] = lambda _: None
+    loses: BaseRadio | None = None
+    _answers: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    _button: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _taken: set[str | None] = field(default_factory=set)
 
     async def run(self) -> None:
         """Listen, and answer each order heard; for ever."""
-        async for heard in self.radio:
-            if heard.attention is None:
-                continue
-            self._say("heard", f"听到{heard.attention}级呼叫", attention=heard.attention)
-            await self._answer_order()
+        async with asyncio.TaskGroup() as group:
+            async for heard in self.radio:
+                if heard.attention is not None:
+                    self._say("heard", f"听到{heard.attention}级呼叫", level=heard.attention)
+                    group.create_task(self._answer_order())
+                elif heard.answer is not None:
+                    self._answers.put_nowait(heard.answer)
 
     def _say(self, what: str, text: str, **facts: object) -> None:
-        self.tell(what, person=self.person, who=self.name, text=text, **facts)
+        self.tell(
+            what, person=self.person, who=self.name, channel=self.channel, text=text, **facts
+        )
 
     async def _answer_order(self) -> None:
-        number = self._number()
+        """Answer the order just called; a call repeated while he is on it he lets pass."""
+        cards = self._numbers()
+        number = next((n for n in cards if n not in self._taken), None)
+        if number is None and (cards or None in self._taken):
+            return
+        self._taken.add(number)
         for digit, delay_s in self.temper.steps():
             await self.pace.after(delay_s)
-            if digit == "1":
-                for _ in range(self.temper.mishears):
-                    await self._send(self._frame(_misheard(number), digit))
-            if not await self._send(self._frame(number, digit)):
-                return
+            if not await self._step(number, digit):
+                break
+        self._taken.discard(None)
 
-    def _frame(self, number: str | None, digit: str) -> str:
-        if self.temper.style == "short":
-            return f"*{digit}#"
-        return f"*{number or ''}{self.code or ''}{digit}#"
-
-    def _number(self) -> str | None:
-        """Return the order number off the newest card in his group, which he has looked at."""
+    def _numbers(self) -> list[str]:
+        """Return the numbers on the open cards of his group, which he has looked at."""
         if self.telephone is None or self.group is None:
-            return None
-        for message in reversed(self.telephone.posts(self.group)):
-            if found := _NUMBER.search(message.text):
-                return found.group(1)
-        return None
+            return []
+        cards = [m for m in self.telephone.posts(self.group) if m.keyboard]
+        found = [_NUMBER.search(card.text) for card in cards]
+        return [match.group(1) for match in found if match]
 
-    async def _send(self, digits: str) -> bool:
-        """Send until answered; return whether he was told that it was taken."""
-        for _ in range(SENDINGS):
-            await self.radio.wait_clear(60.0, settle_s=0.3)
-            self.before_sending(digits)
-            over = await self.radio.key_and_send(digits)
-            self.after_sending(digits)
-            self._say("keyed", f"按键 {digits}", digits=digits, over_end_s=over.end_s)
-            if self.believes:
-                self.satisfied.append(digits)
-                self._say("satisfied", f"以为 {digits} 已收到", digits=digits)
-                return True
-            answer = await self._answer()
-            if answer is not None:
-                accepted = answer == "accepted"
-                text = "听到确认音" if accepted else "听到错误音"
-                self._say("answered", text, digits=digits, answer=answer)
-                if accepted:
-                    self.satisfied.append(digits)
-                return accepted
+    async def _step(self, number: str | None, digit: str) -> bool:
+        """Say one thing by radio; return whether he was told that it was taken."""
+        if digit == "1":
+            for _ in range(self.temper.mishears):
+                await self._send(f"*{_misheard(number)}{self.code or ''}{digit}#")
+                await self.pace.after(1.0)
+        whole = f"*{number}{self.code or ''}{digit}#"
+        short = f"*{digit}#"
+        if number is None or self.temper.style == "short":
+            sent = await self._send(short)
+            if sent != "wrong" or number is None:
+                return sent == "accepted"
+            await self.pace.after(1.0)
+        return await self._send(whole) == "accepted"
+
+    async def _send(self, digits: str) -> Sent:
+        """Send until answered by a tone; return which, or that there was none."""
+        async with self._button:
+            for _ in range(SENDINGS):
+                await self.radio.wait_clear(CLEAR_WAIT_S, settle_s=self.pace.settle_s())
+                answer = await self._send_once(digits)
+                if answer is not None:
+                    return answer
         self._say("given_up", f"{digits} 没有回音", digits=digits)
-        return False
+        return "nothing"
 
-    async def _answer(self) -> str | None:
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + ANSWER_WAIT_S
-        while (left_s := until_s - loop.time()) > 0:
-            try:
-                heard = await self.radio.next_heard(left_s)
-            except TimeoutError:
-                return None
-            if heard.answer is not None:
-                return heard.answer
-        return None
+    async def _send_once(self, digits: str) -> Sent | None:
+        while not self._answers.empty():
+            self._answers.get_nowait()  # tones for others
+        cut, self.loses = self.loses, None
+        if cut is not None:
+            cut.mute_rtp(True)
+        over = await self.radio.key_and_send(digits)
+        self._say("keyed", f"按键 {digits}", digits=digits, keyed_us=over.start_us)
+        if cut is not None:
+            cut.mute_rtp(False)
+            self._say("satisfied", f"以为 {digits} 已收到", digits=digits)
+            return "accepted"
+        try:
+            async with asyncio.timeout(ANSWER_WAIT_S):
+                answer = await self._answers.get()
+        except TimeoutError:
+            return None
+        if answer != "accepted":
+            self._say("refused", "听到错误音", digits=digits)
+            return "wrong"
+        self._say("satisfied", "听到确认音", digits=digits)
+        return "accepted"
 
 
 def _misheard(number: str | None) -> str:
@@ -195,7 +237,11 @@ class ChatPerson:
     """A guard, a station or a manager who answers on his telephone.
 
     Attributes:
+        person: Person id.
+        account: His account on the platform.
+        chat_name: The chat's id in the settings.
         code: Filled with his one-time code when he is to enrol.
+        enrolled: Set once he has sent his code and read the answer; at once without one.
     """
 
     person: str
@@ -203,39 +249,56 @@ class ChatPerson:
     account: str
     temper: Temper
     chat: ChatServer
+    chat_name: str
     pace: Pace
     tell: Tell
-    code: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+    code: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    enrolled: asyncio.Event = field(default_factory=asyncio.Event)
     _seen: set[int] = field(default_factory=set)
 
     async def run(self) -> None:
         """Enrol if need be, then answer each card; for ever."""
         if self.temper.enrol:
             await self._enrol()
+        self.enrolled.set()
         async with asyncio.TaskGroup() as group:
             while True:
                 card = await self._next_card()
                 group.create_task(self._answer_card(card))
 
     def _say(self, what: str, text: str, **facts: object) -> None:
-        self.tell(what, person=self.person, who=self.name, text=text, **facts)
+        self.tell(
+            what, person=self.person, who=self.name, chat=self.chat_name, text=text, **facts
+        )
 
     async def _enrol(self) -> None:
-        code = await self.code.get()
-        self.chat.text(self.account, code)
-        self._say("wrote", "发送登记码")
-        await self.chat.wait_until(lambda: bool(self.chat.posts(self.account)), 20.0)
-        answer = self.chat.posts(self.account)[-1].text
-        self._say("read", answer)
+        sent = self.chat.text(self.account, await self.code.get())
+        self._say("wrote", "发送登记码", message=sent.id)
+        await self._read_answer(sent)
+
+    async def _read_answer(self, mine: ChatMessage) -> None:
+        """Read the line that answers his own."""
+
+        def answer() -> ChatMessage | None:
+            posts = self.chat.posts(self.account)
+            return next((m for m in posts if m.reply_to == mine.id), None)
+
+        try:
+            await self.chat.wait_until(lambda: answer() is not None, TOAST_WAIT_S)
+        except TimeoutError:
+            self._say("given_up", f"“{mine.text}”没有回音")
+            return
+        found = answer()
+        assert found is not None
+        self._say("read", found.text, message=found.id)
 
     async def _next_card(self) -> ChatMessage:
         def fresh() -> ChatMessage | None:
             mine = self.chat.posts(self.account)
             return next((m for m in mine if m.id not in self._seen and m.keyboard), None)
 
-        await self.chat.wait_until(lambda: fresh() is not None, 1e9)
-        card = fresh()
-        assert card is not None
+        while (card := fresh()) is None:
+            await self.chat.wait_until(lambda: fresh() is not None, 3600.0)
         self._seen.add(card.id)
         return card
 
@@ -246,22 +309,27 @@ class ChatPerson:
         for digit, delay_s in self.temper.steps():
             await self.pace.after(delay_s)
             if self.temper.refuses is not None:
-                self.chat.text(self.account, self.temper.refuses, reply_to=card)
-                self._say("wrote", self.temper.refuses, number=number)
+                await self._refuse(card, number)
                 return
             if not await self._press(card, digit, number):
                 return
 
+    async def _refuse(self, card: ChatMessage, number: str) -> None:
+        words = self.temper.refuses or ""
+        sent = self.chat.text(self.account, words, reply_to=card)
+        self._say("wrote", f"{number}号 “{words}”", number=number, message=sent.id)
+        await self._read_answer(sent)
+
     async def _press(self, card: ChatMessage, digit: str, number: str) -> bool:
         label = next((x for x in LABELS[digit] if card.key(x) is not None), None)
         if label is None:
-            return False  # the card was closed meanwhile
+            return False  # the order was closed meanwhile
         press = self.chat.press(card, label, self.account)
-        self._say("pressed", f"{number}号 按下【{label}】", number=number, digit=digit)
+        self._say("pressed", f"{number}号 按【{label}】", number=number, press=press)
         try:
-            toast = await self.chat.wait_toast(press, 15.0)
+            toast = await self.chat.wait_toast(press, TOAST_WAIT_S)
         except TimeoutError:
-            self._say("given_up", f"{number}号【{label}】没有回音", number=number)
+            self._say("given_up", f"{number}号【{label}】没有回音", press=press)
             return False
-        self._say("answered", toast.text, number=number, digit=digit)
+        self._say("read", toast.text, press=press)
         return True

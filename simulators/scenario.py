@@ -1,4 +1,4 @@
-"""The play: what the command centre does, and the one fault that may be planted."""
+"""The play: what the command centre does, from the first alert to the last order closed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,47 +7,75 @@ from typing import Any, Final
 
 import aiohttp
 
-from simulators.command_centre import CommandCentre
-from simulators.guard import LABELS
-from simulators.world import Fault, World, read_secret
+from simulators.command_centre import CentreError, CommandCentre
+from simulators.world import World, read_secret
+
+Part = Mapping[str, Any]
 
 # A centre in China writes its local time.
 CHINA: Final = timezone(timedelta(hours=8))
 # What a page takes to be spoken and answered, whatever the speed; closing waits at least this.
 SOUND_S: Final = 40.0
+# How long the play waits for one-time codes before it goes on without.
+ENROL_WAIT_S: Final = 30.0
+# Cards are edited and events told for a moment after the last order is closed.
+AFTERWARDS_S: Final = 2.0
+NAME: Final = "指挥中心"
 
 
 class Scenario:
-    """Plays the centre's part of a scenario."""
+    """Plays the centre's part of a scenario.
 
-    def __init__(self, world: World, part: Mapping[str, Any]) -> None:
+    Args:
+        world: The outside, started.
+        part: The scenario's ``centre``.
+    """
+
+    def __init__(self, world: World, part: Part) -> None:
         self._world = world
         self._part = part
         http = world.site["command_centre"]["http"]["listen"]
         self._base = f"http://{http}"
-        broker = world.site["command_centre"].get("mqtt")
-        with_mqtt = bool(part.get("mqtt", True)) and broker is not None
         self._centre = CommandCentre(
             self._base,
             read_secret(part["token"], world.base_dir),
-            mqtt={"host": broker["host"], "port": broker["port"], "site": world.site["site"]["id"]}
-            if with_mqtt
-            else None,
+            mqtt=self._broker() if part.get("mqtt", True) else None,
             log=world.logs / "centre.jsonl" if world.logs else None,
         )
         self._orders: dict[str, str] = {}
 
+    def _broker(self) -> dict[str, Any] | None:
+        """Return what the centre needs to reach the site's broker, or None without one."""
+        broker = self._world.site["command_centre"].get("mqtt")
+        if broker is None:
+            return None
+        found = {name: broker[name] for name in ("host", "port", "username")}
+        if broker["password"] is not None:
+            found["password"] = read_secret(broker["password"], self._world.base_dir)
+        return found | {"site": self._world.site["site"]["id"]}
+
     async def run(self) -> None:
         """Raise the alerts, confirm voices, close the orders; then say that it is finished."""
         await self._wait_daemon()
-        async with self._centre, asyncio.TaskGroup() as group:
-            alerts = [group.create_task(self._alert(a)) for a in self._part["alerts"]]
-            confirms = [group.create_task(self._confirm(c)) for c in self._part.get("confirm", ())]
-            await asyncio.wait(alerts)
-            await self._close()
-            for task in confirms:
-                task.cancel()
-            self._world.tell("finished", ok=True)
+        await self._world.wait_enrolled(ENROL_WAIT_S)
+        ok = True
+        try:
+            async with self._centre, asyncio.TaskGroup() as group:
+                confirms = [
+                    group.create_task(self._confirm(c)) for c in self._part.get("confirm", ())
+                ]
+                await self._alerts()
+                await asyncio.sleep(AFTERWARDS_S)
+                for task in confirms:
+                    task.cancel()
+        except* (TimeoutError, CentreError, aiohttp.ClientError) as errors:
+            ok = False
+            for error in errors.exceptions:
+                self._say("broken", f"{type(error).__name__}: {error}")
+        self._say("finished", "演示结束", ok=ok)
+
+    def _say(self, what: str, text: str, **facts: object) -> None:
+        self._world.tell(what, who=NAME, text=text, **facts)
 
     async def _wait_daemon(self) -> None:
         async with aiohttp.ClientSession() as session:
@@ -60,92 +88,66 @@ class Scenario:
                     pass
                 await asyncio.sleep(0.1)
 
-    async def _alert(self, alert: Mapping[str, Any]) -> None:
+    async def _alerts(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for alert in self._part["alerts"]:
+                group.create_task(self._see_through(alert))
+
+    async def _see_through(self, alert: Part) -> None:
+        """Raise one alert and close its order when it is over."""
         await asyncio.sleep(alert["after_s"])
         sent = datetime.now(UTC).astimezone(CHINA).isoformat(timespec="milliseconds")
         body = {**alert["body"], "sent": sent}
-        self._world.tell("raised", who="指挥中心", door=alert["door"], text=f"发出 {body['id']}")
-        receipt = await self._centre.raise_alert(door=alert["door"], **body)
-        if receipt.get("order"):
-            self._orders[body["id"]] = str(receipt["order"])
-        text = f"回执 {receipt['status']} {receipt.get('number') or receipt.get('reason')}"
-        self._world.tell("receipt", who="指挥中心", door=alert["door"], text=text)
+        door = alert["door"]
+        self._say("raised", f"发出 {body['id']}：{body['text']}", door=door)
+        receipt = await self._centre.raise_alert(door=door, **body)
+        order, number = receipt.get("order"), str(receipt.get("number") or "")
+        said = f"{number}号" if number else receipt.get("reason")
+        self._say("receipt", f"回执 {receipt['status']} {said}", door=door)
+        if order is not None:
+            self._orders[body["id"]] = order
+            await self._close(order, number, int(body.get("needs", 1)))
 
-    async def _confirm(self, wish: Mapping[str, Any]) -> None:
+    async def _confirm(self, wish: Part) -> None:
         """Confirm a voice that the dispatcher knows, once it was heard by radio."""
         event = await self._centre.wait_event(
-            node=wish["after_node"], person=wish["person"], timeout_s=600
+            node=wish["after_node"], person=wish["person"], assurance="R1", timeout_s=3600
         )
-        await asyncio.sleep(1.5 / self._world.speed)
+        if self._orders.get(wish["alert"]) != event["order"]:
+            return
+        await asyncio.sleep(1.0 / self._world.speed)
+        who, name = event["person"], event.get("name")
+        self._say("confirmed", f"{wish['by']}听出{name or who}的声音，代为确认")
         await self._centre.act(
-            str(event["order"]), "confirm", by=wish["by"], person=wish["person"], node=wish["node"]
+            event["order"], "confirm", by=wish["by"], person=who, node=wish["node"]
         )
-        text = f"{wish['by']}确认{event.get('name') or wish['person']}"
-        self._world.tell("confirmed", who="指挥中心", text=text)
 
-    async def _close(self) -> None:
-        """Close each order once its guards are done, at the latest after the given time."""
+    async def _close(self, order: str, number: str, needs: int) -> None:
+        """Close an order once its people are done, at the latest after the given time."""
         wish = self._part.get("close")
         if wish is None:
             return
         limit_s = max(SOUND_S, wish["at_latest_s"] / self._world.speed)
         try:
-            async with asyncio.timeout(limit_s):
-                while not all(self._is_done(order) for order in self._orders.values()):
-                    await asyncio.sleep(0.2)
+            await self._centre.wait_until(lambda: self._is_over(order, needs), limit_s)
         except TimeoutError:
-            self._world.tell("waited", who="指挥中心", text="不再等待，结案")
-        for order in self._orders.values():
-            await self._centre.act(order, "close", by=wish["by"], result=wish["result"])
-            self._world.tell("closed", who="指挥中心", text=f"结案 {order} {wish['result']}")
-        await asyncio.sleep(1.0)
+            self._say("waited", f"{number}号不再等待", number=number)
+        self._say("closed", f"{number}号 {wish['by']}结案：{wish['result']}", number=number)
+        await self._centre.act(order, "close", by=wish["by"], result=wish["result"])
 
-    def _is_done(self, order: str) -> bool:
-        """Return whether every guard who took an order has said that he is done."""
-        mine = [e for e in self._centre.events if e.get("order") == order]
+    def _is_over(self, order: str, needs: int) -> bool:
+        """Return whether enough guards took it, each is done, and the station has come."""
+        heard = [e for e in self._centre.events if e["order"] == order]
         people = self._world.site["people"]
-        guards = {p for p in people if people[p]["role"] == "guard"}
-        took = {e["person"] for e in mine if e["node"] == "acknowledged"} & guards
-        done = {e["person"] for e in mine if e["node"] == "done"}
-        needs = next(
-            (a["body"].get("needs", 1) for a in self._part["alerts"]
-             if self._orders.get(a["body"]["id"]) == order),
-            1,
-        )  # fmt: skip
-        return len(took) >= needs and took <= done
+
+        def who(node: str, role: str) -> set[str]:
+            persons = {e["person"] for e in heard if e["node"] == node and e["person"]}
+            return {p for p in persons if people[p]["role"] == role}
+
+        took = who("acknowledged", "guard")
+        stations = who("told", "station")
+        done = len(took) >= needs and took <= who("done", "guard")
+        return done and stations <= who("arrived", "station")
 
 
-def plant(world: World) -> None:
-    """Plant the world's fault in the outside; the product is left alone."""
-    match world.fault:
-        case None:
-            return
-        case Fault.PTT:
-            for base in world.bases.values():
-                base.ignore_ptt(True)
-        case Fault.LOST:
-            _plant_lost(world)
-        case Fault.ACK:
-            for server in world.chats.values():
-                _plant_press(world, server)
-        case Fault.DUP:
-            for server in world.chats.values():
-                server.show_twice = True
-    world.tell("planted", text=f"fault {world.fault}")
-
-
-def _plant_lost(world: World) -> None:
-    """Let the first guard's answers vanish between his base radio and the gateway."""
-    guard = world.radio_guards[0]
-    base = next(b for n, b in world.bases.items() if world.ethers[n] is guard.radio.ether)
-    guard.believes = True
-    guard.before_sending = lambda _: base.mute_rtp(True)
-    guard.after_sending = lambda _: base.mute_rtp(False)
-
-
-def _plant_press(world: World, server: Any) -> None:  # noqa: ANN401
-    """Let the platform deliver a press that nobody made, on the first private card there is."""
-    server.presses_by_itself = LABELS["1"]
-
-
-__all__ = ["Scenario", "plant"]
+__all__ = ["Scenario"]

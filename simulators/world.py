@@ -1,36 +1,45 @@
-"""The whole outside of a site in one process: ethers, radios, chat platform, centre, people.
+"""The whole outside of a site in one process: ethers, radios, chat platform, people.
 
-It is built from the resolved settings (what ``gateway check --resolved`` prints), so that it
-fits any site, and from a scenario that says who answers how and which alerts are raised.
+It is built from the resolved settings (what ``gridcall check --resolved`` prints), so that it
+fits any site, and from a scenario that says who answers how. What cannot be simulated on this
+machine (a real serial port, the real chat platform) is left out and said.
 """
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 from urllib.parse import parse_qs, urlsplit
 
 from simulators.chat_server import ChatServer
 from simulators.ether import Ether
-from simulators.guard import ChatPerson, Pace, RadioGuard, Temper
+from simulators.guard import LABELS, ChatPerson, Pace, RadioGuard, Temper
 from simulators.handheld import Handheld
 from simulators.radio import BaseRadio
 
 Tree = Mapping[str, Any]
 
 # Without a scenario everybody answers like this.
-QUICK = {"acknowledge_s": 2, "en_route_s": 3, "arrived_s": 10, "done_s": 10}
+QUICK: Final = {"acknowledge_s": 2, "en_route_s": 3, "arrived_s": 10, "done_s": 10}
+_HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class Fault(StrEnum):
-    """What can be planted in the outside; see the checkers for who must object."""
+    """What can be planted in the outside; the checkers must object to each.
+
+    ``ptt``: a base radio radiates nothing of the first page although its line is keyed.
+    ``ack``: the platform delivers a press that nobody made.
+    ``dup``: the platform shows a card twice in its group.
+    ``lost``: a guard's first answer never reaches the gateway, and he is satisfied.
+    """
 
     PTT = "ptt"
     ACK = "ack"
@@ -38,29 +47,32 @@ class Fault(StrEnum):
     LOST = "lost"
 
 
-def read_secret(reference: Mapping[str, str], base_dir: Path) -> str:
+def read_secret(reference: Mapping[str, str | None], base_dir: Path) -> str:
     """Return a secret by its reference, ``{file: …}`` or ``{env: …}``.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither, or the variable is not set.
+        OSError: The file cannot be read.
     """
-    if "file" in reference:
-        return (base_dir / reference["file"]).read_text("utf-8").strip()
-    if "env" in reference:
-        import os
-
-        return os.environ[reference["env"]]
-    message = f"a secret is {{file: …}} or {{env: …}}, not {dict(reference)}"
-    raise ValueError(message)
+    if reference.get("file"):
+        return (base_dir / str(reference["file"])).read_text("utf-8").strip()
+    name = reference.get("env")
+    if not name:
+        message = f"a secret is {{file: …}} or {{env: …}}, not {sorted(reference)}"
+        raise ValueError(message)
+    if name not in os.environ:
+        message = f"the secret's environment variable {name} is not set"
+        raise ValueError(message)
+    return os.environ[name]
 
 
 @dataclass(kw_only=True)
 class World:
-    """Everything outside the gateway.
+    """Everything outside the gateway but the command centre.
 
     Attributes:
         site: Resolved settings.
-        scenario: Who answers how; empty for a playground.
+        scenario: Who answers how; empty for a playground where everybody is quick.
         logs: Folder of all logs and of the sound, or None.
         seed: All chance.
         speed: Divides every delay of people.
@@ -80,7 +92,7 @@ class World:
     chats: dict[str, ChatServer] = field(default_factory=dict)
     radio_guards: list[RadioGuard] = field(default_factory=list)
     chat_people: list[ChatPerson] = field(default_factory=list)
-    _guards_log: TextIO | None = None
+    _people_log: TextIO | None = None
 
     @property
     def base_dir(self) -> Path:
@@ -88,87 +100,123 @@ class World:
         return Path(self.site["base_dir"])
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Open every port and put everybody in place; closed with the stack."""
+        """Open every port and put everybody in place; closed with the stack.
+
+        Raises:
+            OSError: A port is taken, or a secret's file cannot be read.
+            ValueError: A secret, a temper or a line is not as it should be.
+        """
         if self.logs is not None:
-            self.logs.mkdir(parents=True, exist_ok=True)
-            path = self.logs / "guards.jsonl"
-            self._guards_log = stack.enter_context(path.open("a", encoding="utf-8"))
+            self._open_logs(stack, self.logs)
         for name, channel in self.site["channels"].items():
             await self._open_channel(stack, name, channel)
         for name, chat in self.site["chats"].items():
             await self._open_chat(stack, name, chat)
-        group = await stack.enter_async_context(asyncio.TaskGroup())
         for person, temper in self._tempers().items():
             self._place(person, temper)
-        for guard in self.radio_guards:
-            task = group.create_task(guard.run(), name=f"{guard.person} radio")
-            stack.callback(task.cancel)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        for life in (
+            *(guard.run() for guard in self.radio_guards),
+            *(human.run() for human in self.chat_people),
+            *self._planted(),
+        ):
+            stack.callback(group.create_task(life).cancel)
+
+    async def wait_enrolled(self, timeout_s: float) -> None:
+        """Return once everybody who enrols has done so, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                for human in self.chat_people:
+                    await human.enrolled.wait()
+
+    def give_code(self, person: str, code: str) -> None:
+        """Hand a person the one-time code that a technician has issued for him."""
         for human in self.chat_people:
-            task = group.create_task(human.run(), name=f"{human.person} chat")
-            stack.callback(task.cancel)
+            if human.person == person:
+                human.code.put_nowait(code)
+
+    def tell(self, what: str, **facts: object) -> None:
+        """Say a line to whoever watches; what is about a person stands in his log as well."""
+        line = {
+            "at_us": time.time_ns() // 1000,
+            "mono_s": round(time.monotonic(), 6),
+            "what": what,
+            **facts,
+        }
+        text = json.dumps(line, ensure_ascii=False)
+        if self._people_log is not None and "person" in facts:
+            self._people_log.write(text + "\n")
+            self._people_log.flush()
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    # ---- building ----
+
+    def _open_logs(self, stack: AsyncExitStack, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        people = (folder / "guards.jsonl").open("a", encoding="utf-8")
+        self._people_log = stack.enter_context(people)
+        expected = json.dumps(self.scenario.get("expect", {}), ensure_ascii=False, indent=1)
+        (folder / "expected.json").write_text(expected + "\n", "utf-8")
 
     async def _open_channel(self, stack: AsyncExitStack, name: str, channel: Tree) -> None:
+        line = urlsplit(channel["control"]["url"])
+        sound = urlsplit(channel["audio"]["url"])
+        here = line.hostname in _HERE and sound.hostname in _HERE
+        if not here or (line.scheme, sound.scheme) != ("rfc2217", "rtp"):
+            self._leave_out(f"channel {name}", "rfc2217://127.0.0.1:… and rtp://127.0.0.1:…")
+            return
         log = self.logs / f"ether-{name}.jsonl" if self.logs else None
         air = self.logs / "air" / name if self.logs else None
         ether = Ether(name, self.seed + len(self.ethers), log, wav_dir=air)
+        self.bases[name] = _base_radio(ether, channel)
         await stack.enter_async_context(ether)
-        line = urlsplit(channel["control"]["url"])
-        sound = urlsplit(channel["audio"]["url"])
-        query = parse_qs(sound.query)
-        assert sound.hostname is not None, "a simulated channel has an rtp:// sound"
-        base = BaseRadio(
-            ether,
-            serial_port=line.port or 0,
-            rtp_port=sound.port or 0,
-            gateway_rtp=(sound.hostname, int(query["local_port"][0])),
-            codec="pcmu" if query.get("codec") == ["pcmu"] else "l16",
-            ptt=channel["control"]["ptt"].replace(" ", ""),
-            squelch=("!" if channel["control"]["invert_squelch"] else "")
-            + channel["control"]["squelch"],
-        )
-        await stack.enter_async_context(base)
-        self.ethers[name], self.bases[name] = ether, base
+        await stack.enter_async_context(self.bases[name])
+        self.ethers[name] = ether
 
     async def _open_chat(self, stack: AsyncExitStack, name: str, chat: Tree) -> None:
+        url = urlsplit(chat["api_base_url"])
+        if url.hostname not in _HERE or url.port is None:
+            self._leave_out(f"chat {name}", "api_base_url: http://127.0.0.1:PORT/bot")
+            return
         log = self.logs / f"chat-{name}.jsonl" if self.logs else None
         token = read_secret(chat["token"], self.base_dir)
         server = ChatServer(token, chat["groups"], self.seed, log)
-        await server.start(urlsplit(chat["api_base_url"]).port or 0)
+        await server.start(url.port)
         stack.push_async_callback(server.stop)
         self.chats[name] = server
+
+    def _leave_out(self, what: str, wanted: str) -> None:
+        self.tell("absent", text=f"{what} is not simulated; it would need {wanted}")
+
+    # ---- people ----
 
     def _tempers(self) -> dict[str, Temper]:
         told = self.scenario.get("people")
         if told is not None:
             return {person: Temper.read(dict(fields)) for person, fields in told.items()}
-        found = {}
-        for person, fields in self.site["people"].items():
-            by_radio = fields.get("guard_code") and not fields.get("contacts")
-            answers = "radio" if by_radio else "chat"
-            found[person] = Temper.read({"answers": answers, **QUICK})
-        return found
+        return {
+            person: Temper.read({"answers": _medium_of(fields), **QUICK})
+            for person, fields in self.site["people"].items()
+        }
 
     def _place(self, person: str, temper: Temper) -> None:
-        fields = self.site["people"][person]
+        fields = self.site["people"].get(person)
+        if fields is None:
+            message = f"the scenario's {person} is not among the site's people"
+            raise ValueError(message)
         pace = Pace(speed=self.speed, chance=random.Random(f"{self.seed} {person}"))
         if temper.answers == "radio":
             self._place_radio(person, fields, temper, pace)
-            return
-        accounts = dict(fields.get("contacts") or {})
-        if temper.account is not None:
-            accounts.setdefault(next(iter(self.chats)), temper.account)
-        for chat, account in accounts.items():
-            human = ChatPerson(
-                person=person, name=fields["name"], account=account, temper=temper,
-                chat=self.chats[chat], pace=pace, tell=self.tell,
-            )  # fmt: skip
-            self.chat_people.append(human)
+        elif temper.answers == "chat":
+            self._place_chat(person, fields, temper, pace)
 
     def _place_radio(self, person: str, fields: Tree, temper: Temper, pace: Pace) -> None:
-        grid = next(g for i, g in self.site["grids"].items() if i in fields["grids"])
-        channel = grid.get("channel")
-        if channel is None:
+        grids = (self.site["grids"][name] for name in fields["grids"])
+        grid = next((g for g in grids if g.get("channel") in self.ethers), None)
+        if grid is None:
             return
+        channel = grid["channel"]
         ani = self.site["channels"][channel].get("ani")
         handheld = Handheld(
             self.ethers[channel],
@@ -177,31 +225,90 @@ class World:
             ani_position=ani["position"] if ani else "start",
         )
         chat, _, group = (grid.get("chat") or "").partition("/")
-        self.radio_guards.append(
-            RadioGuard(
-                person=person, name=fields["name"], code=fields.get("guard_code"),
-                temper=temper, radio=handheld, pace=pace, tell=self.tell,
-                telephone=self.chats.get(chat), group=group or None,
+        guard = RadioGuard(
+            person=person, name=fields["name"], code=fields.get("guard_code"),
+            temper=temper, radio=handheld, channel=channel, pace=pace, tell=self.tell,
+            telephone=self.chats.get(chat), group=group or None,
+        )  # fmt: skip
+        self.radio_guards.append(guard)
+        self._tell_placed(person, fields, temper, channel=channel)
+
+    def _place_chat(self, person: str, fields: Tree, temper: Temper, pace: Pace) -> None:
+        accounts = dict(fields.get("contacts") or {})
+        if temper.account is not None and self.chats:
+            accounts.setdefault(next(iter(self.chats)), temper.account)
+        for chat, account in accounts.items():
+            if chat not in self.chats:
+                continue
+            human = ChatPerson(
+                person=person, name=fields["name"], account=account, temper=temper,
+                chat=self.chats[chat], chat_name=chat, pace=pace, tell=self.tell,
             )  # fmt: skip
+            self.chat_people.append(human)
+            self._tell_placed(person, fields, temper, chat=chat, account=account)
+
+    def _tell_placed(self, person: str, fields: Tree, temper: Temper, **where: str) -> None:
+        self.tell(
+            "placed", person=person, who=fields["name"], off_duty=temper.off_duty,
+            text="下班" if temper.off_duty else "在岗", **where,
+        )  # fmt: skip
+
+    # ---- what is planted ----
+
+    def _planted(self) -> list[Coroutine[Any, Any, None]]:
+        """Return the tasks that the planted fault needs; one that needs none is planted now."""
+        match self.fault:
+            case None:
+                return []
+            case Fault.PTT:
+                base = next(iter(self.bases.values()))
+                return [_radiate_nothing_once(base)]
+            case Fault.ACK:
+                return [self._invent_press(next(iter(self.chats.values())))]
+            case Fault.DUP:
+                next(iter(self.chats.values())).show_twice = 1
+            case Fault.LOST:
+                guard = self.radio_guards[0]
+                guard.loses = self.bases[guard.channel]
+        return []
+
+    async def _invent_press(self, server: ChatServer) -> None:
+        """Acknowledge in somebody's name the first card that anybody gets for himself."""
+        owners = {int(h.account): h for h in self.chat_people if not h.temper.off_duty}
+        card = await server.wait_message(
+            lambda m: bool(m.keyboard) and m.chat in owners, timeout_s=3600.0
         )
+        label = next(text for text in LABELS["1"] if card.key(text) is not None)
+        server.invent_press(card, label, card.chat)
 
-    def tell(self, what: str, **facts: object) -> None:
-        """Say a line to whoever watches, and keep it in the people's log."""
-        line = {
-            "at_us": time.time_ns() // 1000,
-            "mono_s": round(time.monotonic(), 6),
-            "what": what,
-            **facts,
-        }
-        text = json.dumps(line, ensure_ascii=False)
-        if self._guards_log is not None and "person" in facts:
-            self._guards_log.write(text + "\n")
-            self._guards_log.flush()
-        self.out.write(text + "\n")
-        self.out.flush()
 
-    def give_code(self, person: str, code: str) -> None:
-        """Hand a person the one-time code that a technician has issued for him."""
-        for human in self.chat_people:
-            if human.person == person:
-                human.code.put_nowait(code)
+def _medium_of(fields: Tree) -> str:
+    """Return by what a person of a site without a scenario answers."""
+    if fields.get("contacts"):
+        return "chat"
+    return "radio" if fields.get("guard_code") or fields.get("radio_id") else "nothing"
+
+
+def _base_radio(ether: Ether, channel: Tree) -> BaseRadio:
+    """Return the base radio of a channel on the ports and lines that its settings name."""
+    control, sound = channel["control"], urlsplit(channel["audio"]["url"])
+    query = parse_qs(sound.query)
+    ptt = control["ptt"].replace(" ", "")
+    squelch = "cts" if control["squelch"] == "none" else control["squelch"]
+    assert sound.hostname is not None
+    return BaseRadio(
+        ether,
+        serial_port=urlsplit(control["url"]).port or 0,
+        rtp_port=sound.port or 0,
+        gateway_rtp=(sound.hostname, int(query["local_port"][0])),
+        codec="pcmu" if query.get("codec") == ["pcmu"] else "l16",
+        ptt=f"!{ptt}" if control["invert_ptt"] else ptt,
+        squelch=("!" if control["invert_squelch"] else "") + squelch,
+    )
+
+
+async def _radiate_nothing_once(base: BaseRadio) -> None:
+    base.ignore_ptt(True)
+    await base.wait_ptt(True, 3600.0)
+    await base.wait_ptt(False, 3600.0)
+    base.ignore_ptt(False)
