@@ -15,7 +15,7 @@ from drivers.telegram.reach import DOWN_AFTER_S, PathWatch
 from drivers.telegram.request import ANSWER_S, CONNECT_S, AiohttpRequest
 from drivers.telegram.sending import Sender
 from drivers.telegram.settings import TelegramChat
-from gateway.interfaces import Intake, Outgoing, SetupError, WallClock
+from gateway.interfaces import Intake, Outgoing, SetupError, Surroundings, WallClock
 
 SHORTEST_KEY: Final = 16
 
@@ -71,7 +71,9 @@ class TelegramDriver:
         tuning = tuning or Tuning()
         self.name = f"chat:{chat}"
         account = _account(chat, settings, callback_key, language)
-        self._request = AiohttpRequest(connect_s=tuning.connect_s, answer_s=tuning.answer_s)
+        self._request = AiohttpRequest(
+            token, connect_s=tuning.connect_s, answer_s=tuning.answer_s
+        )
         bot = made(token, settings.api_base_url, settings.file_base_url, self._request)
         self._watch = PathWatch(chat, clock, tuning.down_after_s)
         limits = tuning.limits or limits_of(settings)
@@ -131,29 +133,20 @@ class Plugin:
     kind: Final = "chat"
     settings_model: Final = TelegramChat
 
-    def build(
-        self,
-        chat: str,
-        settings: TelegramChat,
-        *,
-        base_dir: Path,
-        media_dir: Path,
-        clock: WallClock,
-        language: str,
-    ) -> TelegramDriver:
+    def build(self, name: str, settings: TelegramChat, around: Surroundings) -> TelegramDriver:
         """Return the driver of one account, not running yet.
 
         Raises:
             SetupError: A secret is missing, open to others, or too short.
         """
         return TelegramDriver(
-            chat,
+            name,
             settings,
-            token=settings.token.read(base_dir),
-            callback_key=settings.callback_key.read(base_dir),
-            media_dir=media_dir,
-            clock=clock,
-            language=language,
+            token=settings.token.read(around.base_dir),
+            callback_key=settings.callback_key.read(around.base_dir),
+            media_dir=around.media_dir,
+            clock=around.clock,
+            language=around.language,
         )
 
 

@@ -155,7 +155,7 @@ async def perform(
         given = await call()
         return Done(str(int(given.message_id)) if isinstance(given, Message) else None)
     except TelegramError as error:
-        return outcome_of(error, bot.token)
+        return outcome_of(error)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # python-telegram-bot does not check an answer before it makes an object of it.
         return Failing(f"unreadable answer ({type(error).__name__})", unsure=True, reached=True)
@@ -211,9 +211,9 @@ def _reply(message: str | None) -> ReplyParameters | None:
     return ReplyParameters(int(message), allow_sending_without_reply=True)
 
 
-def outcome_of(error: TelegramError, token: str) -> Outcome:
+def outcome_of(error: TelegramError) -> Outcome:
     """Return what an error of the platform or of the way to it means for a call."""
-    reason = without_secret(str(error), token)
+    reason = one_line(error)
     match error:
         case HeldError():
             return Held(error.after_s)
@@ -239,8 +239,7 @@ def _bad_request(reason: str) -> Outcome:
     return Refused(reason)
 
 
-def without_secret(text: str, token: str) -> str:
-    """Return a platform's words fit for journal and log: no token, one line, not too long."""
-    clean = text.replace(token, "***").replace(token.partition(":")[2] or token, "***")
-    line = "".join(c if c.isprintable() else " " for c in clean)
+def one_line(error: TelegramError) -> str:
+    """Return the platform's words fit for journal and log: one line, not too long."""
+    line = "".join(c if c.isprintable() else " " for c in str(error))
     return line[:_LONGEST_REASON]

@@ -316,26 +316,30 @@ class SendQueue:
 
     def _best(self, now: float) -> tuple[Waiting | None, float]:
         """Return the most urgent effect that may leave, and how long until another may."""
-        best: Waiting | None = None
+        best: tuple[tuple[int, int, int], Waiting] | None = None
         wait_s = NEVER
+        if len(self._under_way) >= self._limits.in_flight:
+            return None, NEVER
         for address in list(self._lanes):
             head = self._head(address)
-            if head is None:
+            # With hundreds of lanes the windows are looked at only where it can matter.
+            if head is None or (best is not None and head[0] > best[0]):
                 continue
-            lane_wait_s = self._lane_wait_s(address, head, now)
+            lane_wait_s = self._lane_wait_s(address, head[1], now)
             wait_s = min(wait_s, lane_wait_s)
-            if lane_wait_s <= 0 and (best is None or head.rank < best.rank):
+            if lane_wait_s <= 0:
                 best = head
-        return best, wait_s
+        return best[1] if best else None, wait_s
 
-    def _head(self, address: str) -> Waiting | None:
+    def _head(self, address: str) -> tuple[tuple[int, int, int], Waiting] | None:
+        """Return rank and effect at the head of a lane; None when the lane is empty."""
         lane = self._lanes[address]
         while lane and lane[0][2].gone:
             heapq.heappop(lane)
         if not lane:
             del self._lanes[address]
             return None
-        return lane[0][2]
+        return lane[0][0], lane[0][2]
 
     def _lane_wait_s(self, address: str, head: Waiting, now: float) -> float:
         room = self._limits.in_flight

@@ -12,7 +12,7 @@ from typing import Final
 
 from telegram.error import BadRequest, TelegramError
 
-from drivers.telegram.calls import GatewayBot
+from drivers.telegram.calls import GatewayBot, one_line
 from drivers.telegram.codec import File
 from drivers.telegram.request import TooLargeError
 from gateway.core.delivery import backoff_s
@@ -54,10 +54,10 @@ async def fetch(
             data = await _download(bot, file)
             return await asyncio.to_thread(keep, folder, name + file.suffix, data)
         except (TooLargeError, BadRequest) as error:
-            _log.warning("chat file %s not taken: %s", name, error)
+            _log.warning("chat file %s not taken: %s", name, one_line(error))
             return None
         except TelegramError as error:
-            _log.warning("chat file %s, attempt %d: %s", name, attempt, error)
+            _log.warning("chat file %s, attempt %d: %s", name, attempt, one_line(error))
         except OSError as error:
             _log.error("chat file %s cannot be written to %s: %s", name, folder, error)
         if attempt < TRIES:

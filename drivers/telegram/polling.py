@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from telegram.error import InvalidToken, TelegramError
 
 from drivers.telegram import codec, media
-from drivers.telegram.calls import GatewayBot, without_secret
+from drivers.telegram.calls import GatewayBot, one_line
 from drivers.telegram.codec import Account, Json, Taken
 from drivers.telegram.offsets import Offsets
 from drivers.telegram.reach import PathWatch
@@ -94,7 +94,7 @@ class Poller:
             except TelegramError as error:
                 failures += 1
                 self._away = True
-                reason = without_secret(str(error), self._bot.token)
+                reason = one_line(error)
                 if isinstance(error, InvalidToken):
                     began = -math.inf  # this does not pass by itself: told at once
                 pause_s = self._pause_s(error, failures)

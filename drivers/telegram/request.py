@@ -7,7 +7,7 @@ redirect is followed and no answer is repeated in an error unless it is Telegram
 
 import contextlib
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import aiohttp
 from telegram.error import NetworkError, TelegramError, TimedOut
@@ -55,11 +55,16 @@ class AiohttpRequest(BaseRequest):
     """One pool of reused connections; python-telegram-bot's ``Bot`` makes its calls through it.
 
     Args:
+        token: The bot token, struck out of whatever comes back with an error.
         connect_s: Longest time to get a connection.
         answer_s: Longest time for a call, unless the call says otherwise.
     """
 
-    def __init__(self, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, token: str, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S
+    ) -> None:
+        # What stands before the colon is the bot's public id.
+        self._secret = (token.partition(":")[2] or token).encode()
         self._connect_s = connect_s
         self._answer_s = answer_s
         self._session: aiohttp.ClientSession | None = None
@@ -115,7 +120,8 @@ class AiohttpRequest(BaseRequest):
             failure = NoAnswerError(f"connection lost: {type(error).__name__}")
         except TelegramError as error:
             failure = error
-        return _throw(failure)
+        # Raised outside every ``except``, so that no context with the URL hangs on it.
+        raise failure
 
     async def _exchange(
         self, url: str, method: str, data: RequestData | None, limit_s: float
@@ -127,7 +133,9 @@ class AiohttpRequest(BaseRequest):
             method, url, data=_form(data), timeout=time_out, allow_redirects=False
         ) as answer:
             body = await _body(answer)
-        return answer.status, _own_words(answer.status, body)
+        if answer.status < 300:
+            return answer.status, body
+        return answer.status, _own_words(answer.status, body.replace(self._secret, b"***"))
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:  # noqa: ANN401  # the base class's type
@@ -138,12 +146,6 @@ class AiohttpRequest(BaseRequest):
         if not isinstance(parsed, dict) or not ("result" in parsed or "description" in parsed):
             raise NoAnswerError("the answer cannot be read")
         return parsed
-
-
-def _throw(failure: TelegramError) -> NoReturn:
-    """Raise outside every ``except``, so that no context with the URL hangs on the error."""
-    failure.__cause__ = failure.__context__ = None
-    raise failure
 
 
 def _form(data: RequestData | None) -> aiohttp.FormData | dict[str, str] | None:
@@ -167,14 +169,12 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _own_words(status: int, body: bytes) -> bytes:
-    """Return the body, or for a fault that is not Telegram's own JSON a plain one instead.
+    """Return the body of an error, or a plain one where it is not Telegram's own JSON.
 
     A proxy's error page may repeat the URL; python-telegram-bot would put it into its error.
     """
     if status >= 500:
         raise ServerFaultError(f"the platform has a fault ({status})")
-    if status < 300:
-        return body
     told: Any = {}
     with contextlib.suppress(NoAnswerError):
         told = AiohttpRequest.parse_json_payload(body)

@@ -114,7 +114,7 @@ class Sender:
                 await self._wake.wait()
 
     async def _carry_out(self, item: Waiting, intake: Intake) -> None:
-        if item.outbox is not None:
+        if item.outbox is not None and item.attempts == 1:
             intake.started(item.outbox)
         loop = asyncio.get_running_loop()
         began = loop.time()

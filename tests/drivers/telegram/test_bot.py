@@ -23,7 +23,7 @@ from gateway.core.events import (
     PathChanged,
     TextReceived,
 )
-from gateway.interfaces import JournalError, Outgoing, SetupError
+from gateway.interfaces import JournalError, Outgoing, SetupError, Surroundings
 from simulators.chat_server import ChatServer
 from tests.drivers.chat_contract import (
     GROUP,
@@ -275,6 +275,10 @@ class TestFaults:
         assert heard.group == GROUP
 
 
+def texts(world):
+    return [event.text for event in world.intake.of(TextReceived)]
+
+
 class UnsetClock(RealClock):
     def synchronised(self):
         return False
@@ -298,6 +302,23 @@ class TestUpdates:
             await world.intake.until(lambda: len(world.intake.of(TextReceived)) == 2)
         assert 1002 in server.polls
         assert world.intake.cursors == {"telegram:work": "1002"}
+
+    @pytest.mark.asyncio
+    async def test_a_photo_on_its_way_into_the_journal_keeps_the_offset(self, world, server):
+        world.intake.held = (MediaReceived,)
+        world.intake.commits.clear()
+        async with running(world.driver, world.intake):
+            world.photo(ZHANG, b"photo", GROUP)
+            await world.intake.until(lambda: world.intake.waiting == 1)
+            for text in "甲乙":
+                world.text(LI, text, GROUP)
+                await world.intake.until(lambda t=text: texts(world)[-1:] == [t])
+            assert max(offset or 0 for offset in server.polls) <= 1001
+            assert world.intake.cursors == {}
+            world.intake.commits.set()
+            await world.intake.one(MediaReceived)
+            await world.intake.until(lambda: world.intake.cursors != {})
+        assert world.intake.cursors == {"telegram:work": "1001"}
 
     @pytest.mark.asyncio
     async def test_a_broken_update_is_filed_and_its_neighbours_are_taken(self, world, server):
@@ -402,6 +423,8 @@ class Echo:
 
     def __init__(self):
         self.status = 404
+        self.asked = 0
+        self.elsewhere = "http://127.0.0.1:1"
 
     async def __aenter__(self):
         app = web.Application()
@@ -417,8 +440,9 @@ class Echo:
         await self.runner.cleanup()
 
     async def answer(self, request):
+        self.asked += 1
         if self.status == 302:
-            raise web.HTTPFound(f"http://127.0.0.1:1/{request.path}")
+            raise web.HTTPFound(self.elsewhere + request.path)
         body = {"ok": False, "description": f"no such page: {request.url}"}
         if self.status == 400:
             return web.json_response(body, status=400)
@@ -442,6 +466,32 @@ class TestSecrets:
         assert_secret(caplog, world)
 
     @pytest.mark.asyncio
+    @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 500])
+    async def test_its_error_does_not_carry_the_url_either(self, status):
+        request = AiohttpRequest(TOKEN)
+        await request.initialize()
+        async with Echo() as echo:
+            echo.status = status
+            bot = made(TOKEN, echo.base_url, echo.file_base_url, request)
+            with pytest.raises(TelegramError) as caught:
+                await bot.get_me()
+            await request.shutdown()
+        assert not [text for text in whole(caught.value) if SECRET in text]
+
+    @pytest.mark.asyncio
+    async def test_a_redirection_is_not_followed(self):
+        request = AiohttpRequest(TOKEN)
+        await request.initialize()
+        async with Echo() as echo, Echo() as thief:
+            echo.status, echo.elsewhere = 302, thief.base_url
+            bot = made(TOKEN, echo.base_url, echo.file_base_url, request)
+            with pytest.raises(TelegramError):
+                await bot.get_me()
+            await request.shutdown()
+        assert echo.asked == 1
+        assert thief.asked == 0
+
+    @pytest.mark.asyncio
     async def test_no_fault_of_the_line_tells_the_token(self, server, tmp_path, caplog):
         caplog.set_level(logging.DEBUG)
         world = TelegramWorld(server, tmp_path, answer_s=0.2, down_after_s=0.01)
@@ -459,7 +509,7 @@ class TestSecrets:
 
     @pytest.mark.asyncio
     async def test_errors_and_names_do_not_carry_it(self, server):
-        request = AiohttpRequest(connect_s=0.3, answer_s=0.3)
+        request = AiohttpRequest(TOKEN, connect_s=0.3, answer_s=0.3)
         await request.initialize()
         bot = made(TOKEN, server.base_url, server.file_base_url, request)
         told = [repr(bot), str(bot)]
@@ -491,14 +541,15 @@ class TestSecrets:
     ):
         monkeypatch.setenv("T", TOKEN)
         monkeypatch.setenv("K", KEY)
-        driver = plugin.build(
-            "work",
-            server_stub,
-            base_dir=tmp_path,
-            media_dir=tmp_path,
-            clock=RealClock(),
+        around = Surroundings(
+            site="donghe",
             language="en",
+            base_dir=tmp_path,
+            state_dir=tmp_path,
+            clock=RealClock(),
+            queries=None,
         )
+        driver = plugin.build("work", server_stub, around)
         assert (plugin.kind, plugin.settings_model) == ("chat", TelegramChat)
         assert driver.name == "chat:work"
 
