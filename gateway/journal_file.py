@@ -4,7 +4,7 @@ Nothing here knows threads or asyncio: every function runs to its end on the cal
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -73,7 +73,7 @@ def check_sqlite_version(version: str) -> None:
     )
 
 
-def migrations() -> dict[int, Traversable]:
+def shipped_migrations() -> dict[int, Traversable]:
     """Return the numbered SQL files that the wheel carries."""
     folder = resources.files("gateway") / "migrations"
     files = [item for item in folder.iterdir() if item.name.endswith(".sql")]
@@ -88,6 +88,7 @@ class JournalFile:
         boot_id: Names this run of the machine in every row.
         vfs: SQLite VFS, for tests that cut the power.
         quick_check_bytes: Files up to this size are checked whole at the opening.
+        migrations: Schema steps by number; those of the wheel unless a test gives others.
     """
 
     def __init__(
@@ -97,8 +98,10 @@ class JournalFile:
         boot_id: str,
         vfs: str | None = None,
         quick_check_bytes: int = QUICK_CHECK_BYTES,
+        migrations: Mapping[int, Traversable] | None = None,
     ) -> None:
         self.path = path
+        self._migrations = migrations or shipped_migrations()
         self.seq = 0
         self.hash = GENESIS
         self._boot_id = boot_id
@@ -168,7 +171,7 @@ class JournalFile:
         empty = self.db.execute("SELECT count(*) FROM sqlite_schema").get == 0
         if found != APPLICATION_ID and not (empty and found == 0):
             raise SetupError(f"{self.path}: is an SQLite file, but not a Gridcall journal")
-        known = max(migrations())
+        known = max(self._migrations)
         if version > known:
             raise SetupError(
                 f"{self.path}: written by a newer Gridcall (schema {version}, this one knows "
@@ -183,7 +186,9 @@ class JournalFile:
 
     def _migrate(self) -> None:
         have = self.db.pragma("user_version")
-        for number, file in sorted(migrations().items()):
+        if 0 < have < max(self._migrations):
+            self._keep_copy(have)
+        for number, file in sorted(self._migrations.items()):
             if number > have:
                 self.begin()
                 for _ in self.db.execute(file.read_text(encoding="utf-8")):
@@ -191,6 +196,16 @@ class JournalFile:
                 self.db.pragma("application_id", APPLICATION_ID)
                 self.db.pragma("user_version", number)
                 self.commit()
+
+    def _keep_copy(self, version: int) -> None:
+        """Return with the journal as it was before an upgrade kept beside it."""
+        copy = self.path.with_name(f"{self.path.name}.schema{version}")
+        copy.unlink(missing_ok=True)
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        self.db.execute("VACUUM INTO ?", (str(copy),))
+        with copy.open("rb") as file:
+            os.fsync(file.fileno())
+        _sync_folder(copy.parent)
 
     def _find_end(self) -> None:
         """Set the chain's end from the last rows, proving on the way that they chain."""

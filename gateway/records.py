@@ -32,6 +32,7 @@ from gateway.journal_seal import ERASED
 T = TypeVar("T")
 Answer = dict[str, object]
 
+
 class Records:
     """Read-only questions to one journal file.
 

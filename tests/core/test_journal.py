@@ -31,12 +31,14 @@ from gateway.journal_codec import (
     value_from,
     written,
 )
-from gateway.journal_file import JournalFile, check_sqlite_version
+from gateway.journal_file import JournalFile, check_sqlite_version, shipped_migrations
 from gateway.journal_rows import prepare
 from gateway.journal_seal import UNKNOWN, Sealer, unseal
 from tests.core.journal_stories import (
     LI,
+    LI_ACCOUNT,
     ZHANG,
+    ZHANG_ACCOUNT,
     entry,
     instances,
     line_to,
@@ -242,6 +244,43 @@ async def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
 
 def files_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
+
+
+def test_an_upgrade_keeps_the_journal_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    old = JournalFile(path, boot_id="boot-1")
+    old.open()
+    old.begin()
+    old.add(prepare(people_seeded(), Sealer({})))
+    old.commit()
+    old.close()
+    (tmp_path / "0002_more.sql").write_text("SELECT 1; CREATE TABLE more (x); SELECT 2")
+    steps = {**shipped_migrations(), 2: tmp_path / "0002_more.sql"}
+    new = JournalFile(path, boot_id="boot-1", migrations=steps)
+    new.open()
+    assert new.db.pragma("user_version") == 2
+    assert new.db.execute("SELECT count(*) FROM more").get == 0
+    assert new.recovered().seq == 1
+    new.close()
+    with pytest.raises(SetupError, match="written by a newer Gridcall"):
+        JournalFile(path, boot_id="boot-1").open()
+    kept = JournalFile(tmp_path / "journal.db.schema1", boot_id="boot-1")
+    kept.open()
+    assert kept.recovered().entities == (ZHANG, LI, ZHANG_ACCOUNT, LI_ACCOUNT)
+    kept.close()
+
+
+def test_a_half_done_upgrade_is_not_done_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    (tmp_path / "0002_broken.sql").write_text("CREATE TABLE more (x); CREATE TABLE more (x)")
+    steps = {**shipped_migrations(), 2: tmp_path / "0002_broken.sql"}
+    with pytest.raises(SetupError, match="more already exists"):
+        JournalFile(path, boot_id="boot-1", migrations=steps).open()
+    file = JournalFile(path, boot_id="boot-1")
+    file.open()
+    assert file.db.pragma("user_version") == 1
+    assert file.db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").get == 0
+    file.close()
 
 
 @pytest.mark.asyncio
@@ -469,7 +508,7 @@ async def test_a_reader_in_the_way_only_delays_the_scrubbing(tmp_path: Path) -> 
 
 # -- killed ------------------------------------------------------------------------------------
 
-KILLS = 25
+KILLS = 20
 
 
 def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
