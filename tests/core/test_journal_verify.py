@@ -238,7 +238,7 @@ TABLE_CHANGES = {
     "an open order hidden from the start": "UPDATE entity SET live = 0 WHERE key = 'o2'",
     "a closed order back in the start": "UPDATE entity SET live = 1 WHERE key = 'o1'",
     "an entity of another order": "UPDATE entity SET order_id = 'o9' WHERE key = 'o2/p1'",
-    "a report's text": "UPDATE report SET body = replace(body, 'told', 'arrived') WHERE seq = 5",
+    "a report's text": "UPDATE report SET body = replace(body, 'told', 'done') WHERE seq = 5",
     "a report's order": "UPDATE report SET order_id = 'o9' WHERE seq = 5 AND part = 0",
     "a report taken out": "DELETE FROM report WHERE seq = 5 AND part = 1",
     "a report put in": "INSERT INTO report VALUES (4, 7, 'o1', 1, '{}')",
