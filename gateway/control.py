@@ -199,7 +199,7 @@ def connect(path: Path) -> socket.socket:
     return caller
 
 
-def ask(path: Path, **command: object) -> Answer:
+def ask(path: Path, /, **command: object) -> Answer:
     """Return the running daemon's answer to one command.
 
     Raises:

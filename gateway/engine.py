@@ -244,16 +244,16 @@ class Engine:
         outcome = step(self._state, self._site, event, synchronised=self._synchronised())
         entry = self._entry(event, outcome.changes, outcome.effects, settles, cursor)
         try:
-            # The state moves with the decision, not with the commit: the next event is decided
-            # on it. If the commit fails the engine ends and nobody has been told anything.
             waiting = self._journal.append(entry)
-            self._fold(outcome.changes)
-            written = await waiting
         except ValueError as error:
-            log.error("event refused by the journal", event=type(event).__name__, why=str(error))
+            log.error("event not journalled", kind=type(event).__name__, why=str(error))
             if not done.done():
                 done.set_exception(error)
             return
+        # The state moves with the decision, not with the commit: the next event is decided on
+        # it. If the commit fails the engine ends and nobody has been told anything.
+        self._fold(outcome.changes)
+        written = await waiting
         if cursor is not None:
             self._cursors[cursor.source] = cursor.position
         self._seq = max(self._seq, written.seq)

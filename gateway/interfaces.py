@@ -1,6 +1,6 @@
 """What the rooms promise one another: protocols, value types on the border, and errors."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -319,18 +319,27 @@ class Journal(Protocol):
         """
         ...
 
-    async def append(self, entry: Entry) -> Written:
-        """Return once the transaction is on the disk; in the order of the calls.
+    def append(self, entry: Entry) -> Awaitable[Written]:
+        """Queue a transaction; what is returned is done once it is on the disk.
+
+        Transactions are written in the order of the calls.
 
         Raises:
-            ValueError: This entry cannot be journalled (a lone surrogate, NUL, a float, a
-                wrong type); nothing of it was written and the journal goes on.
-            JournalError: The journal cannot be written any more, or is closed.
+            ValueError: At once: this entry cannot be journalled (a lone surrogate, NUL, a
+                float, a wrong type); nothing of it was queued and the journal goes on.
+            JournalError: At once or when awaited: the journal cannot be written any more, or
+                is closed.
         """
         ...
 
-    def note(self, *, started: Sequence[int] = (), settled: Sequence[int] = ()) -> None:
-        """Mark outbox rows with the next group commit; does not wait."""
+    def note(
+        self,
+        *,
+        started: Sequence[int] = (),
+        settled: Sequence[int] = (),
+        cursors: Sequence[Cursor] = (),
+    ) -> None:
+        """Mark outbox rows and source positions with the next group commit; does not wait."""
         ...
 
     async def find_alert(

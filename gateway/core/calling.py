@@ -163,6 +163,33 @@ def page_channel(
     )
 
 
+def speak_again(draft: Draft, order: Order, page: Page) -> None:
+    """Ask once more for a transmission that was cut short or never began, if it still serves.
+
+    Three failures on one channel are enough: what breaks it each time is then not chance.
+    """
+    failed = [
+        p
+        for p in draft.of_order(Page, order.id)
+        if p.channel == page.channel and p.state == "failed"
+    ]
+    if not order.open or len(failed) > 3 or draft.now_us > not_after_us(draft, order):
+        return
+    if page.purpose not in ("order", "repeat"):
+        page_channel(draft, order, page.channel, page.purpose, (), rung=page.rung)
+        return
+    satisfied = _satisfied(draft, order)
+    people = [
+        person
+        for d in draft.of_order(Delivery, order.id)
+        if d.via == page.id
+        and d.person not in satisfied
+        and (person := draft.find(Person, d.person)) is not None
+    ]
+    if people:
+        page_channel(draft, order, page.channel, "repeat", people, rung=page.rung)
+
+
 def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Person]) -> None:
     group = draft.site.chat_groups.get(grid.chat) if grid.chat else None
     if group is None:

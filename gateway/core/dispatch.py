@@ -32,6 +32,7 @@ from gateway.core.calling import (
     page_channel,
     refresh_card,
     refresh_cards,
+    speak_again,
     stand_down,
     tell_people,
     told,
@@ -599,6 +600,10 @@ def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> 
     key = "detail_page_expired" if failed.state == "expired" else "detail_page_failed"
     detail = Wording(draft.site).text(key, reason=failed.reason)
     draft.report(order, "warning", medium="radio", detail=detail)
+    path = draft.find(Path, f"channel:{page.channel}")
+    cut_short = page.state == "on_air" and failed.state == "failed"
+    if cut_short and (path is None or path.up):
+        speak_again(draft, order, page)
 
 
 def _card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
@@ -640,6 +645,7 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
         if before is not None:
             detail = wording.text("detail_path_up", path=changed.path)
             draft.report(None, "health", detail=detail)
+            _catch_up(draft, changed.path.removeprefix("channel:"))
         return
     key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
         changed.path.split(":")[0], "detail_path_down"
@@ -650,6 +656,15 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
         order = draft.find(Order, order_id)
         if order is not None and ways_down(draft, order):
             draft.report(order, "warning", detail=wording.text("detail_no_way"))
+
+
+def _catch_up(draft: Draft, channel: str) -> None:
+    """Speak what failed while a channel was away and is still wanted, once it is back."""
+    for order_id in list(draft.state.open_orders()):
+        order = draft.find(Order, order_id)
+        pages = [p for p in draft.of_order(Page, order_id) if p.channel == channel]
+        if order is not None and pages and pages[-1].state == "failed":
+            speak_again(draft, order, pages[-1])
 
 
 def _register_event(
