@@ -167,11 +167,11 @@ class FakeEngine:
         return self.events(kind, **fields)[-1]
 
 
-async def warm(engine: FakeEngine) -> None:
-    """Return once sentences are rendered in time: the worker starts on a busy machine."""
+async def warm(engine: FakeEngine, sentence: str) -> None:
+    """Return once a sentence is known: on a busy machine the worker takes its time."""
     for number in range(5):
         name = f"warm{number}"
-        engine.do(page(name, text=("好",), attention=False))
+        engine.do(page(name, text=(sentence,), attention=False))
         if (await engine.event(PageSpoken, page=name)).speech == "spoken":
             return
     pytest.fail("no sentence is ever rendered in time")
@@ -262,14 +262,14 @@ async def bench(folder: Path, *, starts: bool = True, **fields: object) -> Async
 
 @asynccontextmanager
 async def working_bench(
-    folder: Path, *, speaks: bool = False, **fields: object
+    folder: Path, *, knows: str | None = None, **fields: object
 ) -> AsyncIterator[tuple[Bench, FakeEngine]]:
-    """A bench whose channel is up, with an engine; ``speaks``: its speech is warm as well."""
+    """A bench whose channel is up, with an engine; ``knows``: a sentence rendered before."""
     async with (
         bench(folder, **fields) as made,
         FakeEngine(made.socket).connected() as engine,
     ):
         await engine.event(PathChanged, path="channel:gate", up=True, timeout_s=10)
-        if speaks:
-            await warm(engine)
+        if knows:
+            await warm(engine, knows)
         yield made, engine

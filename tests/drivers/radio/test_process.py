@@ -92,17 +92,18 @@ def our_overs(site: Bench) -> list:
 async def a_page_is_keyed_called_spoken_let_go_and_never_spoken_twice(
     tmp_path: Path,
 ) -> None:
-    async with working_bench(tmp_path, speaks=True) as (site, engine):
+    async with working_bench(tmp_path, knows="你好") as (site, engine):
         warmed = len(our_overs(site))
-        await site.guard.next_heard(timeout_s=2)
-        await asyncio.sleep(0.3)  # the gap that a level 1 leaves after any transmission
+        await site.guard.wait_clear(timeout_s=2)
+        await asyncio.sleep(0.4)  # the gap that a level 1 leaves after any transmission
         begun = seconds()
         engine.do(page("p1", level=1), outbox_id=7)
         await site.radio.wait_ptt(True, timeout_s=1)
         print(f"effect to PTT: {1000 * (seconds() - begun):.1f} ms")
         engine.do(page("p1", level=1), outbox_id=7, again=True)
-        heard = await site.guard.next_heard(timeout_s=8)
         spoken = await engine.event(PageSpoken, page="p1")
+        await wait_until(lambda: len(site.guard.heard) > warmed, 2, "the guard heard it")
+        heard = site.guard.heard[-1]
         assert not site.radio.ptt
         assert heard.attention == 1
         assert heard.rms_dbfs > -25
@@ -138,7 +139,7 @@ async def a_page_is_keyed_called_spoken_let_go_and_never_spoken_twice(
 async def a_withdrawn_page_is_not_spoken_and_a_sentence_under_way_is_finished(
     tmp_path: Path,
 ) -> None:
-    async with working_bench(tmp_path, speaks=True) as (site, engine):
+    async with working_bench(tmp_path, knows=TASK) as (site, engine):
         engine.do(page("first", text=(TASK, ANSWER, TASK), attention=False))
         engine.do(page("second"))
         await engine.event(PageStarted, page="first")
@@ -256,7 +257,7 @@ async def without_the_engine_the_sentence_ends_and_nothing_new_is_keyed(
         engine = FakeEngine(site.socket)
         async with engine.connected():
             await engine.event(PathChanged, up=True, timeout_s=10)
-            await warm(engine)
+            await warm(engine, TASK)
             warmed = len(our_overs(site))
             engine.do(page("p1", text=(TASK, ANSWER), attention=False))
             engine.do(page("p2", attention=False))
@@ -331,7 +332,7 @@ async def a_line_absent_at_start_or_cut_in_mid_speech_is_told_and_comes_back(
 
 @story
 async def speech_is_cut_between_sentences_under_the_time_out(tmp_path: Path) -> None:
-    async with working_bench(tmp_path, speaks=True, time_out_s=5) as (site, engine):
+    async with working_bench(tmp_path, knows=TASK, time_out_s=5) as (site, engine):
         warmed = len(our_overs(site))
         engine.do(page("p1", text=(TASK, TASK)))
         spoken = await engine.event(PageSpoken, page="p1", timeout_s=15)
