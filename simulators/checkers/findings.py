@@ -72,7 +72,8 @@ def clock(at_us: int) -> str:
     """Return a moment as people write it, UTC with milliseconds."""
     if not at_us:
         return "--:--:--.---"
-    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(sep=" ", timespec="milliseconds")
+    at = datetime.fromtimestamp(at_us / 1e6, UTC).replace(tzinfo=None)
+    return at.isoformat(sep=" ", timespec="milliseconds") + "Z"
 
 
 def demand_all(findings: Iterable[Finding], at_least: Mapping[str, int]) -> None:

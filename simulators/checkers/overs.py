@@ -54,7 +54,7 @@ def check_keyed(witnesses: Witnesses, journal: Journal) -> Finding:
     rows = list(journal.of("DigitsHeard"))
     for air in witnesses.airs.values():
         for over in air.guard_overs:
-            if not air.clear_over(over) or _deaf(journal, over):
+            if not air.reached_gateway(over) or _deaf(journal, over):
                 continue
             for digits in over.frames():
                 finding.compared += 1
@@ -95,7 +95,7 @@ def check_overs(witnesses: Witnesses, journal: Journal) -> Finding:
         mine = [row for row in rows if row.event["channel"] == air.channel]
         for over in air.guard_overs:
             short = over.end_us - over.start_us < SHORTEST_OVER_US
-            if short or not air.clear_over(over) or _deaf(journal, over):
+            if short or not air.reached_gateway(over) or _deaf(journal, over):
                 continue
             finding.compared += 1
             row = next((r for r in mine if _same(over, r)), None)

@@ -77,9 +77,18 @@ class Air:
         """What people said."""
         return [over for over in self.overs if over.kind != "base"]
 
-    def clear_over(self, over: Over) -> bool:
-        """Whether the base radio could hear it: nobody else was on the air."""
-        return not over.collided and not any(over.overlaps(b) for b in self.base_overs)
+    def reached_gateway(self, over: Over) -> bool:
+        """Whether it could be heard: alone on the air, the gateway at the radio's line."""
+        alone = not over.collided and not any(over.overlaps(b) for b in self.base_overs)
+        return alone and self._attended(over.start_us) and self._attended(over.end_us + 10**6)
+
+    def _attended(self, at_us: int) -> bool:
+        clients = sum(
+            1 if edge.on else -1
+            for edge in self.edges
+            if edge.what == "client" and edge.at_us <= at_us
+        )
+        return clients > 0
 
 
 @dataclass(frozen=True)
