@@ -32,7 +32,7 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
         yield db
     except apsw.NotADBError as error:
         raise SetupError(f"{path}: not a Gridcall journal") from error
-    except (apsw.CorruptError, apsw.IOError) as error:
+    except (apsw.CorruptError, apsw.IOError, UnicodeError) as error:
         raise JournalError(f"{path}: damaged: {error}; restore the last backup") from error
     finally:
         db.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ MAX_BODY_CHARS: Final = 16 * 1024 * 1024
 
 _HEAD: Final = '{"changes":['
 _DECODER: Final = json.JSONDecoder()
+_SEALED: Final = re.compile(r'\{"sealed":"([0-9a-f]{64})"\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,14 @@ def parts_of(body: str) -> tuple[list[Upsert | Removal], Plain]:
         at = end + (body[end] == ",")
     rest: Plain = _DECODER.decode("{" + body[at + 2 :])
     return changes, rest
+
+
+def sealed_in(text: str) -> list[str]:
+    """Return the commitments that stand in canonical text.
+
+    Quotes within text are escaped there, so nothing that somebody wrote can look like one.
+    """
+    return _SEALED.findall(text) if '"sealed"' in text else []
 
 
 def _upsert_at(change: list[Any], text: str) -> Upsert:

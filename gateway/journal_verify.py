@@ -10,7 +10,16 @@ import apsw
 
 from gateway.interfaces import Anchor
 from gateway.journal_reading import ROW_COLUMNS, reading
-from gateway.journal_rows import GENESIS, Posting, Removal, Row, Upsert, parts_of, row_hash
+from gateway.journal_rows import (
+    GENESIS,
+    Posting,
+    Removal,
+    Row,
+    Upsert,
+    parts_of,
+    row_hash,
+    sealed_in,
+)
 from gateway.journal_seal import unseal
 
 Fault = Literal[
@@ -102,7 +111,6 @@ def verify(
         chain.end()
         if fold is not None:
             fold.end(chain.last_seq)
-            _check_personal(db, findings)
     end = Anchor(seq=chain.last_seq, hash=chain.last_hash.hex())
     return Verdict(chain.rows, end, tuple(findings.kept), findings.more)
 
@@ -268,6 +276,7 @@ class _Fold:
         self._of_order: dict[str, set[int]] = {}
         self._orders: dict[int, str] = {}
         self._sources: set[str] = set()
+        self._sealed: set[bytes] = set()
         self._settled: set[int] = set()
         self._reports = _Follower(
             db.execute("SELECT seq, part, order_id, at_us, body FROM report ORDER BY seq, part")
@@ -283,6 +292,7 @@ class _Fold:
     def row(self, row: Row) -> None:
         """Take the changes of the next row."""
         try:
+            self._sealed.update(map(bytes.fromhex, sealed_in(row.body)))
             changes, body = parts_of(row.body)
             for change in changes:
                 self._change(change)
@@ -307,6 +317,7 @@ class _Fold:
         if self._sources - there:
             self._findings.add("projection", last_seq, "cursor: sources of rows are gone")
         self._compare_settled(last_seq)
+        self._compare_personal()
 
     def _change(self, change: Upsert | Removal) -> None:
         place = hash((change.kind, change.key))
@@ -342,10 +353,11 @@ class _Fold:
             self._findings.add("projection", seq, "report: not what the row says")
 
     def _compare_outbox(self, seq: int, posts: list[Any]) -> None:
-        there = [
-            Posting(*columns).account(outbox_id)
-            for _, outbox_id, *columns in self._outbox.of(seq)
-        ]
+        there = []
+        for _, outbox_id, *columns in self._outbox.of(seq):
+            posting = Posting(*columns)
+            there.append(posting.account(outbox_id))
+            self._sealed.update(map(bytes.fromhex, sealed_in(posting.body)))
         if there != posts:
             self._findings.add("projection", seq, "outbox: not what the row says")
 
@@ -368,6 +380,22 @@ class _Fold:
         if unsettled & self._settled:
             self._findings.add("projection", last_seq, "outbox: settled rows are open again")
 
+    def _compare_personal(self) -> None:
+        """Every value that was sealed is there, and is the one committed to, or was erased."""
+        for commitment, owner, cipher, key in self._db.execute(
+            "SELECT p.commitment, p.owner, p.cipher, k.key"
+            " FROM personal p LEFT JOIN person_key k USING (owner)"
+        ):
+            if commitment not in self._sealed:
+                text = f"a sealed value of {owner!r} that no row names"
+                self._findings.add("personal", 0, text)
+                continue
+            self._sealed.discard(commitment)
+            if cipher is not None and (key is None or unseal(key, commitment, cipher) is None):
+                self._findings.add("personal", 0, f"a value of {owner!r} cannot be opened")
+        if self._sealed:
+            self._findings.add("personal", 0, f"{len(self._sealed)} sealed values are gone")
+
 
 class _Follower:
     """Reads a table that is ordered by journal row, in step with the journal."""
@@ -389,13 +417,3 @@ class _Follower:
         left = 0 if self._next is None else 1 + sum(1 for _ in self._rows)
         self._next = None
         return left
-
-
-def _check_personal(db: apsw.Connection, findings: _Findings) -> None:
-    """Every sealed value that was not erased is the one that was committed to."""
-    for commitment, owner, cipher, key in db.execute(
-        "SELECT p.commitment, p.owner, p.cipher, k.key"
-        " FROM personal p LEFT JOIN person_key k USING (owner)"
-    ):
-        if cipher is not None and (key is None or unseal(key, commitment, cipher) is None):
-            findings.add("personal", 0, f"a value of {owner!r} cannot be opened")

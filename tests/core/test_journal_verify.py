@@ -269,9 +269,15 @@ def test_tables_that_are_not_the_fold_of_the_rows_are_found(journal: Path, what:
         "UPDATE personal SET cipher = randomblob(60) WHERE owner = 'p1'",
         "UPDATE person_key SET key = randomblob(32) WHERE owner = 'p2'",
         "UPDATE person_key SET key = NULL WHERE owner = 'p2'",
+        "DELETE FROM personal WHERE owner = 'p2'",
+        "UPDATE personal SET commitment = zeroblob(32) WHERE commitment ="
+        " (SELECT min(commitment) FROM personal)",
+        "INSERT INTO personal VALUES (zeroblob(32), 'p1', NULL)",
     ],
 )
-def test_sealed_values_that_were_exchanged_are_found(journal: Path, statement: str) -> None:
+def test_sealed_values_that_were_exchanged_or_lost_are_found(
+    journal: Path, statement: str
+) -> None:
     change(journal, statement)
     verdict = verify(journal)
     assert {finding.fault for finding in verdict.findings} == {"personal"}
