@@ -212,12 +212,14 @@ class Bench:
         process, self.process = self.process, None
         if process is None or process.returncode is not None:
             return
-        for pid in children_of(process.pid):
-            with suppress(OSError):
-                os.kill(pid, 9)
+        children = children_of(process.pid)
+        # The radio process first: it must not live to tell of its keyer's end.
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        for pid in children:
+            with suppress(OSError):
+                os.kill(pid, 9)
 
 
 def channel_tree(radio: BaseRadio, local_port: int, **fields: object) -> dict[str, object]:
