@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from simulators.scenario import Scenario
+from simulators.scenario import Scenario, reasons
 from simulators.world import Fault, World
 
 
@@ -102,13 +102,6 @@ async def _run(world: World) -> None:
                 play.cancel()
 
 
-def _reasons(error: BaseException) -> list[str]:
-    """Return what went wrong in a line each, whatever groups it is wrapped in."""
-    if isinstance(error, BaseExceptionGroup):
-        return [text for inner in error.exceptions for text in _reasons(inner)]
-    return [f"{type(error).__name__}: {error}"]
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the outside until told to stop; return the exit status."""
     options = _arguments(argv)
@@ -116,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         asyncio.run(_run(_world(options)))
     except* (OSError, ValueError, TypeError, yaml.YAMLError) as errors:
         sys.stderr.write("the outside does not start:\n")
-        sys.stderr.writelines(f"  {reason}\n" for reason in _reasons(errors))
+        sys.stderr.writelines(f"  {reason}\n" for reason in reasons(errors))
         sys.exit(3)
     return 0
 

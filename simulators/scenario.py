@@ -43,6 +43,7 @@ class Scenario:
             log=world.logs / "centre.jsonl" if world.logs else None,
         )
         self._orders: dict[str, str] = {}
+        self._ok = True
 
     def _broker(self) -> dict[str, Any] | None:
         """Return what the centre needs to reach the site's broker, or None without one."""
@@ -58,7 +59,6 @@ class Scenario:
         """Raise the alerts, confirm voices, close the orders; then say that it is finished."""
         await self._wait_daemon()
         await self._world.wait_enrolled(ENROL_WAIT_S)
-        ok = True
         try:
             async with self._centre, asyncio.TaskGroup() as group:
                 confirms = [
@@ -69,10 +69,10 @@ class Scenario:
                 for task in confirms:
                     task.cancel()
         except* (TimeoutError, CentreError, aiohttp.ClientError) as errors:
-            ok = False
-            for error in errors.exceptions:
-                self._say("broken", f"{type(error).__name__}: {error}")
-        self._say("finished", "演示结束", ok=ok)
+            self._ok = False
+            for reason in reasons(errors):
+                self._say("broken", reason)
+        self._say("finished", "演示结束", ok=self._ok)
 
     def _say(self, what: str, text: str, **facts: object) -> None:
         self._world.tell(what, who=NAME, text=text, **facts)
@@ -104,7 +104,9 @@ class Scenario:
         order, number = receipt.get("order"), str(receipt.get("number") or "")
         said = f"{number}号" if number else receipt.get("reason")
         self._say("receipt", f"回执 {receipt['status']} {said}", door=door)
-        if order is not None:
+        if order is None:
+            self._ok = False
+        else:
             self._orders[body["id"]] = order
             await self._close(order, number, int(body.get("needs", 1)))
 
@@ -150,4 +152,11 @@ class Scenario:
         return done and stations <= who("arrived", "station")
 
 
-__all__ = ["Scenario"]
+def reasons(error: BaseException) -> list[str]:
+    """Return what went wrong in a line each, whatever groups it is wrapped in."""
+    if isinstance(error, BaseExceptionGroup):
+        return [text for inner in error.exceptions for text in reasons(inner)]
+    return [f"{type(error).__name__}: {error}"]
+
+
+__all__ = ["Scenario", "reasons"]

@@ -268,7 +268,7 @@ class World:
             case Fault.DUP:
                 next(iter(self.chats.values())).show_twice = 1
             case Fault.LOST:
-                guard = self.radio_guards[0]
+                guard = min(self.radio_guards, key=lambda guard: guard.temper.mishears)
                 guard.loses = self.bases[guard.channel]
         return []
 
