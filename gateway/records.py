@@ -25,9 +25,9 @@ from gateway.core.order import (
 )
 from gateway.core.people import Person
 from gateway.interfaces import Report
-from gateway.journal_codec import encode, entity_from, report_from
-from gateway.journal_reading import ROW_COLUMNS, opener, reading
-from gateway.journal_seal import ERASED
+from gateway.journal.codec import encode, entity_from, report_from
+from gateway.journal.reading import ROW_COLUMNS, opener, reading
+from gateway.journal.seal import ERASED
 
 T = TypeVar("T")
 Answer = dict[str, object]

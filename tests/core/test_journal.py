@@ -21,7 +21,7 @@ from gateway.core.order import ENTITY_TYPES
 from gateway.core.order import Path as PathEntity
 from gateway.interfaces import Journal, JournalError, SetupError
 from gateway.journal import SqliteJournal, verify
-from gateway.journal_codec import (
+from gateway.journal.codec import (
     canonical,
     decode,
     effect_from,
@@ -31,9 +31,9 @@ from gateway.journal_codec import (
     value_from,
     written,
 )
-from gateway.journal_file import JournalFile, check_sqlite_version, shipped_migrations
-from gateway.journal_rows import prepare
-from gateway.journal_seal import UNKNOWN, Sealer, unseal
+from gateway.journal.file import JournalFile, check_sqlite_version, shipped_migrations
+from gateway.journal.rows import prepare
+from gateway.journal.seal import UNKNOWN, Sealer, unseal
 from tests.core.journal_stories import (
     LI,
     LI_ACCOUNT,

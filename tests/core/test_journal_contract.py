@@ -13,7 +13,7 @@ from gateway.core.order import Path as PathEntity
 from gateway.core.people import Contact, Person
 from gateway.interfaces import Cursor, Journal, JournalError
 from gateway.journal import MemoryJournal, MemoryTables, SqliteJournal
-from gateway.journal_seal import ERASED
+from gateway.journal.seal import ERASED
 from tests.core.journal_stories import (
     LI,
     START_US,

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.interfaces import Anchor, Entry, JournalError, SetupError, Written
 from gateway.journal import Verdict, backup, verify
-from gateway.journal_file import JournalFile
-from gateway.journal_rows import Row, prepare, row_hash
-from gateway.journal_seal import Sealer
+from gateway.journal.file import JournalFile
+from gateway.journal.rows import Row, prepare, row_hash
+from gateway.journal.seal import Sealer
 from tests.core.journal_stories import (
     START_US,
     acknowledged,

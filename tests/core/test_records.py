@@ -16,7 +16,7 @@ from gateway.core.events import PageSpoken
 from gateway.core.order import Card, Delivery, DeliveryState, Medium, Page, Put
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal
-from gateway.journal_codec import canonical
+from gateway.journal.codec import canonical
 from gateway.records import Records
 from tests.core.journal_stories import (
     START_US,

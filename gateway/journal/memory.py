@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from gateway.core.people import Contact
 from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
-from gateway.journal_codec import alert_key_from, effect_from, entity_from, nfc, value_from
-from gateway.journal_rows import GENESIS, Prepared, Row, Upsert, clean_cursor, prepare, row_hash
-from gateway.journal_seal import ERASED, Sealer, unseal
+from gateway.journal.codec import alert_key_from, effect_from, entity_from, nfc, value_from
+from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, clean_cursor, prepare, row_hash
+from gateway.journal.seal import ERASED, Sealer, unseal
 
 
 @dataclass(slots=True)

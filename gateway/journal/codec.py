@@ -18,7 +18,7 @@ from gateway.core.effects import OUTBOX_TYPES, Receipt, ReportStatus
 from gateway.core.events import EVENT_TYPES, Event
 from gateway.core.order import ENTITY_TYPES, Entity
 from gateway.interfaces import OutboxEffect
-from gateway.journal_seal import Batch
+from gateway.journal.seal import Batch
 
 T = TypeVar("T")
 Plain = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Final
 import apsw
 
 from gateway.interfaces import JournalError, SetupError
-from gateway.journal_codec import alert_key_from, nfc, value_from
-from gateway.journal_seal import ERASED, unseal
+from gateway.journal.codec import alert_key_from, nfc, value_from
+from gateway.journal.seal import ERASED, unseal
 
 # "gwj1" in the file's header: told apart from any other SQLite file.
 APPLICATION_ID: Final = 0x67776A31

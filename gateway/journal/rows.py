@@ -10,8 +10,8 @@ from gateway.core.effects import ReportStatus
 from gateway.core.order import Change, Order, Put
 from gateway.core.people import Contact
 from gateway.interfaces import Cursor, Entry, OutboxEffect
-from gateway.journal_codec import Plain, canonical, clean, encoded, quote, written
-from gateway.journal_seal import Batch, Sealed, Sealer
+from gateway.journal.codec import Plain, canonical, clean, encoded, quote, written
+from gateway.journal.seal import Batch, Sealed, Sealer
 
 # What the first row's ``prev`` holds.
 GENESIS: Final = bytes(32)

@@ -8,8 +8,8 @@ from pathlib import Path
 import apsw
 
 from gateway.interfaces import Anchor, JournalError, SetupError
-from gateway.journal_reading import reading
-from gateway.journal_verify import Verdict, verify
+from gateway.journal.reading import reading
+from gateway.journal.verify import Verdict, verify
 
 
 def backup(path: Path, target: Path, anchors: Iterable[Anchor] | None = None) -> Verdict:

@@ -29,24 +29,11 @@ from gateway.interfaces import (
     Recovered,
     Written,
 )
-from gateway.journal_backup import backup
-from gateway.journal_codec import warm
-from gateway.journal_file import QUICK_CHECK_BYTES, JournalFile
-from gateway.journal_memory import MemoryJournal, MemoryTables
-from gateway.journal_reading import found_alert
-from gateway.journal_rows import GENESIS, clean_cursor, prepare
-from gateway.journal_seal import Sealer
-from gateway.journal_verify import Finding, Verdict, verify
-
-__all__ = [
-    "Finding",
-    "MemoryJournal",
-    "MemoryTables",
-    "SqliteJournal",
-    "Verdict",
-    "backup",
-    "verify",
-]
+from gateway.journal.codec import warm
+from gateway.journal.file import QUICK_CHECK_BYTES, JournalFile
+from gateway.journal.reading import found_alert
+from gateway.journal.rows import GENESIS, clean_cursor, prepare
+from gateway.journal.seal import Sealer
 
 log = structlog.get_logger(__name__)
 

@@ -20,10 +20,10 @@ from gateway.interfaces import (
     SetupError,
     Written,
 )
-from gateway.journal_codec import effect_from, entity_from
-from gateway.journal_lock import Lock
-from gateway.journal_reading import APPLICATION_ID, ROW_COLUMNS, opener
-from gateway.journal_rows import GENESIS, Prepared, Row, Upsert, row_hash
+from gateway.journal.codec import effect_from, entity_from
+from gateway.journal.lock import Lock
+from gateway.journal.reading import APPLICATION_ID, ROW_COLUMNS, opener
+from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, row_hash
 
 # A longer file is not read whole at start; its tail is still proved by the chain.
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
@@ -75,7 +75,7 @@ def check_sqlite_version(version: str) -> None:
 
 def shipped_migrations() -> dict[int, Traversable]:
     """Return the numbered SQL files that the wheel carries."""
-    folder = resources.files("gateway") / "migrations"
+    folder = resources.files("gateway.journal") / "migrations"
     files = [item for item in folder.iterdir() if item.name.endswith(".sql")]
     return {int(item.name.split("_")[0]): item for item in files}
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import apsw
 
 from gateway.interfaces import Anchor
-from gateway.journal_reading import ROW_COLUMNS, reading
-from gateway.journal_rows import (
+from gateway.journal.reading import ROW_COLUMNS, reading
+from gateway.journal.rows import (
     GENESIS,
     Posting,
     Removal,
@@ -20,7 +20,7 @@ from gateway.journal_rows import (
     row_hash,
     sealed_in,
 )
-from gateway.journal_seal import unseal
+from gateway.journal.seal import unseal
 
 Fault = Literal[
     "changed", "missing", "swapped", "cut_tail", "rewritten", "projection", "personal", "clock"
