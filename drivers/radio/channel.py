@@ -105,7 +105,10 @@ class Channel:
             hang_ms=settings.hang_ms,
             time_out_s=settings.time_out_s,
         )
-        self._faults: dict[str, str] = {"keyer": "starting", "sound": "starting"}
+        self._faults: dict[str, str] = {
+            "keyer": "the control port is not open yet",
+            "sound": "the sound is not open yet",
+        }
         self._told_up: bool | None = None
         self._begun_s = now.s
         self._sound_s = now.s
