@@ -119,7 +119,7 @@ class ControlPort:
             port.dtr = self._ptt.level("dtr", keyed=False)
             port.open()
         except (OSError, ValueError) as error:
-            raise LinkError(f"{self.url} cannot be opened as the control port: {error}") from error
+            raise LinkError(f"control port {self.url} cannot be opened: {error}") from error
         self._port = port
         self._supervise_connection(port)
 
