@@ -20,7 +20,16 @@ import structlog
 
 from gateway.core.answering import code_digest
 from gateway.core.dispatch import step
-from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
+from gateway.core.effects import (
+    AnswerOver,
+    Effect,
+    PageChannel,
+    PostCard,
+    Receipt,
+    ReportStatus,
+    SendText,
+    WithdrawPage,
+)
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
@@ -155,7 +164,7 @@ class Engine:
             group.create_task(self._watch_journal(), name="engine.watch")
             await self._take_over(recovered)
             await self._seed(people, contacts)
-            self._hand_out(recovered.outbox)
+            self._hand_out((name, _once_more(out)) for name, out in recovered.outbox)
             for timer in list(self._state.each(Timer)):
                 self._arm(timer)
             group.create_task(self._prove(), name="engine.prove")
@@ -171,7 +180,8 @@ class Engine:
         self._trusted = not behind
         started = Started(at_us=now_us, down_us=down_us, synchronised=self._synchronised())
         await self.submit(started)
-        log.info("recovered", seq=recovered.seq, down_s=down_us // US, unsettled=len(recovered.outbox))
+        unsettled = len(recovered.outbox)
+        log.info("recovered", seq=recovered.seq, down_s=down_us // US, unsettled=unsettled)
 
     def _synchronised(self) -> bool:
         return self._trusted and self._clock.synchronised()
@@ -464,9 +474,10 @@ class Engine:
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))
         now_us = self._clock.now_us()
         expires_us = now_us + CODE_LIFE_US
+        digest = code_digest(code)
         await self.submit(
             EnrolmentIssued(
-                at_us=now_us, person=person, code_sha256=code_digest(code), expires_us=expires_us
+                at_us=now_us, person=person, code_sha256=digest, expires_us=expires_us
             )
         )
         expires = datetime.fromtimestamp(expires_us / US, UTC).isoformat(timespec="seconds")
@@ -501,10 +512,17 @@ class Engine:
         return [o.number for o in orders if o is not None]
 
 
+def _once_more(outgoing: Outgoing) -> Outgoing:
+    """Mark what a platform shows twice: it may have left just before its mark was on the disk.
+
+    The radio process remembers page ids itself, so a page needs no such caution.
+    """
+    shown = isinstance(outgoing.effect, PostCard | SendText)
+    return replace(outgoing, again=True) if shown else outgoing
+
+
 def _driver_of(effect: OutboxEffect) -> str:
     """Return the driver an effect goes to: the radio process, or the chat it names."""
-    from gateway.core.effects import AnswerOver, WithdrawPage
-
     if isinstance(effect, PageChannel | WithdrawPage | AnswerOver):
         return "radio"
     return f"chat:{effect.chat}"

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # the site's YAML reads better in long lines
 """The laboratory: the installed daemon as real processes, the outside on real wires.
 
 The simulated radios, the chat platform and the command centre live in the test's own loop; the
@@ -191,8 +192,13 @@ class Lab:
 
         await self.until(ready, limit_s, "the daemon to be ready")
 
+    async def path(self, name):
+        """Return what health says of a path, or None while it says nothing."""
+        async with self.http.get("/healthz") as answer:
+            return (await answer.json())["paths"].get(name)
+
     def pid(self, name):
-        """Return the process id of the engine, the radio process or the (only) keyer, or None."""
+        """Return the id of the engine, the radio process or the (only) keyer, or None."""
         found = json.loads((self.folder / "state" / "processes.json").read_text())
         if name != "keyer":
             return found.get(name)

@@ -27,7 +27,8 @@ async def test_happy_path_on_both_media(tmp_path):
             assert (await lab.zhang.next_heard(5)).answer == "accepted"
             event = await lab.event(node, person="p_zhang")
             assert (event["medium"], event["assurance"]) == ("radio", "R1")
-        for label, node in (("收到", "acknowledged"), ("出警", "en_route"), ("到场", "arrived")):
+        pressed = (("收到", "acknowledged"), ("出警", "en_route"), ("到场", "arrived"))
+        for label, node in pressed:
             press = lab.chat.press(card, label, "700032")
             toast = await lab.chat.wait_toast(press)
             assert number in toast.text and not toast.alert
@@ -45,7 +46,8 @@ async def test_happy_path_on_both_media(tmp_path):
             f"/v1/orders/{receipt['order']}/close", json={"by": "周", "result": "已移交"}
         ) as answer:
             assert answer.status == 200, await answer.text()
-        await lab.chat.wait_message(lambda m: m.chat < 0 and "已结案" in m.text and not m.keyboard)
+        closed = await lab.chat.wait_message(lambda m: m.chat < 0 and "已结案" in m.text)
+        assert not closed.keyboard
         await lab.stop_daemon()
         rows = lab.journal()
     assert sum(r["kind"] == "PageSpoken" for r in rows) == len(lab.base_overs())
