@@ -6,12 +6,13 @@ Exit status: 0 done, 1 the answer is no, 2 usage, 3 the outside failed.
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, get_args
 
 import typer
 from rich.console import Console
@@ -19,16 +20,17 @@ from rich.table import Table
 
 from gateway import app as composition
 from gateway import control
+from gateway.cli_words import event_line, health_lines, mistakes, verdict_lines
 from gateway.demo import Demo, Fault
-from gateway.interfaces import GridcallError, JournalError, LinkError
+from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError
 from gateway.journal import backup as journal_backup
 from gateway.journal import verify as journal_verify
 from gateway.records import Records
 from gateway.settings import Settings, SettingsError, json_schema, resolved
-from gateway.web.tokens import new_token
+from gateway.web.tokens import Scope, new_token
 
 app = typer.Typer(
-    help="Gridcall (网格呼): from the command centre to the guards' radios and chats, and back.",
+    help="Gridcall (网格呼): from the command centre to guards' radios and chats, and back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +43,9 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(order_app, name="order")
 
 NO, OUTSIDE_FAILED = 1, 3
+# What the HTTP door takes as the middle of a token.
+HOLDER = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+ANCHOR = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 
 Config = Annotated[
     Path, typer.Argument(help="The site's YAML file.", exists=True, dir_okay=False)
@@ -83,9 +88,7 @@ def _ask(config: Path, **command: object) -> dict[str, object]:
     with _plainly():
         answer = control.ask(path, **command)
     if answer.get("ok") is False:
-        errors = answer.get("errors")
-        lines = errors if isinstance(errors, list) else [json.dumps(answer, ensure_ascii=False)]
-        _fail("\n".join(str(line) for line in lines), NO)
+        _fail("\n".join(mistakes(answer)), NO)
     return answer
 
 
@@ -150,12 +153,15 @@ def reload(config: Config) -> None:
 
 
 @app.command()
-def health(config: Config) -> None:
+def health(config: Config, as_json: AsJson = False) -> None:
     """Print what the running daemon says of itself; 1 when it does not do its work."""
     path = _socket(config)
     with _plainly():
         answer = control.ask(path, do="health")
-    _print_json(answer)
+    if as_json:
+        _print_json(answer)
+    else:
+        typer.echo("\n".join(health_lines(answer)))
     if not answer.get("ok"):
         raise typer.Exit(NO)
 
@@ -178,18 +184,16 @@ def alert(
     _print_json(receipt)
     if not follow or receipt["order"] is None:
         return
-    with _plainly():
-        for event in control.follow(_socket(config), int(receipt["journal"]) - 1):
-            if event["order"] == receipt["order"]:
-                typer.echo(json.dumps(event, ensure_ascii=False) if as_json else _line(event))
-                if event["node"] in ("closed", "cancelled"):
-                    return
-
-
-def _line(event: dict[str, object]) -> str:
-    parts = [event["at"], event["number"], event["node"], event["name"] or event["person"]]
-    parts += [event["medium"], event["assurance"], event["detail"]]
-    return "  ".join(str(p) for p in parts if p is not None)
+    # A repeat is followed from its first moment: its order may be older than this receipt.
+    after = 0 if receipt["status"] == "duplicate" else int(receipt["journal"]) - 1
+    with _plainly(), suppress(KeyboardInterrupt):
+        for event in control.follow(_socket(config), after):
+            if event["order"] != receipt["order"]:
+                continue
+            typer.echo(json.dumps(event, ensure_ascii=False) if as_json else event_line(event))
+            if event["node"] in ("closed", "cancelled"):
+                return
+        _fail("the daemon has stopped; the order goes on when it is back", OUTSIDE_FAILED)
 
 
 @app.command()
@@ -197,10 +201,12 @@ def token(
     holder: Annotated[str, typer.Argument(help="Who will use it, such as `centre`.")],
 ) -> None:
     """Make a bearer token for the HTTP door: the token once, and the digest for the YAML."""
+    if not HOLDER.fullmatch(holder):
+        _fail(f"{holder!r}: a holder is 1 to 32 of a-z, 0-9 and -, such as `centre`", 2)
     secret, digest = new_token(holder)
     typer.echo(f"token (give it to {holder}, it is kept nowhere): {secret}")
-    typer.echo("for command_centre.http.tokens in the settings:")
-    typer.echo(f'- {{id: {holder}, sha256: {digest}, scopes: ["alert:write", "event:read"]}}')
+    typer.echo("for command_centre.http.tokens; leave out what this holder shall not do:")
+    typer.echo(f"- {{id: {holder}, sha256: {digest}, scopes: {json.dumps(get_args(Scope))}}}")
 
 
 @app.command()
@@ -274,7 +280,10 @@ def leave(
 
 
 @order_app.command("list")
-def order_list(config: Config, everything: Annotated[bool, typer.Option("--all")] = False) -> None:
+def order_list(
+    config: Config,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+) -> None:
     """Show open orders, or all of the last hundred."""
     _print_json(_ask(config, do="orders", open=not everything)["orders"])
 
@@ -313,23 +322,40 @@ def order_stand_down(
 
 
 @journal_app.command("verify")
-def verify_command(config: Config, as_json: AsJson = False) -> None:
+def verify_command(
+    config: Config,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="ROW:HASH of an earlier verification; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Recompute the hash chain and the projection; 1 when anything was changed."""
+    anchors = [_anchor(text) for text in anchor or ()]
     path = Path(_settings(config).journal.file)
     with _plainly():
-        verdict = journal_verify(path)
+        verdict = journal_verify(path, anchors)
     if as_json:
         _print_json(asdict(verdict) | {"ok": verdict.ok})
     else:
-        typer.echo(str(verdict))
+        typer.echo("\n".join(verdict_lines(path, verdict)))
     if not verdict.ok:
         raise typer.Exit(NO)
+
+
+def _anchor(text: str) -> Anchor:
+    found = ANCHOR.fullmatch(text)
+    if found is None:
+        _fail(f"--anchor {text}: should be ROW:HASH, as `gridcall journal verify` prints it", 2)
+    return Anchor(seq=int(found[1]), hash=found[2])
 
 
 @journal_app.command()
 def export(
     config: Config,
-    target: Annotated[Path | None, typer.Argument(help="File; standard output if left out.")] = None,
+    target: Annotated[
+        Path | None, typer.Argument(help="File; standard output if left out.")
+    ] = None,
     personal: Annotated[bool, typer.Option(help="Show names, accounts and texts.")] = False,
 ) -> None:
     """Write the journal as JSON lines."""
@@ -338,9 +364,14 @@ def export(
         if target is None:
             asyncio.run(records.export(sys.stdout, personal=personal))
             return
-        with target.open("w", encoding="utf-8") as out:
-            asyncio.run(records.export(out, personal=personal))
-    typer.echo(f"written: {target}")
+        try:
+            # It may hold names and accounts: for its owner only.
+            file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(file, "w", encoding="utf-8") as out:
+                rows = asyncio.run(records.export(out, personal=personal))
+        except OSError as error:
+            _fail(f"{target}: cannot be written: {error.strerror}", OUTSIDE_FAILED)
+    typer.echo(f"written: {target} ({rows} rows)")
 
 
 @journal_app.command()
@@ -349,5 +380,5 @@ def backup(
 ) -> None:
     """Copy the journal while the daemon runs, and verify the copy."""
     with _plainly():
-        journal_backup(Path(_settings(config).journal.file), target)
-    typer.echo(f"written and verified: {target}")
+        verdict = journal_backup(Path(_settings(config).journal.file), target)
+    typer.echo(f"written and verified: {target} ({verdict.rows} rows)")

@@ -1,7 +1,8 @@
 """`gridcall demo`: the daemon and a simulated outside, from alert to arrival, then judged.
 
 The daemon runs as `gridcall run` runs it; the outside is another process that speaks the real
-protocols and keeps its own logs; the judge is a third that compares those logs with the journal.
+protocols and keeps its own logs; the judge is a third, who compares those logs with the
+journal.
 This module only starts them, shows what they say and adds up.
 """
 
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -30,9 +31,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.table import Table
 
 from gateway import control
+from gateway.demo_table import table_of
 from gateway.interfaces import LinkError, SetupError
 
 SITE_ZONE = ZoneInfo("Asia/Shanghai")
@@ -42,7 +43,6 @@ ACKNOWLEDGE_S = (30, 60, 60)
 START_WAIT_S = 40.0
 # The whole story; past this something is stuck.
 STORY_WAIT_S = 150.0
-NODES = ("told", "acknowledged", "en_route", "arrived")
 
 
 class Fault(StrEnum):
@@ -149,7 +149,8 @@ class Demo:
         keys.mkdir(mode=0o700)
         token = f"gwk_centre_{secrets.token_urlsafe(32)}"
         _write_secret(keys / "centre_token", token)
-        _write_secret(keys / "telegram_token", f"{secrets.randbelow(10**9):09d}:{secrets.token_urlsafe(26)}")
+        bot = f"{secrets.randbelow(10**9):09d}:{secrets.token_urlsafe(26)}"
+        _write_secret(keys / "telegram_token", bot)
         _write_secret(keys / "callback_key", secrets.token_urlsafe(32))
         today = datetime.fromtimestamp(time.time(), UTC).astimezone(SITE_ZONE).date()
         windows = [max(5, round(s / self.speed)) for s in ACKNOWLEDGE_S]
@@ -257,7 +258,8 @@ class Demo:
                     return
                 if said.get("what") == "gone":
                     break
-        msg = f"the simulated outside did not get ready; its log is {self.output / 'outside.log'}"
+        log = self.output / "outside.log"
+        msg = f"the simulated outside did not get ready; its log is {log}"
         raise LinkError(msg)
 
     def _show_until_finished(self) -> bool:
@@ -345,13 +347,8 @@ class Demo:
         return worst
 
     def _print_table(self, orders: list[dict[str, object]]) -> None:
-        table = Table("order", "person", *NODES, title="who did what, when, how surely")
-        for order in orders:
-            for person in _as_dicts(order.get("people")):
-                cells = [_cell(person, node) for node in NODES]
-                table.add_row(str(order["number"]), str(person.get("name")), *cells)
         self._console.print()
-        self._console.print(table)
+        self._console.print(table_of(orders, SITE_ZONE))
 
     def _print_sound(self, folder: Path) -> None:
         found = sorted((folder / "outside" / "air").rglob("*.wav"))
@@ -359,26 +356,8 @@ class Demo:
         for path in found:
             self._console.print(f"  {path}", markup=False)
         kept = sorted((folder / "state" / "recordings").rglob("*.*"))
-        self._console.print(f"recordings of the daemon: {len(kept)} in {folder}/state/recordings")
-
-
-def _cell(person: Mapping[str, object], node: str) -> str:
-    """Return the first time of a node, every medium it was reached by, the best assurance."""
-    stamps = [s for s in _as_dicts(person.get("stamps")) if s.get("node") == node]
-    if not stamps:
-        return "–"
-    first_us = min(int(str(s["at_us"])) for s in stamps)
-    at = datetime.fromtimestamp(first_us / 1e6, SITE_ZONE)
-    media = "+".join(dict.fromkeys(str(s["medium"]) for s in stamps))
-    sure = "" if node == "told" else " " + max(str(s["assurance"]) for s in stamps)
-    return f"{at:%H:%M:%S} {media}{sure}"
-
-
-def _as_dicts(value: object) -> Iterator[Mapping[str, object]]:
-    if isinstance(value, list):
-        for item in value:
-            if isinstance(item, dict):
-                yield item
+        where = folder / "state" / "recordings"
+        self._console.print(f"recordings of the daemon: {len(kept)} in {where}", markup=False)
 
 
 def _clear(folder: Path) -> None:

@@ -1,0 +1,63 @@
+"""What the command line says of the answers it gets: what happened, where, what to do."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from gateway.journal import Verdict
+
+Answer = Mapping[str, object]
+
+
+def mistakes(answer: Answer) -> list[str]:
+    """Return why the daemon said no, a line each."""
+    errors, receipt = answer.get("errors"), answer.get("receipt")
+    if isinstance(errors, list):
+        return [str(error) for error in errors]
+    if isinstance(receipt, dict):
+        return [f"{receipt['status']}: {receipt['reason'] or 'the daemon gives no reason'}"]
+    return ["the daemon has nothing of that name: see `gridcall order list --all`"]
+
+
+def health_lines(said: Answer) -> list[str]:
+    """Return whether the daemon works, and every way to people with its state."""
+    works = "works" if said["ok"] else "DOES NOT WORK, its journal stands still: see the log"
+    lines = [
+        f"{said['site']}: {works}; journal row {said['journal']}, disk proved "
+        f"{said['commit_age_s']} s ago, {said['open_orders']} open orders",
+    ]
+    if not said["clock_synchronised"]:
+        lines.append("clock: NOT SET; nothing expires until it is: set it, or start NTP")
+    paths = said["paths"]
+    assert isinstance(paths, dict)
+    for name, path in sorted(paths.items()):
+        state = "up" if path["up"] else f"DOWN  {path['reason'] or ''}"
+        lines.append(f"  {name:<20} {state}".rstrip())
+    return lines
+
+
+def event_line(event: Answer) -> str:
+    """Return a timeline node as a line, its time in this machine's zone."""
+    at = datetime.fromisoformat(str(event["at"])).astimezone()
+    who = event["name"] or event["person"]
+    how = event["medium"], event["assurance"], event["detail"]
+    parts = (f"{at:%H:%M:%S}", event["number"], event["node"], who, *how)
+    return "  ".join(str(part) for part in parts if part is not None)
+
+
+def verdict_lines(path: Path, verdict: Verdict) -> list[str]:
+    """Return whether a journal is what was written, where it is not, and what to do."""
+    if not verdict.ok:
+        lines = [f"{path}: NOT as it was written ({verdict.rows} rows read)"]
+    else:
+        lines = [f"{path}: as it was written, all {verdict.rows} rows"]
+    lines += [f"  row {found.seq}: {found.fault}: {found.text}" for found in verdict.findings]
+    if verdict.more:
+        lines.append(f"  and {verdict.more} more")
+    if not verdict.ok:
+        return [*lines, "keep this file as it is, for whoever asks; go on from a backup"]
+    return [
+        *lines,
+        f"anchor {verdict.end.seq}:{verdict.end.hash}",
+        "(kept on another machine and given as --anchor, it shows a chain computed anew)",
+    ]
