@@ -11,6 +11,7 @@ to is ``calling``; the clocks are ``ladder``; what people answer is ``answering`
 """
 
 from dataclasses import dataclass, replace
+from itertools import count
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Medium
 from gateway.core.answering import (
@@ -101,9 +102,6 @@ NUMBER_REST_US = 24 * 3600 * US
 TOMBSTONE_US = 24 * 3600 * US
 # Failed tries count for an hour at most.
 TRIES_US = 3600 * US
-# Two digits while there are any, then three, then four; none begins with a zero, which is
-# easily left out.
-NUMBER_RANGES = ((10, 99), (100, 999), (1000, 9999))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +283,12 @@ def _notes(draft: Draft, order: Order) -> str | None:
 
 
 def _take_number(draft: Draft, order_id: str) -> str:
-    """Return a number that no order has had for a day: the next free one in the round.
-
-    Raises:
-        RuntimeError: Nearly ten thousand orders are open or closed within a day.
-    """
-    for first, last in NUMBER_RANGES:
-        series = f"number_{len(str(first))}"
+    """Return a number that no order has had for a day: the next free one in the round."""
+    # Two digits while there are any, then three, then more (which a chat can name, but no
+    # keypad from five on); none begins with a zero, which is easily left out.
+    for digits in count(2):
+        first, last = 10 ** (digits - 1), 10**digits - 1
+        series = f"number_{digits}"
         counter = draft.find(Counter, series)
         begin = first if counter is None or counter.value >= last else counter.value + 1
         for n in (*range(begin, last + 1), *range(first, begin)):
@@ -303,8 +300,7 @@ def _take_number(draft: Draft, order_id: str) -> str:
             draft.put(Counter(name=series, value=n))
             draft.put(NumberLease(number=str(n), order=order_id))
             return str(n)
-    msg = "no order number is free: close orders that are over"
-    raise RuntimeError(msg)
+    raise AssertionError("numbers do not end")
 
 
 def _rested(draft: Draft, lease: NumberLease) -> bool:

@@ -54,6 +54,7 @@ from gateway.core.order import (
     NumberLease,
     Order,
     Page,
+    Put,
     Timer,
 )
 from gateway.core.people import Contact, Organisation, Person, Role
@@ -144,7 +145,7 @@ def guard(name: str, code: str, *grids: str, **more: object) -> Person:
 
 NAMES = {
     "zhang": "张三", "li": "李四", "wang": "王五", "zhao": "赵六", "chen": "陈七", "sun": "孙八",
-    "smith": "Smith", "head": "所长", "chief": "局长", "station": "东街派出所",
+    "smith": "Smith", "wu": "吴九", "head": "所长", "chief": "局长", "station": "东街派出所",
 }  # fmt: skip
 PEOPLE = {
     p.id: p
@@ -156,6 +157,7 @@ PEOPLE = {
         guard("chen", "201", "G2"),
         guard("sun", "301", "G3"),
         guard("smith", "302", "G3", language="en"),
+        guard("wu", "501", "G5"),  # on a channel without a licence
         Person(id="station", name=NAMES["station"], role=Role.STATION),
         Person(id="head", name=NAMES["head"], role=Role.MANAGER),
         Person(id="chief", name=NAMES["chief"], role=Role.MANAGER),
@@ -209,6 +211,7 @@ class Desk:
         assert entities(self.state) == before, "a step must not touch the state"
         for change in outcome.changes:
             self.state.apply(change)
+        check_addressed(before, outcome)
         check_step(self.state, self.site, event, outcome, synchronised=self.synchronised)
         self.asked += outcome.effects
         return list(outcome.effects)
@@ -454,6 +457,26 @@ def check_step(
     check_effects(state, site, event, outcome, synchronised=synchronised)
 
 
+ANSWERS = {n.value for n in Node} - {"told", "released"}
+
+
+def check_addressed(before: dict[tuple[str, str], object], outcome: Outcome) -> None:
+    """Nobody has a part in an order by having answered: he was addressed first.
+
+    And nobody answers an order that has ended.
+    """
+    for report in (e for e in outcome.effects if isinstance(e, ReportStatus)):
+        order = before.get((Order.KIND, report.order or ""))
+        if isinstance(order, Order) and report.node in ANSWERS:
+            assert order.open, report
+    known = {key for kind, key in before if kind == Assignment.KIND}
+    for change in outcome.changes:
+        part = change.entity if isinstance(change, Put) else None
+        if isinstance(part, Assignment) and part.key not in known:
+            assert part.stamps == (), part
+            known.add(part.key)
+
+
 def check_numbers(state: State) -> None:
     """Open orders have numbers of their own, and each leads to its order."""
     open_orders = [o for o in state.each(Order) if o.open]
@@ -502,9 +525,8 @@ def check_answers(state: State, outcome: Outcome) -> None:
         assert state.find(Person, part.person) is not None
     for delivery in state.each(Delivery):
         assert state.find(Assignment, f"{delivery.order}/{delivery.person}") is not None
-    answers = {n.value for n in Node} - {"told", "released"}
     for report in (e for e in outcome.effects if isinstance(e, ReportStatus)):
-        if report.node in answers:
+        if report.node in ANSWERS:
             assert state.find(Assignment, f"{report.order}/{report.person}") is not None
 
 
@@ -512,7 +534,12 @@ def check_effects(
     state: State, site: Site, event: object, outcome: Outcome, *, synchronised: bool
 ) -> None:
     """Nothing is asked on a silent channel, too late, for an ended order or to a leaver."""
-    gone = {c.address for c in state.each(Card) if c.person and not _current(state, c)}
+    gone = {
+        c.address
+        for c in state.each(Card)
+        if c.person and not _current(state, c)
+        and state.person_of_account(c.chat, c.address) is None
+    }  # fmt: skip
     for effect in outcome.effects:
         if isinstance(effect, PageChannel):
             assert site.channels[effect.channel].transmits
@@ -524,8 +551,8 @@ def check_effects(
         late = getattr(effect, "not_after_us", None)
         if late is not None and synchronised:
             assert late >= event.at_us, effect
-        if isinstance(effect, PostCard | EditCard):
-            assert effect.address not in gone, effect
+        if isinstance(effect, PostCard | EditCard) and effect.private:
+            assert _current(state, state.find(Card, effect.card)), effect
         if isinstance(effect, SendText) and not isinstance(event, TextReceived):
             assert effect.address not in gone, effect
 

@@ -501,3 +501,13 @@ def test_a_code_for_somebody_who_cannot_enrol_is_not_valid():
     assert desk.write("1001", "ABCD2345") == desk.words("answer_code_wrong")
     desk.issue("nobody", "WXYZ6789")
     assert desk.write("1001", "WXYZ6789") == desk.words("answer_code_wrong")
+
+
+def test_what_is_over_is_not_touched_by_somebodys_leaving():
+    desk = open_desk("zhang", "chen")
+    desk.press("zhang", "3")
+    desk.act("close")
+    nodes, asked = desk.nodes("zhang"), len(desk.asked)
+    desk.leave("zhang")
+    assert desk.nodes("zhang") == nodes
+    assert len(desk.asked) == asked

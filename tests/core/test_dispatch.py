@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.alert import AlertKind, Datum, Level, Position
+from gateway.core.dispatch import step
 from gateway.core.effects import PostCard, Receipt
 from gateway.core.events import (
     CardFailed,
@@ -14,13 +15,13 @@ from gateway.core.events import (
     PageStarted,
     PageWaited,
     RecordingKept,
-    RegisterSeeded,
     SettingsReloaded,
     Started,
     TimerFired,
 )
 from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
-from tests.core.site_for_tests import DAY_US, NOON_US, PEOPLE, US, Desk, make_site, point
+from gateway.core.state import State
+from tests.core.site_for_tests import DAY_US, NOON_US, US, Desk, entities, point
 
 # ---- which grid, which people ----
 
@@ -177,16 +178,10 @@ def test_an_english_speaking_guard_gets_his_card_in_english():
 
 
 def test_a_channel_without_licence_is_not_spoken_on_and_the_centre_is_told():
-    desk = Desk(site=make_site())
-    desk.take(RegisterSeeded(at_us=desk.now_us, people=(_digger("dark", "G5"),), contacts=()))
+    desk = Desk("wu")
     desk.alert(grid="G5")
     assert desk.pages() == []
     assert desk.words("detail_no_transmit", channel="暗信道") in desk.details("warning")
-
-
-def _digger(name, grid):
-    fields = {k: getattr(PEOPLE["zhang"], k) for k in ("role", "organisation", "crew")}
-    return type(PEOPLE["zhang"])(id=name, name=name, guard_code="777", grids=(grid,), **fields)
 
 
 # ---- the same message again ----
@@ -667,6 +662,19 @@ def test_a_three_digit_number_can_be_keyed():
     assert desk.number == "100"
     assert desk.keys("*100 101 1#")
     assert desk.status == "acknowledged"
+
+
+def test_numbers_do_not_end():
+    desk = Desk("zhang")
+    state = State(
+        [
+            *entities(desk.state).values(),
+            *(NumberLease(number=str(n), order=f"o{n + 50_000}") for n in range(10, 10_000)),
+        ]
+    )
+    outcome = step(state, desk.site, desk.message(AlertKind.ALERT))
+    (receipt,) = [e for e in outcome.effects if isinstance(e, Receipt)]
+    assert (receipt.status, receipt.number) == ("accepted", "10000")
 
 
 # ---- what became of pages and cards ----
