@@ -23,7 +23,6 @@ import structlog
 import yaml
 
 from gateway.control import ControlServer
-from gateway.core.people import Contact, Person
 from gateway.core.places import Site
 from gateway.core.wording import Catalogue
 from gateway.engine import Engine, Reloaded

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import socket
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -189,8 +188,6 @@ def connect(path: Path) -> socket.socket:
     """
     caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise FileNotFoundError(path)
         caller.connect(str(path))
     except OSError as error:
         caller.close()

@@ -162,7 +162,7 @@ class Queries(Protocol):
     """What the doors may ask. Values are JSON-ready: str, int, bool, None, list, dict."""
 
     async def orders(self, *, open_only: bool, limit: int) -> list[dict[str, object]]:
-        """Return orders, newest first: id, number, status, alert fields, grids, flags, people."""
+        """Return orders, newest first: id, number, status, alert, grids, flags, people."""
         ...
 
     async def order(self, order: str) -> dict[str, object] | None:

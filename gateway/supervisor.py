@@ -189,7 +189,7 @@ async def keep_running(
 def main() -> int:
     """Run the children named in the plan file given as the only argument."""
     plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    children = [Child(name=c["name"], argv=c["argv"], vital=c["vital"]) for c in plan["children"]]
+    children = [Child(**child) for child in plan["children"]]
     return ProcessSupervisor(children, Path(plan["pid_file"])).run()
 
 

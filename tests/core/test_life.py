@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Level, Medium
-from gateway.core.life import LIFE, Trigger, answered_at_all, reached, standing, takes, trigger_of
+from gateway.core.life import (
+    LIFE,
+    Trigger,
+    answered_at_all,
+    reached,
+    standing,
+    takes,
+    trigger_of,
+)
 from gateway.core.order import Assignment, Node, Order, OrderStatus, Stamp
 from gateway.core.people import Role
 

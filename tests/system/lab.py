@@ -1,4 +1,3 @@
-# ruff: noqa: E501  # the site's YAML reads better in long lines
 """The laboratory: the installed daemon as real processes, the outside on real wires.
 
 The simulated radios, the chat platform and the command centre live in the test's own loop; the

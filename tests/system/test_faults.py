@@ -174,7 +174,8 @@ async def test_everything_absent_at_the_start(tmp_path):
     real_start = lab.start_daemon
 
     async def start_without_outside():
-        await lab.base.stop()
+        lab.base.stop_listening()
+        lab.base.mute_rtp(True)
         await lab.chat.stop()
         lab.wait_ready_paths = ()
         ready, lab.wait_ready = lab.wait_ready, lambda **_: ready(paths=())
@@ -190,7 +191,8 @@ async def test_everything_absent_at_the_start(tmp_path):
             assert not (await lab.path(path))["up"]
         await lab.chat.start(lab.ports["chat_port"])
         await lab.card("700032")
-        await lab.base.start()
+        await lab.base.listen_again()
+        lab.base.mute_rtp(False)
         await lab.wait_ready()
         assert (await next_page(lab.zhang)).attention == 1
 
