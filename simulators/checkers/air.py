@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from simulators.checkers.findings import Finding
@@ -16,6 +17,10 @@ ATTENTION_S: Final = {1: 1.2, 2: 0.9, 3: 0.4}
 SHORTEST_SPEECH_S: Final = 1.5
 # An answer tone later than this would be taken for somebody else's; and the over before it.
 ANSWER_LIFE_US: Final = 12 * US
+# A page whose end the journal never learnt may have been on the air for so long.
+UNENDED_US: Final = 180 * US
+# The same sentences are of the same length; what was broken off is shorter.
+SAME_LENGTH_US: Final = US // 5
 # A line that was keyed for less may have been let go before the first frame.
 SHORTEST_KEYING_US: Final = US // 5
 
@@ -44,8 +49,9 @@ class Page:
         """Whether an over of the base radio lies in its time on the air."""
         if over.channel != self.channel or self.started_us is None:
             return False
-        late = self.ended is not None and over.end_us > self.ended.happened_us + SLACK_US
-        return over.start_us >= self.started_us - SLACK_US and not late
+        until_us = self.ended.happened_us if self.ended else self.started_us + UNENDED_US
+        early = over.start_us < self.started_us - SLACK_US
+        return not early and over.end_us <= until_us + SLACK_US
 
 
 def pages(journal: Journal) -> list[Page]:
@@ -77,7 +83,7 @@ def pages(journal: Journal) -> list[Page]:
 
 
 def check_pages(witnesses: Witnesses, journal: Journal) -> Finding:
-    """Every page that the journal calls spoken was heard: its level's tone, then speech."""
+    """Every page that the journal calls spoken was heard once: its tone, then speech."""
     finding = Finding("pages", "PageSpoken ↔ ether", "pages", "all heard")
     for page in pages(journal):
         if page.ended is None or page.ended.kind != "PageSpoken":
@@ -106,7 +112,13 @@ def _unheard(page: Page, overs: list[Over]) -> str | None:
     speech_s = sum(over.voiced_s for over in overs) - ATTENTION_S[page.level]
     if speech_s < SHORTEST_SPEECH_S:
         return f"after the tone there were {max(0.0, speech_s):.1f} s of sound, no sentence"
-    return None
+    return "the ether heard the whole of it twice" if _heard_twice(overs) else None
+
+
+def _heard_twice(overs: list[Over]) -> bool:
+    """Whether two transmissions began with the tone and were equally long."""
+    lengths = sorted(over.end_us - over.start_us for over in overs if over.attention)
+    return any(longer - shorter < SAME_LENGTH_US for shorter, longer in pairwise(lengths))
 
 
 def check_answer_tones(witnesses: Witnesses, journal: Journal) -> Finding:

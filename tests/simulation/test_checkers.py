@@ -63,6 +63,12 @@ def the_page_was_heard_at_another_time(story: Story) -> None:
     story.over("base")["end_us"] += 20_000_000
 
 
+@spoils("pages", "heard the whole of it twice")
+def a_page_was_carried_twice(story: Story) -> None:
+    story.over("base")["end_us"] = us(6.5)
+    story.keys("base", 6.9, 11.88, attention=2, voiced_s=4)
+
+
 @spoils("answer_tones", "no page and no reply")
 def somebody_spoke_by_the_base_radio(story: Story) -> None:
     story.keys("base", 70, 75, voiced_s=4)
@@ -444,6 +450,13 @@ def test_a_repeated_card_that_says_so_is_allowed(mark: str, tmp_path: Path) -> N
         card["message"] = "9"
     story.shows(3, GROUP, 9, mark + first["text"])
     allowed(story, "posts", tmp_path)
+
+
+def test_a_page_that_was_broken_off_may_begin_again(tmp_path: Path) -> None:
+    story = true_story()
+    story.over("base")["end_us"] = us(3)
+    story.keys("base", 4, 12, attention=2, voiced_s=7)
+    assert allowed(story, "pages", tmp_path).compared == 3
 
 
 def test_a_planted_refusal_of_the_platform_is_nobodys_fault(tmp_path: Path) -> None:
