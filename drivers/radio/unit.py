@@ -60,6 +60,7 @@ class Unit:
         self._audio_failures = 0
         self._audio_at_s = 0.0
         self._silent_frames = 0
+        self._fault: str | None = None
         self._retire_until_s = float("inf")
         self.channel = make_channel(id, settings, self._keyer)
 
@@ -74,9 +75,17 @@ class Unit:
         """Take the keyer's words in."""
         now = self._clock()
         for word in self._keyer.read(now.s):
-            if word.word == "fault":
-                _LOG.warning("channel %s: %s", self.id, word.detail)
+            self._log_fault(word.word, word.detail)
             self.channel.keyer_said(word.word, word.detail, word.at_s, now)
+
+    def _log_fault(self, word: str, detail: str) -> None:
+        """Log a fault once, not at each of the keyer's tries, and that it is over."""
+        if word == "fault" and detail != self._fault:
+            _LOG.warning("channel %s: %s", self.id, detail)
+            self._fault = detail
+        elif word == "ready" and self._fault is not None:
+            _LOG.warning("channel %s: its control port works", self.id)
+            self._fault = None
 
     def watch_keyer(self, now: Moment) -> None:
         """Start, restart or kill the keyer as it needs."""
