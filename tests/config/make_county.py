@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # rows are read as rows
+# rows are read as rows
 """Writes config/examples/county.yaml and county_g7.geojson: a county on the seeds' figures.
 
 3 zones, 7 grids, 5 routes, 2 posts, 10 teams, 280 people, four crews on three shifts, two

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # rows are read as rows
+# rows are read as rows
 """Ten classes of mistakes in copies of the examples, each reported at its line and column.
 
 A row is (example, old text, new text, words of the report). The mark ‸ in the new text is not

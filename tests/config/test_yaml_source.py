@@ -1,4 +1,4 @@
-# ruff: noqa: E501  # rows are read as rows
+# rows are read as rows
 """The YAML reader: core scalars, places, and hostile files refused in a moment."""
 
 import json
