@@ -43,14 +43,22 @@ def not_after_us(draft: Draft, order: Order) -> int:
     limit_us = order.clock_us + draft.site.response.expire_s[level - 1] * US
     if order.alert.expires_us is not None:
         limit_us = min(limit_us, order.alert.expires_us)
-    if not draft.synchronised:
+    if not trusted(draft, order):
         return max(limit_us, draft.now_us + draft.site.response.expire_s[level - 1] * US)
     return limit_us
 
 
 def expired(draft: Draft, order: Order) -> bool:
     """Return whether nothing of an order is to be sent any more."""
-    return draft.synchronised and draft.now_us > not_after_us(draft, order)
+    return trusted(draft, order) and draft.now_us > not_after_us(draft, order)
+
+
+def trusted(draft: Draft, order: Order) -> bool:
+    """Return whether an order's times and the clock's may be compared.
+
+    One that was opened on an unset clock stays apart when the clock is set.
+    """
+    return draft.synchronised and "clock_unset" not in order.flags
 
 
 def grids_of(draft: Draft, order: Order) -> list[Grid]:
@@ -461,8 +469,9 @@ def ways_down(draft: Draft, order: Order) -> bool:
     """Return whether neither a channel nor a chat of this order's grids works now."""
     paths = set()
     for grid in grids_of(draft, order):
-        if grid.channel is not None:
-            paths.add(f"channel:{grid.channel}")
+        channel = draft.site.channels.get(grid.channel or "")
+        if channel is not None and channel.transmits:
+            paths.add(f"channel:{channel.id}")
         if grid.chat is not None:
             paths.add(f"chat:{grid.chat.split('/')[0]}")
     return bool(paths) and all(

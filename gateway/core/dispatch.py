@@ -239,7 +239,11 @@ def _open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]
     order_id = f"o{draft.next_id('order')}"
     grid = find_grid(draft.site, alert)
     skewed = abs(received.at_us - alert.sent_us) > draft.site.response.clock_skew_s * US
-    found = {"clock_skew": skewed, "no_grid": grid is None}
+    found = {
+        "clock_unset": not draft.synchronised,
+        "clock_skew": skewed,
+        "no_grid": grid is None,
+    }
     flags = (*flags, *(flag for flag, holds in found.items() if holds))
     order = Order(
         id=order_id,

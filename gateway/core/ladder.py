@@ -14,6 +14,7 @@ from gateway.core.calling import (
     refresh_cards,
     tell_people,
     tell_person,
+    trusted,
     withdraw_pages,
 )
 from gateway.core.escalation import RungKind
@@ -113,9 +114,9 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
         return
     ladder = draft.site.response.ladder
     pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
-    missed = max(0, (draft.now_us - due_us) // pause_us) if draft.synchronised else 0
-    if expired(draft, order):
-        missed = 0  # climbing ends the ladder
+    missed = max(0, (draft.now_us - due_us) // pause_us)
+    if not trusted(draft, order) or expired(draft, order):
+        missed = 0  # nothing to go by, or climbing ends the ladder anyhow
     last = len(ladder) - 1
     while missed > 0 and order.rung < last:
         late = _words(draft, f"detail_rung_{ladder[order.rung]}")

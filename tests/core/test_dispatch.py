@@ -1,5 +1,7 @@
 """An alert's way, as the centre and the guards see it: from its receipt to its end."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.alert import AlertKind, Datum, Level, Position
@@ -15,13 +17,14 @@ from gateway.core.events import (
     PageStarted,
     PageWaited,
     RecordingKept,
+    RegisterSeeded,
     SettingsReloaded,
     Started,
     TimerFired,
 )
 from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
 from gateway.core.state import State
-from tests.core.site_for_tests import DAY_US, NOON_US, US, Desk, entities, point
+from tests.core.site_for_tests import DAY_US, NOON_US, PEOPLE, US, Desk, entities, point
 
 # ---- which grid, which people ----
 
@@ -263,12 +266,28 @@ def test_an_unset_clock_expires_nothing():
     assert "expired" not in desk.order.flags
     desk = Desk()
     desk.synchronised = False
-    assert desk.alert(expires_us=desk.now_us - 1).flags == ()
+    assert desk.alert(expires_us=desk.now_us - 1).flags == ("clock_unset",)
     (page,) = desk.pages()
     assert page.not_after_us > desk.now_us
     desk.wait(59)
     desk.wait(7200)
     assert desk.reports("unanswered"), "its ladder runs all the same"
+
+
+def test_a_clock_that_is_set_in_mid_order_neither_skips_a_rung_nor_expires_anything():
+    desk = Desk("wang", now_us=1_000 * US)
+    roster = replace(desk.site.roster, days=())
+    anybody = replace(PEOPLE["wang"], id="any", crew=None, guard_code=None, radio_id=None)
+    desk.site = replace(desk.site, roster=roster)
+    desk.take(RegisterSeeded(at_us=desk.now_us, people=(anybody,), contacts=()))
+    desk.synchronised = False
+    desk.alert(sent_us=NOON_US)
+    desk.forget()
+    desk.synchronised, desk.now_us = True, NOON_US
+    desk.take(TimerFired(at_us=desk.now_us, timer="ladder/o1"))
+    assert desk.details("escalated") == ["再次呼叫本网格"]
+    assert len(desk.pages()) == 1
+    assert desk.status == "calling"
 
 
 def test_an_alert_that_says_so_itself_distrusts_the_clock_as_well():
@@ -840,6 +859,15 @@ def test_each_way_is_called_by_its_name():
     for path in ("chat:work", "mqtt"):
         desk.path(path, up=False)
     assert desk.details("health") == ["聊天chat:work不可用：cable", "mqtt不可用：cable"]
+
+
+def test_a_channel_that_may_not_transmit_is_no_way():
+    desk = Desk("zhang")
+    mute = replace(desk.site.channels["ch1"], transmits=False)
+    desk.site = replace(desk.site, channels=desk.site.channels | {"ch1": mute})
+    desk.alert()
+    desk.path("chat:work", up=False)
+    assert desk.words("detail_no_way") in desk.details("warning")
 
 
 def test_when_both_ways_are_down_the_centre_hears_that_nothing_can_be_delivered():
