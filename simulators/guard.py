@@ -184,12 +184,14 @@ class RadioGuard:
                 await self.pace.after(1.0)
         whole = f"*{number}{self.code or ''}{digit}#"
         short = f"*{digit}#"
-        if number is None or self.temper.style == "short":
-            sent = await self._send(short)
-            if sent != "wrong" or number is None:
+        tries = [short if number is None or self.temper.style == "short" else whole]
+        tries.append(short if number is None else whole)
+        for digits in tries:
+            sent = await self._send(digits)
+            if sent != "wrong":
                 return sent == "accepted"
-            await self.pace.after(1.0)
-        return await self._send(whole) == "accepted"
+            await self.pace.after(1.0)  # he looks again and keys it once more
+        return False
 
     async def _send(self, digits: str) -> Sent:
         """Send until answered by a tone; return which, or that there was none."""

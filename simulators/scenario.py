@@ -14,8 +14,8 @@ Part = Mapping[str, Any]
 
 # A centre in China writes its local time.
 CHINA: Final = timezone(timedelta(hours=8))
-# What a page takes to be spoken and answered, whatever the speed; closing waits at least this.
-SOUND_S: Final = 40.0
+# What pages and answers take on the air, whatever the speed; closing waits at least this.
+SOUND_S: Final = 60.0
 # How long the play waits for one-time codes before it goes on without.
 ENROL_WAIT_S: Final = 30.0
 # Cards are edited and events told for a moment after the last order is closed.

@@ -38,6 +38,7 @@ class Finding:
         unit: What is counted.
         agreed: What is true when it found no violation.
         compared: How many it compared.
+        remark: What is no violation and yet worth a word, or empty.
     """
 
     check: str
@@ -45,6 +46,7 @@ class Finding:
     unit: str
     agreed: str
     compared: int = 0
+    remark: str = ""
     violations: list[Violation] = field(default_factory=list)
 
     def object(self, at_us: int, witness: str, text: str, row: int | None = None) -> None:
@@ -65,7 +67,7 @@ class Finding:
             end = "nothing to compare"
         else:
             end = f"{self.compared} {self.unit}, {self.agreed}"
-        return f"{self.title}: {end}"
+        return f"{self.title}: {end}" + (f" ({self.remark})" if self.remark else "")
 
 
 def clock(at_us: int) -> str:

@@ -18,7 +18,8 @@ def check_witnesses(witnesses: Witnesses, journal: Journal) -> Finding:
     """Every channel, chat, the centre and the people have written something, and so did we."""
     present = len(witnesses.airs) + len(witnesses.chats)
     present += bool(witnesses.centre) + bool(witnesses.people)
-    finding = Finding("witnesses", "witnesses", "logs", "none missing", present)
+    finding = Finding("witnesses", "witnesses", "logs", "none missing")
+    finding.compared = present
     for name in witnesses.missing:
         finding.object(0, name, "this witness has written nothing")
     if not journal.rows:

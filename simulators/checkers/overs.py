@@ -30,14 +30,20 @@ def _keyed_in(row: Row, air: Air) -> list[Over]:
 
 
 def check_air_replies(witnesses: Witnesses, journal: Journal) -> Finding:
-    """Every reply by radio in the journal was keyed on the air, by the person it names."""
+    """Every reply by radio in the journal was keyed on the air, by the person it names.
+
+    What was misheard and refused did no harm; but somebody must have been on the air.
+    """
     finding = Finding("air_replies", "DigitsHeard ↔ ether", "frames", "all keyed")
+    misheard = 0
     for row in journal.of("DigitsHeard"):
         finding.compared += 1
         channel, digits = row.event["channel"], row.event["digits"]
         air = witnesses.airs.get(channel)
         overs = _keyed_in(row, air) if air else []
-        if not overs:
+        if not overs and row.refused() and air and _somebody_spoke(row, air):
+            misheard += 1
+        elif not overs:
             text = f"the journal heard *{digits}#; nobody keyed that"
             finding.object(row.happened_us, f"ether {channel}", text, row.seq)
         for report in row.answers() if overs else ():
@@ -45,29 +51,59 @@ def check_air_replies(witnesses: Witnesses, journal: Journal) -> Finding:
             if who and report["person"] not in who:
                 text = f"{report['node']} is booked for {report['person']}; {who} keyed it"
                 finding.object(row.happened_us, f"ether {channel}", text, row.seq)
+    finding.remark = f"{misheard} misheard and refused" if misheard else ""
     return finding
 
 
+def _somebody_spoke(row: Row, air: Air) -> bool:
+    return any(over.near(row.happened_us, DECODED_LATE_US) for over in air.guard_overs)
+
+
 def check_keyed(witnesses: Witnesses, journal: Journal) -> Finding:
-    """Every frame keyed on a clear channel is in the journal, and what satisfied people."""
+    """Every frame that was answered as accepted is in the journal, and what satisfied people.
+
+    A frame that was not understood, and not answered as accepted, is only remarked upon: who
+    keyed it knows that it was not taken.
+    """
     finding = Finding("keyed", "frames keyed ↔ DigitsHeard", "frames", "all in the journal")
     rows = list(journal.of("DigitsHeard"))
+    lost = 0
     for air in witnesses.airs.values():
         for over in air.guard_overs:
             if not air.reached_gateway(over) or _deaf(journal, over):
                 continue
             for digits in over.frames():
                 finding.compared += 1
-                if not any(row.event["digits"] == digits and over in _keyed_in(row, air)
-                           for row in rows):  # fmt: skip
-                    text = f"{over.who} keyed *{digits}#; the journal never got it"
+                if any(row.event["digits"] == digits and over in _keyed_in(row, air)
+                       for row in rows):  # fmt: skip
+                    continue
+                if _answer_to(over, air) == "accepted":
+                    text = f"{over.who} keyed *{digits}# and was told it is accepted; it is not"
                     finding.object(over.start_us, air.witness, text)
+                else:
+                    lost += 1
+    finding.remark = f"{lost} not understood, and not accepted" if lost else ""
+    _check_beliefs(finding, witnesses, rows)
+    return finding
+
+
+def _answer_to(over: Over, air: Air) -> str | None:
+    """Return the first tone that answered an over, before anybody else spoke."""
+    after = [
+        other
+        for other in air.overs
+        if over.end_us <= other.start_us <= over.end_us + SATISFIED_AFTER_US
+    ]
+    after.sort(key=lambda other: other.start_us)
+    return after[0].answer if after else None
+
+
+def _check_beliefs(finding: Finding, witnesses: Witnesses, rows: list[Row]) -> None:
     for belief in witnesses.lived("satisfied"):
         finding.compared += 1
         if not any(_satisfies(row, belief) for row in rows):
             text = f"{belief.person} took {belief.facts['digits']} for accepted; it was not"
             finding.object(belief.at_us, "people", text)
-    return finding
 
 
 def _deaf(journal: Journal, over: Over) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
+# A daemon that ends leaves the radio's line last.
+STOPPING_US: Final = 3_000_000
 _FRAME: Final = re.compile(r"\*([0-9A-D]*)#")
 
 
@@ -39,6 +41,10 @@ class Over:
     def frames(self) -> list[str]:
         """Return what stood between ``*`` and ``#``, each time."""
         return _FRAME.findall(self.digits)
+
+    def near(self, at_us: int, slack_us: int) -> bool:
+        """Whether it was on the air at a moment, give or take."""
+        return self.start_us - slack_us <= at_us <= self.end_us + slack_us
 
     def overlaps(self, other: "Over") -> bool:
         """Whether both were on the air at some moment."""
@@ -80,7 +86,8 @@ class Air:
     def reached_gateway(self, over: Over) -> bool:
         """Whether it could be heard: alone on the air, the gateway at the radio's line."""
         alone = not over.collided and not any(over.overlaps(b) for b in self.base_overs)
-        return alone and self._attended(over.start_us) and self._attended(over.end_us + 10**6)
+        until_us = over.end_us + STOPPING_US
+        return alone and self._attended(over.start_us) and self._attended(until_us)
 
     def _attended(self, at_us: int) -> bool:
         clients = sum(

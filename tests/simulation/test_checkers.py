@@ -140,9 +140,22 @@ def the_answer_was_booked_for_another(story: Story) -> None:
     story.row("DigitsHeard", 1)["body"]["reports"][0]["person"] = "p_zhao"
 
 
-@spoils("keyed", "the journal never got it")
+@spoils("keyed", "was told it is accepted; it is not")
 def an_answer_was_lost(story: Story) -> None:
     story.drop_row("DigitsHeard", 1)
+
+
+@spoils("keyed", "took *100311# for accepted")
+def an_answer_was_lost_without_a_tone(story: Story) -> None:
+    story.drop_row("DigitsHeard", 1)
+    story.air.remove(story.over("base", 2))
+
+
+@spoils("air_replies", "nobody keyed that")
+def digits_were_made_up_and_refused(story: Story) -> None:
+    event = {"channel": "east", "digits": "990311", "ani": None}
+    told = report("refused_reply", 80, None, None, "radio")
+    story.happened("DigitsHeard", 80, event, reports=[told])
 
 
 @spoils("keyed", "took *100311# for accepted")
@@ -476,9 +489,18 @@ def test_what_collided_or_came_while_the_channel_was_down_may_be_lost(tmp_path: 
     story.air.append({"at_us": us(92.5), "what": "client", "connected": False})
     folder = tmp_path / "allowed"
     folder.mkdir()
-    allowed(story, "keyed", folder)
+    allowed(story, "overs", folder)
     story.keys("p_zhang", 82, 84, digits="*100312#")
-    assert len(judged(story, tmp_path)["keyed"].violations) == 1
+    assert len(judged(story, tmp_path)["overs"].violations) == 1
+
+
+def test_what_was_misheard_and_refused_is_only_remarked_upon(tmp_path: Path) -> None:
+    story = true_story()
+    story.event("DigitsHeard")["digits"] = "47031"
+    folder = tmp_path / "again"
+    folder.mkdir()
+    assert allowed(story, "keyed", folder).remark == "1 not understood, and not accepted"
+    assert allowed(story, "air_replies", tmp_path).remark == "1 misheard and refused"
 
 
 def test_one_who_writes_first_may_be_answered(tmp_path: Path) -> None:
