@@ -39,6 +39,8 @@ from gateway.interfaces import LinkError, SetupError
 SITE_ZONE = ZoneInfo("Asia/Shanghai")
 # Windows of the demo's site by level, seconds at speed 1: as the design's defaults.
 ACKNOWLEDGE_S = (30, 60, 60)
+# What an order takes to be spoken and answered by radio, at any speed; no window is shorter.
+SOUND_S = 30
 # What a start may take on a small machine under load.
 START_WAIT_S = 40.0
 # The whole story; past this something is stuck.
@@ -153,7 +155,7 @@ class Demo:
         _write_secret(keys / "telegram_token", bot)
         _write_secret(keys / "callback_key", secrets.token_urlsafe(32))
         today = datetime.fromtimestamp(time.time(), UTC).astimezone(SITE_ZONE).date()
-        windows = [max(5, round(s / self.speed)) for s in ACKNOWLEDGE_S]
+        windows = [max(SOUND_S, round(s / self.speed)) for s in ACKNOWLEDGE_S]
         gaps: dict[str, object] = {
             "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
             "today": today.isoformat(),
