@@ -95,8 +95,8 @@ def test_nobody_on_duty_is_told_to_the_centre_and_the_ladder_begins_at_once():
 
 def test_radio_group_private_cards_and_station_are_asked_for_in_the_same_step():
     desk = Desk()
-    effects = desk.take(desk.message(AlertKind.ALERT))
-    desk._last_order = "o1"
+    assert desk.asked == []
+    receipt = desk.alert()
     (page,) = desk.pages()
     assert (page.channel, page.level, page.number, page.order) == ("ch1", 2, "10", "o1")
     assert page.attention
@@ -108,7 +108,7 @@ def test_radio_group_private_cards_and_station_are_asked_for_in_the_same_step():
     assert desk.cards()["1001"].private
     actions = [b.action for row in desk.cards()["-101"].buttons for b in row]
     assert actions == ["1", "2", "3", "4", "5", "0"]
-    assert [e.status for e in effects if isinstance(e, Receipt)] == ["accepted"]
+    assert (receipt.status, receipt.order, receipt.number) == ("accepted", "o1", "10")
     assert desk.reports("accepted")[0].at_us == desk.now_us
 
 
