@@ -23,8 +23,9 @@ types: $(VENV)/tools
 contracts: $(VENV)/tools
 	$(BIN)/lint-imports --no-cache
 
+# Two workers: most of the time a test listens to sentences that last as long as they last.
 tests: $(VENV)/tools
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

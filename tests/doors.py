@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived, Event, InputRefused, OrderActed, PathChanged
 from gateway.interfaces import Committed, Cursor, JournalError, Report
+from tests.ports import free_port
 
 START_US = 1_795_287_600_000_000  # 2026-11-21T19:00:00Z
 
@@ -165,12 +166,6 @@ class FakeEngine:
     def _wake(self):
         self.changed.set()
         self.changed = asyncio.Event()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Broker:

@@ -14,7 +14,8 @@ from gateway.web.app import build
 from gateway.web.server import listen, serve
 from gateway.web.tokens import new_token
 from simulators.command_centre import CentreError, CommandCentre
-from tests.doors import Broker, FakeClock, FakeEngine, free_port
+from tests.doors import Broker, FakeClock, FakeEngine
+from tests.ports import free_port
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 FIGHT = {"category": "fight", "level": 2, "text": "东街有人打架"}

@@ -25,6 +25,7 @@ from gateway.demo import Demo
 from gateway.settings import resolved
 from simulators.scenario import Scenario
 from simulators.world import Fault, World, read_secret
+from tests.ports import free_port
 
 # pyserial 3.5 names its reader thread in a way that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:set(Daemon|Name)\(\) is deprecated")
@@ -57,13 +58,6 @@ def post_site(tmp_path: Path) -> Tree:
         (secrets / name).write_text("123456:" + "s" * 40, "utf-8")
         (secrets / name).chmod(0o600)
     return json.loads(json.dumps(resolved(load_settings(tmp_path / "one_post.yaml"))))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def demo_scenario() -> Tree:

@@ -23,6 +23,7 @@ import aiohttp
 from simulators.chat_server import ChatServer
 from simulators.ether import Ether
 from simulators.radio import BaseRadio, Handheld
+from tests.ports import free_port
 
 TOKEN = "gwk_centre_" + "t" * 43
 BOT_TOKEN = "123456789:" + "A" * 35
@@ -82,12 +83,6 @@ response:
 """
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Lab:
     """One site with its outside and its daemon."""
 
@@ -120,6 +115,14 @@ class Lab:
         self.config.write_text(SITE.format(**gaps), "utf-8")
 
     async def __aenter__(self):
+        try:
+            await self._open()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def _open(self):
         keys = self.folder / "secrets"
         keys.mkdir(mode=0o700)
         for name, text in (("token", BOT_TOKEN), ("key", KEY)):
@@ -151,7 +154,6 @@ class Lab:
         self._group = await self._stack.enter_async_context(asyncio.TaskGroup())
         task = self._group.create_task(self._follow())
         self._stack.callback(task.cancel)
-        return self
 
     async def __aexit__(self, *problem):
         await self.stop_daemon()

@@ -1,7 +1,9 @@
 """An alert reaches guards by radio and by chat, and their answers come back: the real thing."""
 
 import asyncio
+import json
 import signal
+import sys
 
 import pytest
 
@@ -126,13 +128,9 @@ async def test_stranger_and_wrong_codes_are_applied_to_nothing(tmp_path):
 
 async def test_enrolment_by_one_time_code(tmp_path):
     async with Lab(tmp_path) as lab:
-        shown = await asyncio.create_subprocess_exec(
-            "gridcall", "people", "enrol", "--json", str(lab.config), "p_zhang",
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        import json
-
-        code = json.loads((await shown.communicate())[0])["code"]
+        status, shown = await gridcall("people", "enrol", "--json", lab.config, "p_zhang")
+        assert status == 0, shown
+        code = json.loads(shown)["code"]
         lab.chat.text("700031", code)
         answer = await lab.chat.wait_message(lambda m: m.chat == 700031)
         assert "张三" in answer.text
@@ -178,7 +176,7 @@ async def test_stop_is_orderly(tmp_path):
 
 async def gridcall(*argv):
     done = await asyncio.create_subprocess_exec(
-        "gridcall", *map(str, argv),
+        sys.executable, "-m", "gateway", *map(str, argv),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     out, _ = await done.communicate()

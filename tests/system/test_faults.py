@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from tests.system.lab import Lab, free_port
+from tests.ports import free_port
+from tests.system.lab import Lab
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio, pytest.mark.timeout(240)]
 

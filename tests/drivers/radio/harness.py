@@ -18,6 +18,7 @@ from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
 from gateway.core.events import PageSpoken, PathChanged
 from simulators.ether import Ether
 from simulators.radio import BaseRadio, Handheld
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 EventType = TypeVar("EventType")
@@ -29,12 +30,6 @@ def now_us() -> int:
 
 def seconds() -> float:
     return asyncio.get_running_loop().time()
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 async def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> float:
@@ -245,7 +240,7 @@ def write_settings(path: Path, folder: Path, channels: dict[str, object]) -> Pat
 @asynccontextmanager
 async def bench(folder: Path, *, starts: bool = True, **fields: object) -> AsyncIterator[Bench]:
     """A channel ``gate`` with its outside; the radio process runs unless told otherwise."""
-    local_port = free_udp_port()
+    local_port = free_port(socket.SOCK_DGRAM)
     async with (
         Ether("gate", seed=11) as ether,
         BaseRadio(ether, gateway_rtp=("127.0.0.1", local_port)) as radio,

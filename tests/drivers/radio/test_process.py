@@ -7,6 +7,7 @@ speech takes its time; what must be down within half a second is measured alone.
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -29,7 +30,6 @@ from tests.drivers.radio.harness import (
     Bench,
     FakeEngine,
     bench,
-    free_udp_port,
     now_us,
     page,
     seconds,
@@ -38,6 +38,7 @@ from tests.drivers.radio.harness import (
     working_bench,
     write_settings,
 )
+from tests.ports import free_port
 
 Story = Callable[[Path], Coroutine[None, None, None]]
 STORIES: dict[str, Story] = {}
@@ -371,7 +372,7 @@ async def new_settings_swap_what_changed_and_leave_the_rest_open(tmp_path: Path)
         await engine.event(PageSpoken, page="p1")
         assert site.keyer_pid() == keyer, "an unchanged port was opened again"
 
-        port = free_udp_port()
+        port = free_port(socket.SOCK_DGRAM)
         url = f"rtp://127.0.0.1:{site.radio.rtp_port}?local_port={port}&codec=l16"
         changed = site.tree | {"hang_ms": 800, "audio": {"url": url}}
         site.radio.gateway_rtp = ("127.0.0.1", port)
