@@ -4,6 +4,7 @@ Exit status: 0 done, 1 the answer is no, 2 usage, 3 the outside failed.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn, get_args
 
@@ -20,13 +22,19 @@ from rich.table import Table
 
 from gateway import app as composition
 from gateway import control
-from gateway.cli_words import event_line, health_lines, mistakes, verdict_lines
+from gateway.cli_words import (
+    event_line,
+    health_lines,
+    mistakes,
+    order_line,
+    verdict_lines,
+)
 from gateway.demo import Demo, Fault
-from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError
+from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError, SetupError
 from gateway.journal import backup as journal_backup
 from gateway.journal import verify as journal_verify
 from gateway.records import Records
-from gateway.settings import Settings, SettingsError, json_schema, resolved
+from gateway.settings import Secret, Settings, SettingsError, json_schema, resolved
 from gateway.web.tokens import Scope, new_token
 
 app = typer.Typer(
@@ -107,10 +115,44 @@ def run(
     if only not in (None, "radio"):
         _fail("--only takes `radio`", 2)
     settings = _settings(config)
+    if only is None and (absent := _unreadable_secrets(resolved(settings))):
+        _fail("\n".join(absent), NO)
+    _hold_site(Path(settings.site.state_dir))
     with _plainly():
         plan = composition.plan(settings, config, only_radio=only == "radio")
     # The supervisor takes this process over: it must stay small and depend on nothing.
     os.execv(sys.executable, [sys.executable, "-m", "gateway.supervisor", str(plan)])  # noqa: S606
+
+
+def _unreadable_secrets(tree: object) -> list[str]:
+    """Return why each secret of resolved settings that cannot be read cannot."""
+    if not isinstance(tree, dict):
+        return []
+    if tree.keys() != Secret.model_fields.keys():
+        return [line for value in tree.values() for line in _unreadable_secrets(value)]
+    try:
+        Secret.model_validate(tree).read()
+    except SetupError as error:
+        return [str(error)]
+    return []
+
+
+def _hold_site(state_dir: Path) -> None:
+    """Hold the site until this process ends, also as the supervisor it becomes.
+
+    A second daemon of one site would throw the first one off its serial ports.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(state_dir / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _fail(
+            f"{state_dir}: a daemon of this site runs already; stop it first, or give it new "
+            "settings with `gridcall reload`",
+            NO,
+        )
+    os.set_inheritable(lock, True)
 
 
 @app.command()
@@ -135,6 +177,8 @@ def check(
         f"{len(settings.grids)} grids, {len(settings.people)} people, "
         f"{len(settings.channels)} channels, {len(settings.chats)} chats"
     )
+    for line in _unreadable_secrets(resolved(settings)):
+        sys.stderr.write(f"warning: {line}; the daemon does not start without it\n")
     typer.echo(f"{config}: good ({counts}; version {settings.version})")
 
 
@@ -229,7 +273,10 @@ def demo(
     """Run the daemon and a simulated outside, from alert to arrival, and judge the outcome."""
     wanted = Demo(output=output, seed=seed, speed=speed, hold=hold, fault=fault, mqtt=mqtt)
     with _plainly():
-        raise typer.Exit(wanted.run())
+        try:
+            raise typer.Exit(wanted.run())
+        except KeyboardInterrupt:
+            _fail("ended before the story did", NO)
 
 
 # ---- people ----
@@ -263,7 +310,9 @@ def enrol(
     if as_json:
         _print_json(answer)
         return
-    typer.echo(f"code for {person}: {answer['code']}  (until {answer['expires']})")
+    until = datetime.fromisoformat(str(answer["expires"])).astimezone()
+    typer.echo(f"code for {person}: {answer['code']}  (until {until:%H:%M:%S}, used once)")
+    typer.echo("he sends it, alone, to the bot in a private chat")
 
 
 @people_app.command()
@@ -283,15 +332,32 @@ def leave(
 def order_list(
     config: Config,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show open orders, or all of the last hundred."""
-    _print_json(_ask(config, do="orders", open=not everything)["orders"])
+    orders = _ask(config, do="orders", open=not everything)["orders"]
+    assert isinstance(orders, list)
+    if as_json:
+        _print_json(orders)
+        return
+    typer.echo("\n".join(map(order_line, orders)) or "no orders")
 
 
 @order_app.command("show")
-def order_show(config: Config, order: str) -> None:
+def order_show(
+    config: Config,
+    order: Annotated[str, typer.Argument(help="Order id, such as o12.")],
+    as_json: AsJson = False,
+) -> None:
     """Show one order with its timeline."""
-    _print_json(_ask(config, do="order", order=order)["order"])
+    found = _ask(config, do="order", order=order)["order"]
+    assert isinstance(found, dict)
+    if as_json:
+        _print_json(found)
+        return
+    typer.echo(order_line(found))
+    for event in found["timeline"]:
+        typer.echo("  " + event_line(event))
 
 
 @order_app.command("close")

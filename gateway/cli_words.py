@@ -1,7 +1,7 @@
 """What the command line says of the answers it gets: what happened, where, what to do."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.journal import Verdict
@@ -36,13 +36,29 @@ def health_lines(said: Answer) -> list[str]:
     return lines
 
 
+def order_line(order: Answer) -> str:
+    """Return an order in a line: number, id, status, what it is about, who holds it."""
+    alert = order["alert"]
+    assert isinstance(alert, dict)
+    facts = f"level {alert['level']}", alert["id"], alert["place"] or alert["grid"]
+    parts = (order["number"], order["id"], order["status"], *facts, alert["text"])
+    return "  ".join(str(part) for part in parts if part)
+
+
 def event_line(event: Answer) -> str:
     """Return a timeline node as a line, its time in this machine's zone."""
-    at = datetime.fromisoformat(str(event["at"])).astimezone()
+    at = _moment(event)
     who = event["name"] or event["person"]
     how = event["medium"], event["assurance"], event["detail"]
     parts = (f"{at:%H:%M:%S}", event["number"], event["node"], who, *how)
     return "  ".join(str(part) for part in parts if part is not None)
+
+
+def _moment(event: Answer) -> datetime:
+    """Return when it was, in this machine's zone; stored nodes say it in microseconds."""
+    if "at" in event:
+        return datetime.fromisoformat(str(event["at"])).astimezone()
+    return datetime.fromtimestamp(int(str(event["at_us"])) / 1e6, UTC).astimezone()
 
 
 def verdict_lines(path: Path, verdict: Verdict) -> list[str]:

@@ -87,6 +87,9 @@ class Demo:
             LinkError: A part did not start or stopped answering.
         """
         self._began_s = time.monotonic()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Both, and even where a shell has told us to ignore them: what we started must end.
+            signal.signal(number, _end)
         folder = self.output.resolve()
         _clear(folder)
         with contextlib.ExitStack() as stack:
@@ -309,7 +312,7 @@ class Demo:
     def _hold_if_asked(self) -> None:
         if not self.hold:
             return
-        self._tell("holding", "press Ctrl-C to end")
+        self._tell("holding", f"press Ctrl-C to end; the site is {self.output / 'site.yaml'}")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 with contextlib.suppress(Empty):
@@ -362,12 +365,20 @@ class Demo:
         self._console.print(f"recordings of the daemon: {len(kept)} in {where}", markup=False)
 
 
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _clear(folder: Path) -> None:
     """Make an empty folder, replacing an earlier demonstration and nothing else.
 
     Raises:
-        SetupError: The folder holds something that is not a demonstration.
+        SetupError: The folder holds something that is not a demonstration, or one that runs.
     """
+    with contextlib.suppress(LinkError):
+        control.ask(_socket_of(folder), do="health")
+        msg = f"{folder}: a demo still runs there; end it, or give another --output"
+        raise SetupError(msg)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / "site.yaml").exists() and not (folder / "mosquitto.conf").exists():
             msg = f"{folder} is not empty and no earlier demo; give another --output"
@@ -402,20 +413,33 @@ def _ports() -> dict[str, object]:
     tcp = ("http_port", "chat_port", "east_line_port", "west_line_port")
     udp = ("east_radio_port", "east_local_port", "west_radio_port", "west_local_port")
     with contextlib.ExitStack() as stack:
-        found: dict[str, object] = {}
-        for kind, names in ((socket.SOCK_STREAM, tcp), (socket.SOCK_DGRAM, udp)):
-            for name in names:
-                taken = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                taken.bind(("127.0.0.1", 0))
-                found[name] = taken.getsockname()[1]
-    return found
+        return {
+            name: _take_port(stack, kind)
+            for kind, names in ((socket.SOCK_STREAM, tcp), (socket.SOCK_DGRAM, udp))
+            for name in names
+        }
+
+
+def _take_port(stack: contextlib.ExitStack, kind: int) -> int:
+    """Return a port that is ours until the stack closes.
+
+    It lies below those that outgoing connections are given, so that it stays free afterwards.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(17_000)
+        taken = socket.socket(socket.AF_INET, kind)
+        try:
+            taken.bind(("127.0.0.1", port))
+        except OSError:
+            taken.close()
+            continue
+        stack.enter_context(taken)
+        return port
 
 
 def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    with contextlib.ExitStack() as stack:
+        return _take_port(stack, kind)
 
 
 def _wait_for_port(port: int) -> None:
