@@ -223,8 +223,11 @@ class Desk:
     def wait(self, seconds: float) -> None:
         """Let time pass; clocks that come due meanwhile ring in their order."""
         until_us = self.now_us + round(seconds * US)
+        rung: set[tuple[str, int]] = set()
         while due := [t for t in self.state.each(Timer) if t.due_us <= until_us]:
             timer = min(due, key=lambda t: (t.due_us, t.id))
+            assert (timer.id, timer.due_us) not in rung, f"{timer.id} rings for ever"
+            rung.add((timer.id, timer.due_us))
             self.now_us = max(self.now_us, timer.due_us)
             self.take(TimerFired(at_us=self.now_us, timer=timer.id, due_us=timer.due_us))
         self.now_us = until_us

@@ -224,6 +224,17 @@ def test_a_guard_who_took_it_and_then_cannot_come_makes_it_short_again():
     assert (desk.status, desk.order.owner) == ("arrived", "chen")
 
 
+def test_who_says_twice_that_he_cannot_come_moves_it_on_once():
+    desk = Desk("zhang")
+    desk.alert()
+    desk.press("zhang", "0")
+    climbed, asked = len(rungs(desk)), len(desk.asked)
+    assert desk.press("zhang", "0").text == "10号：不能去，已记录"
+    assert desk.keys("*10 101 0#")
+    assert len(rungs(desk)) == climbed
+    assert len(desk.asked) == asked + 2, "an answer each"
+
+
 def test_the_reason_he_writes_goes_to_the_centre_and_on_his_card():
     desk = Desk("zhang")
     desk.alert()
