@@ -170,7 +170,7 @@ class _Look:
         return [self._report(*row) for row in rows]
 
     def _report(self, seq: int, part: int, body: str) -> Report:
-        status: ReportStatus = report_from(body)
+        status: ReportStatus = report_from(body, self._value_of)
         return Report(
             seq=seq,
             part=part,

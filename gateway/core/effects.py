@@ -90,7 +90,7 @@ class PostCard:
     address: str = field(metadata={"personal": None})
     private: bool
     order: str
-    text: str
+    text: str = field(metadata={"personal": None})
     buttons: tuple[tuple[Button, ...], ...]
     level: int
     not_after_us: int
@@ -106,7 +106,7 @@ class EditCard:
     message: str
     private: bool
     order: str
-    text: str
+    text: str = field(metadata={"personal": None})
     buttons: tuple[tuple[Button, ...], ...]
     level: int
     not_after_us: int
@@ -118,7 +118,7 @@ class SendText:
 
     chat: str
     address: str = field(metadata={"personal": None})
-    text: str
+    text: str = field(metadata={"personal": None})
     level: int
     not_after_us: int
     reply_to: str | None = None
@@ -163,7 +163,8 @@ class ReportStatus:
         person: Person id.
         medium: ``radio``, ``chat``, ``centre``, ``clock`` or None.
         assurance: Assurance word or None.
-        detail: More in words (in the site's language), or None.
+        detail: More in words (in the site's language), or None; personal when it is of a
+            person, whose own words it may be.
     """
 
     at_us: int
@@ -173,7 +174,7 @@ class ReportStatus:
     person: str | None = None
     medium: str | None = None
     assurance: str | None = None
-    detail: str | None = None
+    detail: str | None = field(default=None, metadata={"personal": "person", "owned": True})
 
 
 RadioEffect = PageChannel | WithdrawPage | AnswerOver

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+# Stands where a personal value was erased; what guards and dispatchers then read.
+ERASED: Final = "（已删除）"
 
 
 class Role(StrEnum):

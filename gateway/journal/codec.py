@@ -106,12 +106,13 @@ class _Shape:
 
     Attributes:
         adapter: Dumps and validates it.
-        personal: Its personal fields, each with the sibling that names the owner.
+        personal: Its personal fields, each with the sibling that names the owner and whether
+            it is personal only if that names one.
         nested: Fields whose items have personal fields, with the items' class.
     """
 
     adapter: TypeAdapter[Any]
-    personal: tuple[tuple[str, str | None], ...]
+    personal: tuple[tuple[str, str | None, bool], ...]
     nested: tuple[tuple[str, type], ...]
 
     @property
@@ -130,7 +131,7 @@ def _shape(cls: type) -> _Shape:
         _SHAPES[cls] = _Shape(
             TypeAdapter(cls),
             tuple(
-                (f.name, f.metadata["personal"])
+                (f.name, f.metadata["personal"], f.metadata.get("owned", False))
                 for f in fields(cls)
                 if "personal" in f.metadata
             ),
@@ -221,13 +222,15 @@ def seal(cls: type, plain: Plain, batch: Batch) -> Plain:
     """Put commitments in the place of personal values, in place, and return ``plain``.
 
     The owner is the sibling field's person; else whose chat account the same object names;
-    else unknown.
+    else unknown. What is personal only where it is somebody's (``owned``) is left in clear
+    without one.
     """
     account = batch.sealer.owner_of(plain.get("chat"), plain.get("address"))
     shape = _shape(cls)
-    for name, sibling in shape.personal:
-        if plain[name]:
-            owner = (plain[sibling] if sibling else None) or account
+    for name, sibling, owned in shape.personal:
+        person = plain[sibling] if sibling else None
+        if plain[name] and (person or not owned):
+            owner = person or account
             plain[name] = {"sealed": batch.seal(owner, _ENCODER.encode(plain[name]))}
     for name, part in shape.nested:
         for child in _children(plain[name]):
@@ -247,7 +250,7 @@ def written(item: Any, batch: Batch) -> tuple[Plain, str]:  # noqa: ANN401
 def unsealed(cls: type, plain: Plain, value_of: Callable[[str], object]) -> Plain:
     """Put values in the place of commitments, in place, and return ``plain``."""
     shape = _shape(cls)
-    for name, _ in shape.personal:
+    for name, *_ in shape.personal:
         if isinstance(plain.get(name), dict):
             plain[name] = value_of(plain[name]["sealed"])
     for name, part in shape.nested:
@@ -285,9 +288,9 @@ def alert_key_from(body: str) -> tuple[str, str | None, str | None]:
     return plain["sha256"], plain["order"], plain["number"]
 
 
-def report_from(body: str) -> ReportStatus:
-    """Return the report of a report row."""
-    return decode(ReportStatus, json.loads(body))
+def report_from(body: str, value_of: Callable[[str], object]) -> ReportStatus:
+    """Return the report of a report row, its personal values joined."""
+    return decode(ReportStatus, unsealed(ReportStatus, json.loads(body), value_of))
 
 
 def receipt_from(plain: Plain | None) -> Receipt | None:

@@ -23,7 +23,7 @@ from gateway.interfaces import (
 from gateway.journal.codec import effect_from, entity_from
 from gateway.journal.lock import Lock
 from gateway.journal.reading import APPLICATION_ID, ROW_COLUMNS, opener
-from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, row_hash
+from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, row_hash, sealed_in
 
 # A longer file is not read whole at start; its tail is still proved by the chain.
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
@@ -240,11 +240,14 @@ class JournalFile:
         outbox = db.execute(
             "SELECT id, driver, kind, body, started FROM outbox WHERE done = 0 ORDER BY id"
         )
-        last = db.execute("SELECT at_us FROM journal WHERE seq = ?", (self.seq,)).get
+        at_us, mono_us, boot = db.execute(
+            "SELECT at_us, mono_us, boot FROM journal WHERE seq = ?", (self.seq,)
+        ).get or (0, 0, "")
         try:
             return Recovered(
                 seq=self.seq,
-                last_at_us=last or 0,
+                last_at_us=at_us,
+                last_mono_us=mono_us if boot == self._boot_id else None,
                 entities=tuple(entity_from(kind, body, value_of) for kind, body in entities),
                 outbox=tuple(_outgoing(row, value_of) for row in outbox),
                 cursors=dict(db.execute("SELECT source, position FROM cursor")),
@@ -327,7 +330,16 @@ class JournalFile:
         for outbox_id in started:
             self.db.execute("UPDATE outbox SET started = 1 WHERE id = ?", (outbox_id,))
         for outbox_id in settled:
-            self.db.execute("UPDATE outbox SET done = 1 WHERE id = ?", (outbox_id,))
+            self._settle(outbox_id)
+
+    def _settle(self, outbox_id: int) -> None:
+        """Mark an outbox row as done with and let go of what it said, names among it."""
+        body = self.db.execute("SELECT body FROM outbox WHERE id = ?", (outbox_id,)).get
+        for commitment in sealed_in(body or ""):
+            self.db.execute(
+                "DELETE FROM personal WHERE commitment = ?", (bytes.fromhex(commitment),)
+            )
+        self.db.execute("UPDATE outbox SET done = 1, body = '' WHERE id = ?", (outbox_id,))
 
     def erase(self, owner: str) -> None:
         """Empty an owner's key and everything sealed under it."""

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from gateway.core.people import Contact
 from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
 from gateway.journal.codec import alert_key_from, effect_from, entity_from, nfc, value_from
-from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, clean_cursor, prepare, row_hash
+from gateway.journal.rows import (
+    GENESIS,
+    Prepared,
+    Row,
+    Upsert,
+    clean_cursor,
+    prepare,
+    row_hash,
+    sealed_in,
+)
 from gateway.journal.seal import ERASED, Sealer, unseal
 
 
@@ -55,6 +64,7 @@ class MemoryJournal:
         """Return what stands in it."""
         tables = self.tables
         sealer = self._sealer = Sealer(tables.keys, draw=self._draw)
+        last = tables.rows[-1][0] if tables.rows else None
         live = [tables.entities[place] for place in tables.live]
         entities = tuple(entity_from(put.kind, put.body, self._value_of) for put in live)
         for entity in entities:
@@ -62,7 +72,8 @@ class MemoryJournal:
                 sealer.learn(entity.chat, entity.address, entity.person)
         return Recovered(
             seq=len(tables.rows),
-            last_at_us=tables.rows[-1][0].at_us if tables.rows else 0,
+            last_at_us=last.at_us if last else 0,
+            last_mono_us=last.mono_us if last and last.boot == self._boot_id else None,
             entities=entities,
             outbox=tuple(self._outgoing(outbox_id) for outbox_id in tables.unsettled),
             cursors=dict(tables.cursors),
@@ -88,7 +99,15 @@ class MemoryJournal:
             if outbox_id in self.tables.unsettled:
                 self.tables.unsettled[outbox_id] = True
         for outbox_id in settled:
-            self.tables.unsettled.pop(outbox_id, None)
+            self._settle(outbox_id)
+
+    def _settle(self, outbox_id: int) -> None:
+        self.tables.unsettled.pop(outbox_id, None)
+        driver, kind, body = self.tables.outbox.get(outbox_id, ("", "", ""))
+        for commitment in sealed_in(body):
+            self.tables.personal.pop(commitment, None)
+        if body:
+            self.tables.outbox[outbox_id] = (driver, kind, "")
 
     async def find_alert(
         self, sender: str, alert_id: str
@@ -100,6 +119,8 @@ class MemoryJournal:
 
     async def erase(self, owner: str) -> None:
         """Return with the personal data of ``owner`` gone."""
+        if not self._ready().knows(owner):
+            return
         self._ready().forget(owner)
         self.tables.keys.pop(owner, None)
         gone = [c for c, (whose, _) in self.tables.personal.items() if whose == owner]
@@ -151,7 +172,7 @@ class MemoryJournal:
         if prepared.cursor is not None:
             tables.cursors.update([prepared.cursor])
         for outbox_id in prepared.settles:
-            tables.unsettled.pop(outbox_id, None)
+            self._settle(outbox_id)
         return Written(seq=row.seq, outbox_ids=tuple(range(first, len(tables.outbox) + 1)))
 
     def _fold(self, prepared: Prepared) -> None:

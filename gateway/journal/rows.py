@@ -149,8 +149,13 @@ def prepare(entry: Entry, sealer: Sealer) -> Prepared:
     _learn_accounts(entry.changes, sealer)
     batch = sealer.batch()
     changes = tuple(_change(change, batch) for change in entry.changes)
-    outbox = tuple(_posting(driver, effect, batch) for driver, effect in entry.outbox)
-    reports = tuple(_noted(report) for report in entry.reports)
+    # Each effect is sealed apart from everything else: once it is settled, what it said goes.
+    batches = [sealer.batch() for _ in entry.outbox]
+    outbox = tuple(
+        _posting(driver, effect, own)
+        for own, (driver, effect) in zip(batches, entry.outbox, strict=True)
+    )
+    reports = tuple(_noted(report, batch) for report in entry.reports)
     event, event_text = written(entry.event, batch)
     receipt = "null" if entry.receipt is None else encoded(entry.receipt)[1]
     cursor = None if entry.cursor is None else clean_cursor(entry.cursor)
@@ -180,8 +185,8 @@ def prepare(entry: Entry, sealer: Sealer) -> Prepared:
         cursor=cursor,
         head=head,
         tail=tail,
-        personal=tuple(batch.rows),
-        keys=tuple(batch.keys.items()),
+        personal=tuple(row for part in (batch, *batches) for row in part.rows),
+        keys=tuple({k: v for part in (batch, *batches) for k, v in part.keys.items()}.items()),
     )
 
 
@@ -212,8 +217,8 @@ def _posting(driver: str, effect: OutboxEffect, batch: Batch) -> Posting:
     )
 
 
-def _noted(report: ReportStatus) -> Noted:
-    plain, text = encoded(report)
+def _noted(report: ReportStatus, batch: Batch) -> Noted:
+    plain, text = written(report, batch)
     return Noted(plain["order"], _int64("at_us", report.at_us), text)
 
 

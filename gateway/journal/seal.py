@@ -14,8 +14,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-# Stands where a value was erased; what guards and dispatchers then read.
-ERASED: Final = "（已删除）"
+from gateway.core.people import ERASED as ERASED
+
 # Owner of what nobody is known to own: strangers' texts, accounts of groups.
 UNKNOWN: Final = "unknown"
 
@@ -102,6 +102,12 @@ class Sealer:
     def forget(self, owner: str) -> None:
         """Drop an owner's key; whatever is sealed for him later gets a new one."""
         self._keys.pop(owner, None)
+        for account in [a for a, whose in self._accounts.items() if whose == owner]:
+            del self._accounts[account]
+
+    def knows(self, owner: str) -> bool:
+        """Return whether anything may be sealed for this owner."""
+        return owner in self._keys
 
     def key_of(self, owner: str) -> bytes:
         """Return the owner's key, drawn when he has none."""

@@ -145,7 +145,10 @@ class SqliteJournal:
 
     async def erase(self, owner: str) -> None:
         """Return once the personal data of ``owner`` can be read nowhere in the file."""
-        self._ready().forget(owner)
+        sealer = self._ready()
+        if not sealer.knows(owner):
+            return
+        sealer.forget(owner)
         await self._queued(lambda file: file.erase(owner), erases=True)
 
     async def probe(self) -> None:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.effects import OUTBOX_TYPES, Receipt, ReportStatus
+from gateway.core.effects import OUTBOX_TYPES, PostCard, Receipt, ReportStatus
 from gateway.core.events import EVENT_TYPES
 from gateway.core.order import ENTITY_TYPES
 from gateway.core.order import Path as PathEntity
@@ -33,10 +35,12 @@ from gateway.journal.codec import (
 )
 from gateway.journal.file import JournalFile, check_sqlite_version, shipped_migrations
 from gateway.journal.rows import prepare
-from gateway.journal.seal import UNKNOWN, Sealer, unseal
+from gateway.journal.seal import ERASED, UNKNOWN, Sealer, unseal
+from gateway.records import Records
 from tests.core.journal_stories import (
     LI,
     LI_ACCOUNT,
+    START_US,
     ZHANG,
     ZHANG_ACCOUNT,
     entry,
@@ -147,8 +151,8 @@ def test_what_comes_from_a_known_account_is_its_owners() -> None:
     prepare(people_seeded(), sealer)
     mine = prepare(entry(None, outbox=(("telegram", line_to("700100")),)), sealer)
     strange = prepare(entry(None, outbox=(("telegram", line_to("999")),)), sealer)
-    assert [row.owner for row in mine.personal] == ["p1"]
-    assert [row.owner for row in strange.personal] == [UNKNOWN]
+    assert {row.owner for row in mine.personal} == {"p1"}
+    assert {row.owner for row in strange.personal} == {UNKNOWN}
 
 
 def test_a_commitment_does_not_open_with_another_key_or_value() -> None:
@@ -477,13 +481,49 @@ async def test_erased_bytes_are_in_no_file(tmp_path: Path) -> None:
     key = db.execute("SELECT key FROM person_key WHERE owner = 'p1'").get
     ciphers = [c for (c,) in db.execute("SELECT cipher FROM personal WHERE owner = 'p1'")]
     db.close()
-    assert len(ciphers) == 32
+    assert len(ciphers) == 2 + 30 * 2, "name and account; each card's address and text"
     assert holding(tmp_path, key)
     await journal.erase("p1")
     assert not holding(tmp_path, key)
     assert not any(holding(tmp_path, cipher) for cipher in ciphers)
     assert verify(journal.path).ok
     await journal.close()
+
+
+@pytest.mark.asyncio
+async def test_names_in_cards_and_reports_stand_in_no_file(tmp_path: Path) -> None:
+    """What was written to people, and what they gave as a reason, is sealed like their names."""
+    journal = journal_in(tmp_path)
+    await journal.recover()
+    await journal.append(people_seeded())
+    card = PostCard(
+        card="c1", chat="work", address="-100", private=False, order="o1", level=1,
+        text="李秀英：不能去", buttons=(), not_after_us=START_US,
+    )  # fmt: skip
+    said = ReportStatus(at_us=START_US, order="o1", number="10", node="declined", person="p2",
+                        detail="不能去，孩子病了")  # fmt: skip
+    told = replace(said, node="warning", person=None, detail="信道不通")
+    written = await journal.append(
+        entry(None, outbox=(("chat:work", card),), reports=(said, told))
+    )
+    for words in ("李秀英", "孩子病了"):
+        assert not holding(tmp_path, words.encode())
+    assert holding(tmp_path, "信道不通".encode()), "what is nobody's stays readable"
+    details = [r.detail for r in await Records(journal.path).reports()]
+    assert details == [said.detail, told.detail]
+    assert sealed_count(journal.path, "unknown") == 2
+    journal.note(settled=written.outbox_ids)
+    await journal.probe()
+    assert sealed_count(journal.path, "unknown") == 0, "settled: what it said is let go"
+    await journal.erase("p2")
+    assert (await Records(journal.path).reports())[0].detail == ERASED
+    assert verify(journal.path).ok
+    await journal.close()
+
+
+def sealed_count(path: Path, owner: str) -> int:
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+        return db.execute("SELECT count(*) FROM personal WHERE owner = ?", (owner,)).get
 
 
 def holding(folder: Path, needle: bytes) -> list[Path]:

