@@ -46,6 +46,7 @@ from gateway.core.events import (
     ButtonPressed,
     CardFailed,
     CardPosted,
+    ClockStepped,
     DigitsHeard,
     EnrolmentIssued,
     Event,
@@ -58,6 +59,7 @@ from gateway.core.events import (
     PageStarted,
     PageWaited,
     PathChanged,
+    PersonErased,
     PersonLeft,
     RecordingKept,
     RegisterSeeded,
@@ -88,7 +90,7 @@ from gateway.core.order import (
     Path,
     Timer,
 )
-from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
+from gateway.core.people import ERASED, Contact, EnrolmentCode, Person, Role, Tries
 from gateway.core.places import Site
 from gateway.core.replies import Action
 from gateway.core.routing import find_grid, guards_on_duty
@@ -143,8 +145,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _timer_fired(draft, event)
         case PathChanged():
             _path_changed(draft, event)
-        case RegisterSeeded() | EnrolmentIssued() | PersonLeft():
+        case RegisterSeeded() | EnrolmentIssued() | PersonLeft() | PersonErased():
             _register_event(draft, event)
+        case ClockStepped():
+            _clock_stepped(draft, event)
         case Started() | SettingsReloaded() | InputRefused():
             pass  # kept in the journal; nothing hangs on them
 
@@ -416,11 +420,14 @@ def _amend(draft: Draft, order: Order, alert: Alert) -> None:
         order = _led_by(order, grid)
     afresh = raised or over or (moved and unanswered)
     if afresh:
+        order = replace(order, clock_us=draft.now_us)
+    dead = expired(draft, order)
+    if afresh and not dead:
         status = LIFE[order.status].get(Trigger.CALLED_AFRESH, order.status)
-        order = replace(order, clock_us=draft.now_us, rung=0, status=status)
+        order = replace(order, rung=0, status=status)
     draft.put(order)
     draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
-    if expired(draft, order):
+    if dead:
         detail = Wording(draft.site).text("detail_expired_before")
         draft.report(order, "warning", medium="clock", detail=detail)
         refresh_cards(draft, order)
@@ -667,8 +674,25 @@ def _catch_up(draft: Draft, channel: str) -> None:
             speak_again(draft, order, pages[-1])
 
 
+def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
+    """Move what is due along with the clock: a wait of a minute stays a minute.
+
+    The times of orders that stood open cannot be compared with the clock any more.
+    """
+    for timer in list(draft.state.each(Timer)):
+        draft.put(replace(timer, due_us=timer.due_us + stepped.by_us))
+    if abs(stepped.by_us) > draft.site.response.clock_skew_s * US:
+        for order_id in list(draft.state.open_orders()):
+            order = draft.find(Order, order_id)
+            if order is not None and "clock_stepped" not in order.flags:
+                draft.put(replace(order, flags=(*order.flags, "clock_stepped")))
+    seconds = f"{stepped.by_us / US:+.0f}"
+    detail = Wording(draft.site).text("detail_clock_stepped", seconds=seconds)
+    draft.report(None, "health", medium="clock", detail=detail)
+
+
 def _register_event(
-    draft: Draft, event: RegisterSeeded | EnrolmentIssued | PersonLeft
+    draft: Draft, event: RegisterSeeded | EnrolmentIssued | PersonLeft | PersonErased
 ) -> None:
     match event:
         case RegisterSeeded():
@@ -682,7 +706,10 @@ def _register_event(
                 )
             )
         case PersonLeft():
-            _leave(draft, event)
+            _leave(draft, event.person)
+        case PersonErased():
+            _leave(draft, event.person)
+            _erase(draft, event.person)
 
 
 def _seed(draft: Draft, seeded: RegisterSeeded) -> None:
@@ -696,9 +723,24 @@ def _seed(draft: Draft, seeded: RegisterSeeded) -> None:
             draft.put(contact)
 
 
-def _leave(draft: Draft, left: PersonLeft) -> None:
+def _erase(draft: Draft, person_id: str) -> None:
+    """Take away what is personal, lest a later change of a row write it down again."""
+    person = draft.find(Person, person_id)
+    if person is None:
+        return
+    draft.put(replace(person, name=ERASED))
+    for order_id in sorted(draft.state.orders_of(person_id), key=by_age):
+        his = draft.find(Assignment, f"{order_id}/{person_id}")
+        if his is not None and his.reason is not None:
+            draft.put(replace(his, reason=ERASED))
+        for card in draft.of_order(Card, order_id):
+            if card.person == person_id:
+                draft.put(replace(card, address=ERASED))
+
+
+def _leave(draft: Draft, person_id: str) -> None:
     """Take a person off every medium at once; his open orders look for somebody else."""
-    person = draft.find(Person, left.person)
+    person = draft.find(Person, person_id)
     if person is None or not person.active:
         return
     draft.put(replace(person, active=False))

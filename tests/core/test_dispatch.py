@@ -469,6 +469,15 @@ def test_an_amendment_that_has_itself_expired_is_written_down_and_not_sent():
     assert desk.details("warning") == [desk.words("detail_expired_before")]
 
 
+def test_a_raised_level_that_has_itself_expired_does_not_call_an_unanswered_order_afresh():
+    desk = Desk("zhang", upstairs=())
+    desk.alert()
+    desk.wait(600)
+    desk.update(level=Level.ONE, expires_us=desk.now_us - 1)
+    assert desk.status == "unanswered"
+    assert desk.timers() == {}
+
+
 def test_an_alert_without_a_grid_is_called_once_an_update_names_one():
     desk = Desk("zhang", "chen")
     desk.alert(grid=None)
