@@ -105,6 +105,7 @@ class Site:
         timezone: Zone in which rosters are written.
         datum: Datum of every polygon and post.
         number_style: ``plain`` or ``radio`` (幺两拐勾洞).
+        open_radio: Whether place and text of an alert may be spoken on the air.
     """
 
     version: str
@@ -124,6 +125,7 @@ class Site:
     response: Response
     catalogues: dict[str, Catalogue]
     number_style: Literal["plain", "radio"] = "plain"
+    open_radio: bool = True
 
 
 # ---- which grid ---------------------------------------------------------------------------

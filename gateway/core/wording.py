@@ -99,8 +99,11 @@ class Wording:
     def _spoken(self, alert: Alert) -> tuple[str, bool]:
         """Return the place and the text as far as they are spoken, and whether that is not all.
 
-        A place that the text names already is not said twice.
+        A place that the text names already is not said twice. Where the site bars alert text
+        from the open radio, none of it is: guards read it in the chat.
         """
+        if not self._site.open_radio:
+            return "", True
         place = alert.place if alert.place and alert.place not in alert.text else ""
         short = place[:SPOKEN_PLACE_CHARS]
         text = alert.text[: SPOKEN_TEXT_CHARS - len(short)]

@@ -47,6 +47,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         timezone=zone_of(settings),
         datum=Datum(site.datum),
         number_style=site.number_style,
+        open_radio=settings.policy.open_radio,
         zones={
             id_: Zone(id=id_, name=zone.name, grade=zone.grade)
             for id_, zone in settings.zones.items()

@@ -151,6 +151,16 @@ def test_a_long_text_is_cut_on_the_air_and_whole_on_the_card():
     assert "详情看群" not in Wording(SITE).say_order(make_order(text="东" * SPOKEN_TEXT_CHARS))
 
 
+def test_a_site_that_bars_texts_from_the_open_radio_speaks_none():
+    """Guards hear number and level, and read the rest in the chat."""
+    quiet = Wording(replace(SITE, open_radio=False))
+    order = make_order(text="张某持刀", place="东街十七号")
+    for said in (quiet.say_order(order), quiet.say_update(order)):
+        assert "详情看群" in said
+        assert not any("张某" in s or "十七号" in s for s in said)
+    assert "张某持刀" in quiet.card(order, [])
+
+
 def test_a_long_place_takes_its_share_of_the_air():
     order = make_order(text="东" * 500, place="西" * 200)
     for said in (Wording(SITE).say_order(order), Wording(SITE).say_update(order)):
