@@ -11,15 +11,25 @@ Rules for whoever edits this file:
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from gateway.core.answering import code_digest
-from gateway.core.dispatch import step
+from gateway.core.dispatch import Outcome, step
 from gateway.core.effects import (
     AnswerOver,
     Effect,
@@ -33,9 +43,13 @@ from gateway.core.effects import (
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
+    ClockStepped,
     EnrolmentIssued,
     Event,
+    InputRefused,
+    OrderActed,
     PageFailed,
+    PersonErased,
     PersonLeft,
     RegisterSeeded,
     SettingsReloaded,
@@ -43,7 +57,7 @@ from gateway.core.events import (
     TimerFired,
 )
 from gateway.core.order import AlertKey, Change, Order, Path, Put, Timer
-from gateway.core.people import Contact, Person
+from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
 from gateway.core.state import State
@@ -52,12 +66,15 @@ from gateway.interfaces import (
     Cursor,
     Driver,
     Entry,
+    GridcallError,
     Journal,
+    JournalError,
     OutboxEffect,
     Outgoing,
     Recovered,
     Report,
     WallClock,
+    Written,
 )
 from gateway.metrics import Metrics
 from gateway.records import Records
@@ -76,6 +93,9 @@ CODE_LIFE_US = 600 * US
 SEED_CHUNK = 100
 # A wall clock this far behind the journal's last row is not to be trusted.
 CLOCK_SLACK_US = 3600 * US
+# A wall clock that went so much faster or slower than the monotonic one was moved.
+CLOCK_STEP_US = US
+CLOCK_WATCHED_EVERY_S = 1.0
 
 
 class Reloader(Protocol):
@@ -94,7 +114,8 @@ class Reloaded:
         people: Seed of the register.
         contacts: Seed of the accounts.
         errors: Every mistake as ``file:line:col: …``.
-        apply: Called once the new site is in force.
+        apply: Puts everything but the site in force; GridcallError when it could not and
+            nothing has changed.
     """
 
     def __init__(
@@ -138,8 +159,11 @@ class Engine:
         self._seq = 0
         self._committed_at_s = 0.0
         self._published = asyncio.Event()
-        self._trusted = True
-        self._waiting: list[tuple[str, Outgoing]] = []
+        # Before this moment the wall clock is not to be trusted: the journal has seen later.
+        self._trusted_from_us = 0
+        self._wall_ahead_us = 0
+        self._unsettled: dict[int, tuple[str, Outgoing]] = {}
+        self._reloading = asyncio.Lock()
         self._figures = Metrics()
 
     # ---- life ----
@@ -159,32 +183,52 @@ class Engine:
         """
         self._drivers = dict(drivers)
         recovered = await self._journal.recover()
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            group.create_task(self._watch_journal(), name="engine.watch")
-            await self._take_over(recovered)
-            await self._seed(people, contacts)
-            self._hand_out((name, _once_more(out)) for name, out in recovered.outbox)
-            for timer in list(self._state.each(Timer)):
-                self._arm(timer)
-            group.create_task(self._prove(), name="engine.prove")
-            ready.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._watch_journal(), name="engine.watch")
+                await self._take_over(recovered)
+                await self._seed(people, contacts)
+                self._hand_out((name, _once_more(out)) for name, out in recovered.outbox)
+                for timer in list(self._state.each(Timer)):
+                    self._arm(timer)
+                group.create_task(self._prove(), name="engine.prove")
+                group.create_task(self._watch_clock(), name="engine.clock")
+                group.create_task(self._finish_erasures(), name="engine.erase")
+                ready.set()
+        finally:
+            self._group = None
+            for timer_id in list(self._timers):
+                self._disarm(timer_id)
 
     async def _take_over(self, recovered: Recovered) -> None:
         self._state = State(recovered.entities)
         self._cursors = dict(recovered.cursors)
         self._seq = recovered.seq
+        self._trusted_from_us = recovered.last_at_us - CLOCK_SLACK_US
         now_us = self._clock.now_us()
-        down_us = max(0, now_us - recovered.last_at_us) if recovered.last_at_us else 0
-        behind = now_us < recovered.last_at_us - CLOCK_SLACK_US
-        self._trusted = not behind
+        down_us, moved_us = self._downtime_us(recovered, now_us)
+        if abs(moved_us) > CLOCK_STEP_US:
+            await self.submit(ClockStepped(at_us=now_us, by_us=moved_us))
         started = Started(at_us=now_us, down_us=down_us, synchronised=self._synchronised())
         await self.submit(started)
         unsettled = len(recovered.outbox)
         log.info("recovered", seq=recovered.seq, down_s=down_us // US, unsettled=unsettled)
 
+    def _downtime_us(self, recovered: Recovered, now_us: int) -> tuple[int, int]:
+        """Return how long nobody was here, and how far the wall clock was moved meanwhile."""
+        self._wall_ahead_us = now_us - self._mono_us()
+        if not recovered.seq:
+            return 0, 0
+        passed_us = now_us - recovered.last_at_us
+        if recovered.last_mono_us is not None:  # the same boot: the monotonic clock knows
+            down_us = max(0, self._mono_us() - recovered.last_mono_us)
+            return down_us, passed_us - down_us
+        return max(0, passed_us), min(0, passed_us)
+
     def _synchronised(self) -> bool:
-        return self._trusted and self._clock.synchronised()
+        behind = self._clock.now_us() < self._trusted_from_us
+        return not behind and self._clock.synchronised()
 
     async def _seed(self, people: Iterable[Person], contacts: Iterable[Contact]) -> None:
         """Put people of the settings into the register whom it does not know yet."""
@@ -210,6 +254,29 @@ class Engine:
                 await self._journal.probe()
                 self._committed_at_s = loop.time()
 
+    async def _watch_clock(self) -> None:
+        """Notice a moved wall clock also while nothing happens."""
+        while True:
+            await asyncio.sleep(CLOCK_WATCHED_EVERY_S)
+            self._follow_clock()
+
+    def _follow_clock(self) -> None:
+        """Have the core take notice when the wall clock was moved, before anything else."""
+        ahead_us = self._clock.now_us() - self._mono_us()
+        moved_us = ahead_us - self._wall_ahead_us
+        self._wall_ahead_us = ahead_us
+        if abs(moved_us) <= CLOCK_STEP_US:
+            return  # NTP leads the clock gently; that is no step, however long it goes on
+        log.warning("the wall clock was moved", by_s=moved_us / US)
+        stepped = ClockStepped(at_us=self._clock.now_us(), by_us=moved_us)
+        self._spawn(self._finish(self._decide(stepped, (), None)))
+
+    async def _finish_erasures(self) -> None:
+        """Erase whom we were erasing when we died; who is gone already costs nothing."""
+        for person in list(self._state.each(Person)):
+            if person.name == ERASED:
+                await self._journal.erase(person.id)
+
     # ---- Intake ----
 
     async def submit(
@@ -222,12 +289,30 @@ class Engine:
         Raises:
             ValueError: The event cannot be journalled; nothing has changed.
         """
-        assert self._group is not None, "the engine runs before its drivers"
         if isinstance(event, AlertReceived):
             event = await self._with_prior(event)
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
-        self._group.create_task(self._commit(event, tuple(settles), cursor, done))
-        return await asyncio.shield(done)
+        # From now on the rows are the event's, whatever becomes of the driver that brought it.
+        held = {row: self._unsettled.pop(row) for row in settles if row in self._unsettled}
+        try:
+            self._spawn(self._commit(event, tuple(settles), cursor, done), done)
+            return await asyncio.shield(done)
+        except ValueError:
+            self._unsettled.update(held)
+            raise
+
+    def _spawn(
+        self,
+        work: Coroutine[object, object, None],
+        done: "asyncio.Future[Committed] | None" = None,
+    ) -> None:
+        """Do the engine's own work, whatever becomes of who asked for it and waits."""
+        if self._group is None:
+            work.close()
+            raise JournalError("the engine has stopped; nothing is journalled any more")
+        task = self._group.create_task(work)
+        if done is not None:
+            task.add_done_callback(lambda _: _give_up(done))
 
     async def _with_prior(self, received: AlertReceived) -> AlertReceived:
         """Add what the journal knows of an alert that has left the memory."""
@@ -249,27 +334,55 @@ class Engine:
         cursor: Cursor | None,
         done: asyncio.Future[Committed],
     ) -> None:
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        outcome = step(self._state, self._site, event, synchronised=self._synchronised())
-        entry = self._entry(event, outcome.changes, outcome.effects, settles, cursor)
         try:
-            waiting = self._journal.append(entry)
+            self._follow_clock()
+            decided = self._decide(event, settles, cursor)
         except ValueError as error:
             log.error("event not journalled", kind=type(event).__name__, why=str(error))
             if not done.done():
                 done.set_exception(error)
             return
+        await self._finish(decided, done)
+
+    def _decide(
+        self, event: Event, settles: tuple[int, ...], cursor: Cursor | None
+    ) -> "_Decided":
+        """Decide on an event and queue its transaction, without a wait in between.
+
+        Raises:
+            ValueError: It cannot be journalled; nothing has changed.
+            JournalError: Nothing can be journalled any more.
+        """
+        began_s = asyncio.get_running_loop().time()
+        synchronised = self._synchronised()
+        try:
+            outcome = step(self._state, self._site, event, synchronised=synchronised)
+        except Exception as error:  # noqa: BLE001  # a supervisor's duty: see _put_aside
+            event, outcome = _put_aside(event, error)
+        entry = self._entry(event, outcome.changes, outcome.effects, settles, cursor)
+        waiting = self._journal.append(entry)
         # The state moves with the decision, not with the commit: the next event is decided on
         # it. If the commit fails the engine ends and nobody has been told anything.
         self._fold(outcome.changes)
-        written = await waiting
-        if cursor is not None:
-            self._cursors[cursor.source] = cursor.position
+        return _Decided(entry, outcome, waiting, began_s)
+
+    async def _finish(
+        self, decided: "_Decided", done: "asyncio.Future[Committed] | None" = None
+    ) -> None:
+        """Let out what a transaction asks for, once it is on the disk."""
+        entry, outcome = decided.entry, decided.outcome
+        try:
+            written = await decided.waiting
+        except ValueError as error:
+            # The state has moved and the journal has not: this engine cannot go on.
+            raise JournalError(f"the transaction was not written: {error}") from error
+        if entry.cursor is not None:
+            self._cursors[entry.cursor.source] = entry.cursor.position
+        loop = asyncio.get_running_loop()
         self._seq = max(self._seq, written.seq)
         self._committed_at_s = loop.time()
-        self._figures.committed(loop.time() - began_s, outcome.effects)
-        if not done.done():
+        self._figures.committed(loop.time() - decided.began_s, outcome.effects)
+        if done is not None and not done.done():
             done.set_result(Committed(seq=written.seq, receipt=entry.receipt))
         self._hand_out(
             (driver, Outgoing(id=row, effect=effect))
@@ -308,7 +421,7 @@ class Engine:
             cursor=cursor,
             settings=self._site.version,
             at_us=self._clock.now_us(),
-            mono_us=int(asyncio.get_running_loop().time() * US),
+            mono_us=self._mono_us(),
         )
 
     def _fold(self, changes: Iterable[Change]) -> None:
@@ -317,6 +430,7 @@ class Engine:
 
     def _hand_out(self, rows: Iterable[tuple[str, Outgoing]]) -> None:
         for name, outgoing in rows:
+            self._unsettled[outgoing.id] = (name, outgoing)
             driver = self._drivers.get(name)
             if driver is not None:
                 driver.deliver(outgoing)
@@ -335,18 +449,22 @@ class Engine:
         if failed is None:
             self.settle(outgoing.id)
             return
-        assert self._group is not None
-        self._group.create_task(self._submit_quietly(failed, outgoing.id))
+        self._spawn(self._submit_quietly(failed, (outgoing.id,)))
 
-    async def _submit_quietly(self, event: Event, settles: int) -> None:
-        await self.submit(event, settles=(settles,))
+    async def _submit_quietly(self, event: Event, settles: tuple[int, ...] = ()) -> None:
+        with suppress(ValueError):  # told in the log where it was refused
+            await self.submit(event, settles=settles)
 
     def started(self, outbox_id: int) -> None:
         """Note that an outbox row is about to leave."""
+        if outbox_id in self._unsettled:
+            name, outgoing = self._unsettled[outbox_id]
+            self._unsettled[outbox_id] = (name, _once_more(outgoing))
         self._journal.note(started=(outbox_id,))
 
     def settle(self, outbox_id: int) -> None:
         """Note that an outbox row is done with."""
+        self._unsettled.pop(outbox_id, None)
         self._journal.note(settled=(outbox_id,))
 
     def note_cursor(self, cursor: Cursor) -> None:
@@ -381,17 +499,15 @@ class Engine:
 
     def _fire(self, timer_id: str) -> None:
         self._timers.pop(timer_id, None)
-        if self._group is not None:
-            self._group.create_task(self._fired(timer_id))
-
-    async def _fired(self, timer_id: str) -> None:
         timer = self._state.find(Timer, timer_id)
         if timer is None:
             return
-        # Timers run on monotonic time: after a wall clock step the due moment counts, not the
-        # step, unless we were really late.
-        self._figures.timer_error((self._clock.now_us() - timer.due_us) / US)
-        await self.submit(TimerFired(at_us=self._clock.now_us(), timer=timer_id))
+        # Should the clock have been moved, the timer is about to move with it, and this firing
+        # names a moment that means nothing any more; the timer is then set anew.
+        now_us = self._clock.now_us()
+        self._figures.timer_error((now_us - timer.due_us) / US)
+        fired = TimerFired(at_us=now_us, timer=timer_id, due_us=timer.due_us)
+        self._spawn(self._submit_quietly(fired))
 
     # ---- Queries ----
 
@@ -422,7 +538,7 @@ class Engine:
     def health(self) -> dict[str, object]:
         """Return whether the daemon does its work, and what does not."""
         age_s = self._now_s() - self._committed_at_s
-        paths = {p.id: {"up": p.up, "reason": p.reason} for p in self._state.each(Path)}
+        paths = {p.id: {"up": p.up, "reason": p.reason} for p in self._paths()}
         return {
             "ok": age_s < STALE_COMMIT_S,
             "site": self._site.id,
@@ -437,12 +553,22 @@ class Engine:
     def metrics(self) -> str:
         """Return the Prometheus text."""
         open_orders = sum(1 for _ in self._state.open_orders())
-        paths = {p.id: p.up for p in self._state.each(Path)}
+        paths = {p.id: p.up for p in self._paths()}
         return self._figures.text(seq=self._seq, open_orders=open_orders, paths=paths)
+
+    def _paths(self) -> Iterator[Path]:
+        """Yield the paths there still are: a reload may have taken a channel or a chat away."""
+        for path in self._state.each(Path):
+            kind, _, name = path.id.partition(":")
+            if name in self._site.channels if kind == "channel" else path.id in self._drivers:
+                yield path
 
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
+
+    def _mono_us(self) -> int:
+        return int(self._now_s() * US)
 
     # ---- Control ----
 
@@ -450,11 +576,17 @@ class Engine:
         """Put new settings in force, all or nothing; open orders keep what they were given."""
         if self._reloader is None:
             return {"ok": False, "errors": ["this daemon cannot reload"]}
-        new = await self._reloader(path)
+        async with self._reloading:
+            return await self._reload(await self._reloader(path))
+
+    async def _reload(self, new: Reloaded) -> dict[str, object]:
         if new.site is None:
             return {"ok": False, "errors": list(new.errors)}
+        try:
+            new.apply()
+        except GridcallError as error:
+            return {"ok": False, "errors": [str(error)]}
         self._site = new.site
-        new.apply()
         await self._seed(new.people, new.contacts)
         now_us = self._clock.now_us()
         await self.submit(
@@ -463,8 +595,13 @@ class Engine:
         return {"ok": True, "errors": [], "version": new.site.version}
 
     def change_drivers(self, drivers: Mapping[str, Driver]) -> None:
-        """Use other drivers from now on (a reload)."""
-        self._drivers = dict(drivers)
+        """Use other drivers from now on (a reload).
+
+        What an old driver had not settled is its successor's, in the order it was asked for.
+        """
+        before, self._drivers = self._drivers, dict(drivers)
+        changed = {n for n in before if before[n] is not self._drivers.get(n)}
+        self._hand_out([row for row in self._unsettled.values() if row[0] in changed])
 
     async def enrol(self, person: str) -> dict[str, object]:
         """Issue a one-time code that binds a chat account to a person."""
@@ -490,6 +627,14 @@ class Engine:
         await self.submit(PersonLeft(at_us=self._clock.now_us(), person=person))
         return {"ok": True, "person": person}
 
+    async def erase(self, person: str) -> dict[str, object]:
+        """Strike a person off and make his name, accounts and words unreadable everywhere."""
+        if self._state.find(Person, person) is None:
+            return {"ok": False, "errors": [f"no person {person!r} in the register"]}
+        await self.submit(PersonErased(at_us=self._clock.now_us(), person=person))
+        await self._journal.erase(person)
+        return {"ok": True, "person": person}
+
     def people(self) -> list[dict[str, object]]:
         """Return the register: id, name, role, codes, chats, active."""
         return [
@@ -510,6 +655,41 @@ class Engine:
         """Return the numbers of open orders, oldest first."""
         orders = (self._state.find(Order, key) for key in self._state.open_orders())
         return [o.number for o in orders if o is not None]
+
+
+class _Decided(NamedTuple):
+    """A decision whose transaction is queued."""
+
+    entry: Entry
+    outcome: Outcome
+    waiting: Awaitable[Written]
+    began_s: float
+
+
+def _give_up(done: "asyncio.Future[Committed]") -> None:
+    """Leave nobody waiting for a commit that this engine will not see any more."""
+    if not done.done():
+        done.set_exception(JournalError("the engine has stopped; this was not confirmed"))
+
+
+def _put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
+    """Return a refusal in the place of an event on which the core has failed.
+
+    The core is pure, so a failure in it has changed nothing. Without this, one event that
+    meets a mistake of ours would come again after each restart and stop the daemon for good.
+    """
+    kind = type(event).__name__
+    log.error("the core failed on an event", kind=kind, exc_info=error)
+    reason = f"internal fault on {kind} ({type(error).__name__}): see the log, tell the makers"
+    refused = InputRefused(at_us=event.at_us, door="engine", reason=reason)
+    if isinstance(event, AlertReceived):
+        alert = event.alert
+        receipt = Receipt(status="refused", sender=alert.sender, id=alert.id, reason=reason)
+    elif isinstance(event, OrderActed):
+        receipt = Receipt(status="refused", sender=event.by, id=event.order, reason=reason)
+    else:
+        return refused, Outcome((), ())
+    return refused, Outcome((), (receipt,))
 
 
 def _once_more(outgoing: Outgoing) -> Outgoing:

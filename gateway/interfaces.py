@@ -201,6 +201,10 @@ class Control(Protocol):
         """Strike a person from duty at once."""
         ...
 
+    async def erase(self, person: str) -> dict[str, object]:
+        """Strike a person off and make his name, accounts and words unreadable for ever."""
+        ...
+
     def people(self) -> list[dict[str, object]]:
         """Return the register: id, name, role, codes, chats, active."""
         ...
@@ -281,6 +285,7 @@ class Recovered:
     Attributes:
         seq: Number of the last row, 0 when new.
         last_at_us: Wall time of the last row, 0 when new.
+        last_mono_us: Monotonic time of the last row, None unless it is of this same boot.
         entities: Every entity that is not of a closed order (projection).
         outbox: Rows not settled: (driver name, outgoing with ``again`` where it had started).
         cursors: Source positions.
@@ -291,6 +296,7 @@ class Recovered:
     entities: tuple[Entity, ...]
     outbox: tuple[tuple[str, Outgoing], ...]
     cursors: Mapping[str, str] = field(default_factory=dict)
+    last_mono_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,10 @@ def expired(draft: Draft, order: Order) -> bool:
 def trusted(draft: Draft, order: Order) -> bool:
     """Return whether an order's times and the clock's may be compared.
 
-    One that was opened on an unset clock stays apart when the clock is set.
+    One that was opened on an unset clock, or stood open when the clock was moved, stays apart.
     """
-    return draft.synchronised and "clock_unset" not in order.flags
+    apart = "clock_unset" in order.flags or "clock_stepped" in order.flags
+    return draft.synchronised and not apart
 
 
 def grids_of(draft: Draft, order: Order) -> list[Grid]:

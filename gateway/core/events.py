@@ -120,9 +120,10 @@ class PageFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverHeard:
-    """Somebody spoke on a channel, from key-down to key-up.
+    """Somebody spoke on a channel, from key-down to key-up; told at key-up.
 
     Attributes:
+        at_us: When it began, UTC microseconds.
         channel: Channel id.
         over: Our id of the over.
         ani: The radio's own id heard in it, or None.
@@ -292,6 +293,14 @@ class PersonLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonErased:
+    """A person has left, and nothing of him that is personal is kept any longer."""
+
+    at_us: int
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterSeeded:
     """The settings name people whom the register does not know yet."""
 
@@ -340,6 +349,19 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStepped:
+    """The wall clock was moved, against the monotonic one.
+
+    Attributes:
+        at_us: Wall time after it.
+        by_us: How far, microseconds; negative when it was set back.
+    """
+
+    at_us: int
+    by_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsReloaded:
     """New settings are in force."""
 
@@ -366,18 +388,20 @@ Event = (
     | MediaReceived
     | EnrolmentIssued
     | PersonLeft
+    | PersonErased
     | RegisterSeeded
     | TimerFired
     | PathChanged
     | Started
+    | ClockStepped
     | SettingsReloaded
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
     OverHeard, DigitsHeard, RecordingKept, CardPosted, CardFailed, ButtonPressed, TextReceived,
-    MediaReceived, EnrolmentIssued, PersonLeft, RegisterSeeded, TimerFired, PathChanged,
-    Started, SettingsReloaded,
+    MediaReceived, EnrolmentIssued, PersonLeft, PersonErased, RegisterSeeded, TimerFired,
+    PathChanged, Started, ClockStepped, SettingsReloaded,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

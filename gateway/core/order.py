@@ -59,8 +59,8 @@ class Order:
         grids: Grid ids addressed, own grid first.
         opened_us: When it was accepted, UTC microseconds.
         clock_us: Where its clocks start: ``sent``, or receipt when the clocks differ by > 30 s.
-        flags: ``clock_skew``, ``clock_unset``, ``no_grid``, ``nobody``, ``expired``,
-            ``update_first``.
+        flags: ``clock_skew``, ``clock_unset``, ``clock_stepped``, ``no_grid``, ``nobody``,
+            ``expired``, ``update_first``.
         rung: How many rungs of the ladder have been climbed.
         revision: How many amendments it has had.
         owner: Person id who is accountable now, or None for the centre.
