@@ -213,12 +213,11 @@ def over_heard(draft: Draft, heard: OverHeard) -> None:
     """Note an over that came after a page and said nothing by tone: somebody answered."""
     if heard.keyed_ms < SHORTEST_ANSWER_MS:
         return
-    began_us = heard.at_us - heard.keyed_ms * 1000
     for order_id in list(draft.state.open_orders()):
         order = draft.find(Order, order_id)
         if order is None or order.status is not OrderStatus.CALLING:
             continue
-        if _answers_page(draft, order, heard.channel, began_us):
+        if _answers_page(draft, order, heard.channel, heard.at_us):
             _report_voice(draft, order, heard)
             return
 

@@ -299,9 +299,10 @@ class Desk:
 
     def talk(self, *, keyed_ms: int = 1500, ani: str | None = None, channel: str = "ch1"):
         """Somebody speaks on a channel and keys nothing; return what is reported."""
+        began_us = self.now_us
         self.pass_time(keyed_ms / 1000)
         heard = OverHeard(
-            at_us=self.now_us, channel=channel, over="v0", keyed_ms=keyed_ms, ani=ani
+            at_us=began_us, channel=channel, over="v0", keyed_ms=keyed_ms, ani=ani
         )
         return [e.node for e in self.take(heard) if isinstance(e, ReportStatus)]
 

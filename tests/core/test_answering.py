@@ -202,7 +202,9 @@ def test_an_over_that_said_it_by_tone_is_not_told_again():
     desk.pass_time(1)
     desk.keys("*10 101 1#")
     desk.pass_time(1)
-    heard = OverHeard(at_us=desk.now_us, channel="ch1", over="v1", keyed_ms=2000)
+    heard = OverHeard(
+        at_us=desk.now_us - 2_000_000, channel="ch1", over="v1", keyed_ms=3000
+    )
     desk.take(heard)
     assert desk.reports("answered_unidentified") == []
 
