@@ -651,11 +651,6 @@ class Engine:
             for p in self._state.each(Person)
         ]
 
-    def open_order_numbers(self) -> list[str]:
-        """Return the numbers of open orders, oldest first."""
-        orders = (self._state.find(Order, key) for key in self._state.open_orders())
-        return [o.number for o in orders if o is not None]
-
 
 class _Decided(NamedTuple):
     """A decision whose transaction is queued."""
