@@ -56,7 +56,7 @@ from gateway.core.events import (
     Started,
     TimerFired,
 )
-from gateway.core.order import AlertKey, Change, Order, Path, Put, Timer
+from gateway.core.order import AlertKey, Change, Path, Put, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
