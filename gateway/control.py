@@ -9,14 +9,23 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
 from gateway.core.events import AlertReceived, InputRefused, OrderActed
 from gateway.core.report_json import event_json, receipt_json
-from gateway.interfaces import Control, Intake, LinkError, Queries, SetupError, WallClock
+from gateway.interfaces import (
+    Control,
+    GridcallError,
+    Intake,
+    LinkError,
+    Queries,
+    SetupError,
+    WallClock,
+)
 
 # A command is small; an alert is at most 64 kB (alert_json).
 LONGEST_LINE = 128 * 1024
@@ -44,11 +53,13 @@ class ControlServer:
         self._control = control
         self._clock = clock
         self._site = site
+        self._callers: set[asyncio.Task[None]] = set()
         self._acts: Mapping[str, Callable[[Answer], Awaitable[Answer]]] = {
             "health": self._health,
             "reload": self._reload,
             "enrol": self._enrol,
             "leave": self._leave,
+            "erase": self._erase,
             "people": self._people,
             "alert": self._alert,
             "act": self._act,
@@ -62,30 +73,62 @@ class ControlServer:
         Raises:
             SetupError: The socket cannot be made.
         """
-        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(
+            self._serve, sock=self._listen(), limit=LONGEST_LINE
+        )
+        try:
+            await server.serve_forever()
+        finally:
+            # From 3.12 on a server waits for its callers, and one may follow for ever.
+            for caller in self._callers:
+                caller.cancel()
+            if self._callers:
+                await asyncio.wait(self._callers)
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            server = await asyncio.start_unix_server(
-                self._serve, path=str(self._path), limit=LONGEST_LINE
-            )
+            self._path.unlink(missing_ok=True)
+            listener.bind(str(self._path))
         except OSError as error:
+            listener.close()
             msg = f"cannot make the control socket {self._path}: {error}"
             raise SetupError(msg) from error
         finally:
             os.umask(before)
-        async with server:
-            await server.serve_forever()
+        return listener
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._callers.add(task)
         try:
-            while line := await reader.readline():
-                await self._answer(line, writer)
-        except (ConnectionError, ValueError):
-            pass  # the caller left, or sent a line beyond all measure
+            await self._answer_all(reader, writer)
+        except OSError:
+            pass  # the caller left
+        except asyncio.CancelledError:
+            pass  # the daemon stops, and this task is nobody's but ours
         finally:
+            self._callers.discard(task)
             writer.close()
 
-    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer_all(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                await _write(writer, _no(f"a command has at most {LONGEST_LINE} bytes"))
+                return
+            if not line.endswith(b"\n"):
+                return  # the caller left, perhaps in the middle of a word
+            await self._answer(line, reader, writer)
+
+    async def _answer(
+        self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
@@ -94,20 +137,33 @@ class ControlServer:
             await _write(writer, _no("a command is one JSON object with a \"do\""))
             return
         if asked["do"] == "follow":
-            async for answer in self._follow(asked):
-                await _write(writer, answer)
+            await self._follow(asked, reader, writer)
             return
         act = self._acts.get(asked["do"])
         if act is None:
             await _write(writer, _no(f"unknown command {asked['do']!r}"))
             return
-        await _write(writer, await act(asked))
+        try:
+            answer = await act(asked)
+        except (ValueError, GridcallError) as error:
+            answer = _no(str(error))
+        await _write(writer, answer)
 
-    async def _follow(self, asked: Answer) -> AsyncIterator[Answer]:
+    async def _follow(
+        self, asked: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Write every event until the caller is gone, also while nothing happens."""
         after = asked.get("after")
-        after_seq = after if isinstance(after, int) else 0
-        async for report in self._queries.follow(after_seq=after_seq):
-            yield event_json(report, self._site)
+        if not isinstance(after, int) or not 0 <= after < 2**63:
+            await _write(writer, _no("follow: after is a journal number"))
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_raise_when_gone(reader))
+                async for report in self._queries.follow(after_seq=after):
+                    await _write(writer, event_json(report, self._site))
+        except* (_CallerGoneError, OSError):
+            pass
 
     async def _health(self, _: Answer) -> Answer:
         return self._queries.health()
@@ -120,6 +176,9 @@ class ControlServer:
 
     async def _leave(self, asked: Answer) -> Answer:
         return await self._control.leave(str(asked.get("person", "")))
+
+    async def _erase(self, asked: Answer) -> Answer:
+        return await self._control.erase(str(asked.get("person", "")))
 
     async def _people(self, _: Answer) -> Answer:
         return {"ok": True, "people": self._control.people()}
@@ -172,8 +231,20 @@ def _no(why: str) -> Answer:
     return {"ok": False, "errors": [why]}
 
 
+class _CallerGoneError(Exception):
+    """Who asked has hung up."""
+
+
+async def _raise_when_gone(reader: asyncio.StreamReader) -> None:
+    with suppress(OSError):
+        while await reader.read(4096):
+            pass
+    raise _CallerGoneError
+
+
 async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    writer.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
+    line = json.dumps(answer, ensure_ascii=False) + "\n"
+    writer.write(line.encode("utf-8", "replace"))
     await writer.drain()
 
 
@@ -204,13 +275,16 @@ def ask(path: Path, /, **command: object) -> Answer:
     """
     with connect(path) as caller:
         caller.settimeout(ANSWER_WAIT_S)
-        caller.sendall((json.dumps(command, ensure_ascii=False) + "\n").encode())
         try:
+            caller.sendall((json.dumps(command) + "\n").encode())
             line = caller.makefile("rb").readline()
         except TimeoutError as error:
             msg = f"the daemon at {path} does not answer; see its log and /healthz"
             raise LinkError(msg) from error
-    if not line:
+        except OSError as error:
+            msg = f"the daemon at {path} hung up: {error}; it may be restarting"
+            raise LinkError(msg) from error
+    if not line.endswith(b"\n"):
         msg = f"the daemon at {path} closed the connection; it may be restarting"
         raise LinkError(msg)
     answer = json.loads(line)
@@ -224,9 +298,11 @@ def follow(path: Path, after_seq: int) -> Iterator[Answer]:
     Raises:
         LinkError: No daemon runs.
     """
-    with connect(path) as caller:
+    with connect(path) as caller, suppress(OSError):  # it has stopped
         caller.sendall((json.dumps({"do": "follow", "after": after_seq}) + "\n").encode())
         for line in caller.makefile("rb"):
+            if not line.endswith(b"\n"):
+                return
             event = json.loads(line)
             assert isinstance(event, dict)
             yield event
