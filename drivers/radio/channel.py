@@ -51,6 +51,7 @@ _GRACE_S: Final = 2.0
 # Five seconds without a frame: the network's hiccups are shorter.
 _NO_SOUND_S: Final = 5.0
 # Answers wait for each other a moment only; a late one would be taken for someone else's.
+_CLOCK_STEP_US: Final = 1_000_000
 _ANSWERS_MAX: Final = 8
 
 
@@ -110,6 +111,7 @@ class Channel:
             "sound": "the sound is not open yet",
         }
         self._told_up: bool | None = None
+        self._ahead_us = now.us - round(now.s * 1e6)
         self._begun_s = now.s
         self._sound_s = now.s
         self._unkeyed_s = float("-inf")
@@ -133,6 +135,7 @@ class Channel:
         if self.settings.licence is None:
             self._tell(PageFailed(at_us=now.us, page=page.page, reason=NO_LICENCE))
             return
+        self._follow_clock(now)
         programme = PageProgramme(page, self._speech, repeat_word)
         drop = self._airtime.offer(page, now.s)
         if drop is not None:
@@ -284,7 +287,15 @@ class Channel:
             back_off_s=self._back_off_s,
         )
 
+    def _follow_clock(self, now: Moment) -> None:
+        """Notice that somebody moved the wall clock; NTP's gentle leading is no such thing."""
+        ahead_us = now.us - round(now.s * 1e6)
+        moved_us, self._ahead_us = ahead_us - self._ahead_us, ahead_us
+        if abs(moved_us) > _CLOCK_STEP_US:
+            self._airtime.clock_moved(moved_us)
+
     def _decide(self, now: Moment, *, may_key: bool) -> None:
+        self._follow_clock(now)
         if not self._transmitter.on_air() and self._airtime.current is not None:
             # The keyer's word ended the transmission between two ticks.
             self._after_transmission(now)

@@ -16,7 +16,7 @@ The rules, in this order:
    fails (levels 2 and 3): a stuck squelch must not silence an order for ever.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from gateway.core.effects import PageChannel
@@ -125,6 +125,12 @@ class Airtime:
     def current(self) -> PageChannel | None:
         """The page that was started and neither spoken nor stopped yet."""
         return self._current.page if self._current else None
+
+    def clock_moved(self, by_us: int) -> None:
+        """Move the expiry of what waits along with the wall clock: a minute stays a minute."""
+        for waiting in self._waiting.values():
+            not_after_us = waiting.page.not_after_us + by_us
+            waiting.page = replace(waiting.page, not_after_us=not_after_us)
 
     def window_open(self, now_s: float) -> bool:
         """Return whether the channel is being kept for answers."""

@@ -116,6 +116,7 @@ class Air:
         self.played: list[np.ndarray] = []
         self.engine = True
         self.sound_leaves = True
+        self.wall_moved_us = 0
         self.s = self.keyer.now_s = self.speech.now_s = 100.0
         names = iter(range(10_000))
         self.channel = Channel(
@@ -136,7 +137,7 @@ class Air:
 
     @property
     def now(self) -> Moment:
-        return Moment(self.s, T0_US + round(1e6 * (self.s - 100)))
+        return Moment(self.s, T0_US + round(1e6 * (self.s - 100)) + self.wall_moved_us)
 
     def tick(self, symbols: str = "") -> None:
         self.s += TICK_S
@@ -307,6 +308,18 @@ def test_a_repetition_says_so_first() -> None:
     air.page(repeat_word="0.3 again")
     air.run(lambda: air.told(PageSpoken))
     assert air.transmissions()[0] == pytest.approx(0.2 + 0.4 + 0.3 + 0.5 + 0.1, abs=0.1)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_moved_wall_clock_expires_no_page_early_and_none_late(hours: int) -> None:
+    air = Air()
+    air.engine = False
+    air.page("p1", level=1)
+    air.run(for_s=1)
+    air.wall_moved_us += hours * 3600 * 1_000_000
+    air.run(for_s=10)
+    assert not air.told(PageFailed), "a minute is a minute"
+    air.run(lambda: air.told(PageFailed, state="expired"), for_s=60)
 
 
 def test_an_over_is_framed_by_the_debounced_squelch() -> None:
