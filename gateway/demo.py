@@ -313,6 +313,7 @@ class Demo:
         if not self.hold:
             return
         self._tell("holding", f"press Ctrl-C to end; the site is {self.output / 'site.yaml'}")
+        self._tell("", "what you do now is no part of the story: the judge will object to it")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 with contextlib.suppress(Empty):
