@@ -119,6 +119,8 @@ class Demo:
         good = status == 0 and finished
         took_s = time.monotonic() - self._began_s
         verdict = "everything agrees" if good else "NOT in order"
+        if self.fault is not None:
+            verdict += f", with the fault {self.fault.value} planted"
         self._console.print(f"\n{verdict} (seed {self.seed}, {took_s:.0f} s)")
         return 0 if good else 1
 
