@@ -7,6 +7,7 @@ stops by itself, the radio process with its transmitters unkeyed.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import select
@@ -26,6 +27,9 @@ GOOD_RUN_S = 30.0
 # A vital child that dies this often in this time takes the daemon with it: something above us
 # (systemd) has to act.
 INTENSITY, INTENSITY_WINDOW_S = 10, 60.0
+# One that ends by itself so many times running, each time before a good run, will not do better
+# the next time: what it said last tells why.
+FAILED_STARTS = 6
 # How long a child may take to stop before it is killed.
 STOP_WAIT_S = 5.0
 
@@ -47,6 +51,7 @@ class Child:
     started_s: float = 0.0
     wait_s: float = FIRST_WAIT_S
     due_s: float = 0.0
+    failed_starts: int = 0
     deaths_s: deque[float] = field(default_factory=deque)
 
 
@@ -91,8 +96,13 @@ class ProcessSupervisor:
         self._stopping = True
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(child.argv, stdin=subprocess.PIPE)
         child.started_s = time.monotonic()
+        try:
+            child.process = subprocess.Popen(child.argv, stdin=subprocess.PIPE)
+        except OSError as error:
+            say("cannot be started", child=child.name, why=str(error))
+            child.due_s = child.started_s + LONGEST_WAIT_S
+            return
         say("started", child=child.name, pid=child.process.pid)
 
     def _until_due_s(self) -> float | None:
@@ -108,32 +118,40 @@ class ProcessSupervisor:
                     self._start(child)
             elif (code := child.process.poll()) is not None:
                 say("died", child=child.name, status=code)
-                if not self._bury(child, now_s):
-                    say("giving up", child=child.name, deaths=len(child.deaths_s))
+                if not self._bury(child, code, now_s):
+                    why = "see what it said last; put that right and start again"
+                    say("giving up", child=child.name, deaths=len(child.deaths_s), why=why)
                     return False
         return True
 
-    def _bury(self, child: Child, now_s: float) -> bool:
+    def _bury(self, child: Child, code: int, now_s: float) -> bool:
         assert child.process is not None
         if child.process.stdin is not None:
             child.process.stdin.close()
         child.process = None
-        if now_s - child.started_s >= GOOD_RUN_S:
+        good = now_s - child.started_s >= GOOD_RUN_S
+        if good:
             child.wait_s = FIRST_WAIT_S
+        # A kill from outside (a negative status) says nothing about the next start.
+        child.failed_starts = child.failed_starts + 1 if code > 0 and not good else 0
         child.due_s = now_s + child.wait_s
         child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
         child.deaths_s.append(now_s)
         while child.deaths_s and now_s - child.deaths_s[0] > INTENSITY_WINDOW_S:
             child.deaths_s.popleft()
-        return not child.vital or len(child.deaths_s) <= INTENSITY
+        often = len(child.deaths_s) > INTENSITY or child.failed_starts >= FAILED_STARTS
+        return not (child.vital and often)
 
     def _write_pids(self) -> None:
         """Tell who is who, for a technician and for tests that kill one of them."""
         pids = {c.name: c.process.pid for c in self._children if c.process is not None}
         text = json.dumps({"supervisor": os.getpid(), **pids})
         fresh = self._pid_file.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(self._pid_file)
+        try:
+            fresh.write_text(text)
+            fresh.replace(self._pid_file)
+        except OSError as error:  # a full disk must not end those who can go on without it
+            say("cannot write who is who", file=str(self._pid_file), why=str(error))
 
     def _stop_all(self) -> None:
         for child in reversed(self._children):
@@ -148,7 +166,8 @@ class ProcessSupervisor:
                 say("killed", child=child.name)
                 process.kill()
                 process.wait()
-        self._pid_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._pid_file.unlink()
 
 
 def _drain(fd: int) -> None:
@@ -188,6 +207,7 @@ async def keep_running(
 
 def main() -> int:
     """Run the children named in the plan file given as the only argument."""
+    os.umask(0o077)  # whatever a child makes is its owner's alone
     plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     children = [Child(**child) for child in plan["children"]]
     return ProcessSupervisor(children, Path(plan["pid_file"])).run()
