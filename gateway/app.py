@@ -7,13 +7,13 @@ radio process under the supervisor. Which drivers there are is told by the entry
 
 import asyncio
 import contextlib
-import json
+import hashlib
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Protocol, cast
 
 import structlog
 import yaml
+from pydantic import BaseModel
 
 from gateway.control import ControlServer
 from gateway.core.places import Site
@@ -33,14 +34,16 @@ from gateway.records import Records
 from gateway.settings import (
     DriverModels,
     Problem,
+    Secret,
     Settings,
     SettingsError,
     check,
     load,
     people_of,
-    resolved,
     site_of,
 )
+from gateway.state_files import accept, write_resolved
+from gateway.state_files import plan as plan
 from gateway.supervisor import keep_running
 from gateway.web import app as web_app
 from gateway.web import server as web_server
@@ -48,6 +51,8 @@ from gateway.web import server as web_server
 log = structlog.get_logger("gridcall.app")
 
 LANGUAGES = ("zh_CN", "en")
+# How long drivers and doors have to end before the engine ends under them.
+STOP_WAIT_S = 3.0
 # Before this moment a wall clock has surely not been set: no site existed yet.
 EPOCH_OF_GRIDCALL_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 
@@ -148,42 +153,13 @@ def build_drivers(settings: Settings, around: Surroundings) -> dict[str, Driver]
     return {d.name: d for d in built}
 
 
-def write_resolved(settings: Settings) -> Path:
-    """Write the resolved settings for the radio process; return the file."""
-    state_dir = Path(settings.site.state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = state_dir / "resolved.json"
-    fresh = state_dir / "resolved.new"
-    fresh.write_text(json.dumps(resolved(settings), ensure_ascii=False, indent=1), "utf-8")
-    fresh.replace(target)
-    return target
-
-
-def plan(settings: Settings, config: Path, *, only_radio: bool) -> Path:
-    """Write down which processes the supervisor keeps alive; return the plan's file."""
-    state_dir = Path(settings.site.state_dir)
-    resolved_file = write_resolved(settings)
-    children: list[dict[str, object]] = []
-    if settings.channels:
-        argv = [sys.executable, "-m", "drivers.radio.process", str(resolved_file)]
-        argv.append(str(state_dir / "radio.sock"))
-        children.append({"name": "radio", "argv": argv, "vital": only_radio})
-    if not only_radio:
-        argv = [sys.executable, "-m", "gateway.app", str(config.resolve())]
-        children.append({"name": "engine", "argv": argv, "vital": True})
-    target = state_dir / "plan.json"
-    pid_file = str(state_dir / "processes.json")
-    target.write_text(json.dumps({"children": children, "pid_file": pid_file}), "utf-8")
-    return target
-
-
 class Daemon:
     """The engine's process: the engine, its drivers and its doors as supervised tasks."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, accepted: Path | None = None) -> None:
         self._config = config
         self._clock = SystemClock()
-        self._settings = load_settings(config)
+        self._settings = _settings_to_go_on_with(config, accepted)
         self._site = site_of(self._settings, catalogues())
         state_dir = Path(self._settings.site.state_dir)
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -199,6 +175,7 @@ class Daemon:
         )
         self._around = surroundings(self._settings, self._engine, self._clock)
         self._drivers = build_drivers(self._settings, self._around)
+        self._secrets = secret_digests(self._settings)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -225,9 +202,26 @@ class Daemon:
                 self._start_driver(driver)
             self._start_doors()
             log.info("ready", site=self._site.id, settings=self._site.version)
+            try:
+                await asyncio.get_running_loop().create_future()  # until cancelled
+            finally:
+                await self._stop_tasks()
 
-    def _start_driver(self, driver: Driver) -> None:
-        self._start(driver.name, lambda: driver.run(self._engine))
+    async def _stop_tasks(self) -> None:
+        """End drivers and doors while the engine is there to take in what they conclude."""
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=STOP_WAIT_S)
+
+    def _start_driver(self, driver: Driver, after: "asyncio.Task[None] | None" = None) -> None:
+        async def run() -> None:
+            if after is not None:
+                # Two of one account at a time would throw each other out.
+                await asyncio.wait((after,), timeout=STOP_WAIT_S)
+            await driver.run(self._engine)
+
+        self._start(driver.name, run)
 
     def _start(self, name: str, work: object) -> None:
         assert self._group is not None
@@ -254,17 +248,20 @@ class Daemon:
 
     async def _reload(self, path: str) -> Reloaded:
         """Read and check new settings in a thread; they are put in force all or nothing."""
+        config = self._config
         try:
-            settings = await asyncio.to_thread(load_settings, Path(path or self._config))
+            if path and not await asyncio.to_thread(_same_file, config, Path(path)):
+                wrong = f"this daemon runs {config}: change that, or start again with {path}"
+                return Reloaded(errors=(wrong,))
+            settings = await asyncio.to_thread(load_settings, config)
+            fixed = _unchangeable(self._settings, settings)
+            if fixed:
+                return Reloaded(errors=fixed)
+            around = surroundings(settings, self._engine, self._clock)
+            drivers = build_drivers(settings, around)
+            secrets = secret_digests(settings)
         except SettingsError as error:
             return Reloaded(errors=tuple(str(p) for p in error.problems))
-        except GridcallError as error:
-            return Reloaded(errors=(str(error),))
-        fixed = _unchangeable(self._settings, settings)
-        if fixed:
-            return Reloaded(errors=fixed)
-        try:
-            drivers = build_drivers(settings, self._around)
         except GridcallError as error:
             return Reloaded(errors=(str(error),))
         people, contacts = people_of(settings)
@@ -273,25 +270,40 @@ class Daemon:
             site=site,
             people=people,
             contacts=contacts,
-            apply=lambda: self._apply(settings, site, drivers),
+            apply=lambda: self._apply(settings, site, drivers, secrets),
         )
 
-    def _apply(self, settings: Settings, site: Site, drivers: dict[str, Driver]) -> None:
-        """Swap what changed: an unchanged driver goes on with its connections."""
-        before, self._settings, self._site = self._settings, settings, site
+    def _apply(
+        self,
+        settings: Settings,
+        site: Site,
+        drivers: dict[str, Driver],
+        secrets: dict[str, str],
+    ) -> None:
+        """Swap what changed: an unchanged driver goes on with its connections.
+
+        Raises:
+            SetupError: The state folder cannot be written; nothing has changed.
+        """
+        accept(settings, self._config)
         write_resolved(settings)
+        before, self._settings, self._site = self._settings, settings, site
+        secrets_before, self._secrets = self._secrets, secrets
         kept = {
             name: self._drivers[name]
             for name in drivers
-            if name in self._drivers and _same(name, before, settings)
+            if name in self._drivers
+            and _same(name, before, settings)
+            and secrets_before.get(name) == secrets.get(name)
         }
-        for name in set(self._drivers) - set(kept):
-            self._tasks.pop(name).cancel()
+        ending = {name: self._tasks.pop(name) for name in set(self._drivers) - set(kept)}
+        for task in ending.values():
+            task.cancel()
         fresh = {name: driver for name, driver in drivers.items() if name not in kept}
         self._drivers = {**kept, **fresh}
         self._engine.change_drivers(self._drivers)
         for driver in fresh.values():
-            self._start_driver(driver)
+            self._start_driver(driver, ending.get(driver.name))
         for driver in kept.values():
             configure = getattr(driver, "configure", None)
             if configure is not None:
@@ -305,7 +317,46 @@ def _same(name: str, before: Settings, now: Settings) -> bool:
     if name == "mqtt":
         return before.command_centre.mqtt == now.command_centre.mqtt
     chat = name.removeprefix("chat:")
-    return before.chats.get(chat) == now.chats.get(chat)
+    same_language = before.site.language == now.site.language
+    return same_language and before.chats.get(chat) == now.chats.get(chat)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def secret_digests(settings: Settings) -> dict[str, str]:
+    """Return, by driver name, a digest of the secrets of each chat, to see whether one changed.
+
+    Raises:
+        SetupError: One cannot be read.
+    """
+    found = {}
+    for chat, part in settings.chats.items():
+        secrets = [secret.read(settings.base_dir) for secret in _secrets_in(part)]
+        found[f"chat:{chat}"] = hashlib.sha256("\0".join(secrets).encode()).hexdigest()
+    return found
+
+
+def _secrets_in(part: BaseModel) -> Iterator[Secret]:
+    for value in dict(part).values():
+        if isinstance(value, Secret):
+            yield value
+        elif isinstance(value, BaseModel):
+            yield from _secrets_in(value)
+
+
+def _settings_to_go_on_with(config: Path, accepted: Path | None) -> Settings:
+    """Return the settings of the site's file or, while it is wrong, those accepted last."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        if accepted is None or not accepted.is_file():
+            raise
+        mistakes = [str(problem) for problem in error.problems]
+        log.error("wrong settings; going on with those accepted last", mistakes=mistakes[:20])
+        base_dir = config.absolute().parent
+        return load(accepted, driver_models(plugins()), base_dir=base_dir)
 
 
 def _unchangeable(before: Settings, now: Settings) -> tuple[str, ...]:
@@ -349,13 +400,15 @@ async def _stop_on_eof(stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def serve(config: Path, *, supervised: bool) -> None:
+async def serve(
+    config: Path, accepted: Path | None = None, *, supervised: bool
+) -> None:
     """Run the engine's process until SIGTERM, or until the supervisor is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    daemon = Daemon(config)
+    daemon = Daemon(config, accepted)
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_stop_on_eof(stop), name="watch") if supervised else None
         work = group.create_task(daemon.run(), name="daemon")
@@ -386,7 +439,8 @@ def main() -> int:
     configure_logs()
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        asyncio.run(serve(Path(sys.argv[1]), supervised=not sys.stdin.isatty()))
+        files = [Path(argument) for argument in sys.argv[1:3]]
+        asyncio.run(serve(*files, supervised=not sys.stdin.isatty()))
     except (GridcallError, ExceptionGroup) as problem:
         return _status_of(problem)
     return 0

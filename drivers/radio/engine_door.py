@@ -6,7 +6,6 @@ reconnection they are sent again from the first one it has not acknowledged.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import socket
@@ -64,7 +63,6 @@ class EngineDoor:
         on_message: Callable[[Do | Configure], None],
         clock: Callable[[], float],
     ) -> None:
-        self._path = path
         self._boot = boot
         self._selector = selector
         self._paths = paths
@@ -108,12 +106,13 @@ class EngineDoor:
         self._flush()
 
     def close(self) -> None:
-        """Stop listening and let the engine go."""
+        """Stop listening and let the engine go.
+
+        The socket's file stays: it may be our successor's already.
+        """
         self._drop("closing")
         self._selector.unregister(self._listener)
         self._listener.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
 
     def _accept(self) -> None:
         try:

@@ -39,13 +39,20 @@ class SettingsError(SetupError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
-def load(path: str | Path, models: DriverModels) -> Settings:
+def load(
+    path: str | Path, models: DriverModels, *, base_dir: Path | None = None
+) -> Settings:
     """Return the settings of a file.
+
+    Args:
+        path: The YAML file.
+        models: The drivers' settings models.
+        base_dir: Folder that relative paths in it start from; by default the file's own.
 
     Raises:
         SettingsError: There are mistakes; it holds all of them.
     """
-    settings, problems = examine(path, models)
+    settings, problems = examine(path, models, base_dir=base_dir)
     if settings is None:
         raise SettingsError(problems)
     return settings
@@ -56,12 +63,14 @@ def check(path: str | Path, models: DriverModels) -> list[Problem]:
     return examine(path, models)[1]
 
 
-def examine(path: str | Path, models: DriverModels) -> tuple[Settings | None, list[Problem]]:
+def examine(
+    path: str | Path, models: DriverModels, *, base_dir: Path | None = None
+) -> tuple[Settings | None, list[Problem]]:
     """Return the settings, None when there is an error, and every mistake and warning."""
     document = read(Path(path))
     if document.root is None:
         return None, document.sorted_problems()
-    base_dir = Path(path).absolute().parent
+    base_dir = base_dir or Path(path).absolute().parent
     gone = set(_broken(document.root)) | fill_polygons(document, base_dir)
     settings = _settings(document, models, str(base_dir), gone)
     if settings is not None:

@@ -495,3 +495,11 @@ def test_events_are_kept_in_bounds_and_the_newest_survive(
             hello, *told = Lines().feed(engine.recv(1 << 16))
             assert hello == Hello(PROTOCOL, "b1", {})
             assert [message.seq for message in told] == [3, 4, 5]
+
+
+def test_a_door_that_closes_leaves_its_successors_socket_alone(tmp_path: Path) -> None:
+    """A radio process that is dying must not take the socket of the one started in its place."""
+    dying, successor = Door(tmp_path), Door(tmp_path)
+    dying.door.close()
+    engine_at(tmp_path / "radio.sock").close()
+    successor.door.close()
