@@ -151,7 +151,7 @@ class FakeEngine:
         ]
 
     async def event(
-        self, kind: type[EventType], timeout_s: float = 10, **fields: object
+        self, kind: type[EventType], timeout_s: float = 30, **fields: object
     ) -> EventType:
         what = f"{kind.__name__} {fields}"
         try:
@@ -266,7 +266,7 @@ async def working_bench(
         bench(folder, **fields) as made,
         FakeEngine(made.socket).connected() as engine,
     ):
-        await engine.event(PathChanged, path="channel:gate", up=True, timeout_s=10)
+        await engine.event(PathChanged, path="channel:gate", up=True, timeout_s=30)
         if knows:
             await warm(engine, knows)
         yield made, engine
