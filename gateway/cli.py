@@ -325,6 +325,20 @@ def leave(
     typer.echo(f"{person} has left: nothing of this person is accepted any more")
 
 
+@people_app.command()
+def erase(
+    config: Config,
+    person: Annotated[str, typer.Argument(help="Person id of the register.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Strike a person off and make his name, accounts and words unreadable for ever."""
+    if not yes:
+        typer.confirm(f"erase {person}? It cannot be undone", abort=True)
+    _ask(config, do="erase", person=person)
+    typer.echo(f"{person} is erased from the journal; the chain of its rows holds as before")
+    typer.echo(f"still to do by hand: {config}, older backups, recordings and photos of him")
+
+
 # ---- orders ----
 
 
