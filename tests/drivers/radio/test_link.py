@@ -499,7 +499,10 @@ def test_events_are_kept_in_bounds_and_the_newest_survive(
 
 def test_a_door_that_closes_leaves_its_successors_socket_alone(tmp_path: Path) -> None:
     """A radio process that is dying must not take the socket of the one started in its place."""
-    dying, successor = Door(tmp_path), Door(tmp_path)
-    dying.door.close()
-    engine_at(tmp_path / "radio.sock").close()
-    successor.door.close()
+    with door_at(tmp_path / "s") as dying, door_at(tmp_path / "s"):
+        dying.door.close()
+        engine_at(tmp_path / "s").close()
+        dying.door = EngineDoor(
+            tmp_path / "other", "b2", dying.selector, paths=dict, on_message=dying.taken.append,
+            clock=lambda: 0.0,
+        )  # fmt: skip
