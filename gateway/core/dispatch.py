@@ -277,7 +277,15 @@ def _open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]
     else:
         _call_first(draft, order)
     order = draft.find(Order, order_id) or order
-    _answer(draft, alert, "accepted", order=order)
+    _answer(draft, alert, "accepted", order=order, reason=_unheard(draft, order))
+
+
+def _unheard(draft: Draft, order: Order) -> str | None:
+    """Return in words why an accepted alert has reached nobody in its own grid, or None."""
+    for flag in ("no_grid", "nobody"):
+        if flag in order.flags:
+            return Wording(draft.site).text(f"detail_{flag}")
+    return None
 
 
 def _notes(draft: Draft, order: Order) -> str | None:
@@ -573,7 +581,8 @@ def _page_event(
     wording = Wording(draft.site)
     match event:
         case PageWaited():
-            detail = wording.text("detail_waiting", reason=event.reason)
+            why = wording.text(f"waiting_{event.reason}")
+            detail = wording.text("detail_waiting", reason=why)
             draft.report(order, "waiting", medium="radio", detail=detail)
         case PageStarted():
             if page.state in ("queued", "withdrawn"):

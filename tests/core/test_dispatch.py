@@ -745,7 +745,7 @@ def test_a_page_that_waits_for_a_clear_channel_is_told():
     desk = Desk("zhang")
     desk.alert()
     desk.take(PageWaited(at_us=desk.now_us, page="p1", reason="busy"))
-    assert desk.details("waiting") == ["电台忙，等待信道空闲：busy"]
+    assert desk.details("waiting") == ["电台忙，等待信道空闲：有人在通话"]
 
 
 def test_a_recording_is_tied_to_its_page():
