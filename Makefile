@@ -1,5 +1,6 @@
 # make demo   the daemon and a simulated outside, start to end (needs Python 3.11+, pip, an index)
 # make test   style, types, import contracts and every test
+# make bench  how fast it is here, beside this machine's floors (ARGS=--quick for less)
 # make clean  forget the environment and everything built
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test style types contracts tests clean
+.PHONY: demo test style types contracts tests bench clean
 
 demo: $(VENV)/product
 	$(BIN)/gridcall demo $(ARGS)
@@ -27,6 +28,9 @@ contracts: $(VENV)/tools
 tests: $(VENV)/tools
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
+bench: $(VENV)/tools
+	$(BIN)/python -m tests.bench $(ARGS)
+
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Gridcall needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -42,4 +46,4 @@ $(VENV)/tools: $(VENV)/python setup.cfg pyproject.toml
 	touch $@ $(VENV)/product
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info demo-output bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
