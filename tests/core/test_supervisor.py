@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.supervisor import FAILED_STARTS, Child, ProcessSupervisor
+
 # A child that says what it is told of, then lives until its standard input ends.
 LIVES = "import sys; open({mark!r}, 'a').write('x'); sys.stdin.buffer.read(); open({end!r}, 'w')"
 
@@ -93,13 +95,22 @@ def test_a_child_that_is_not_vital_is_tried_for_ever(tmp_path):
 
 
 def test_kills_from_outside_are_not_failed_starts(tmp_path):
-    with supervisor(tmp_path, lives(tmp_path, "engine")) as (run, pids):
-        for n in range(1, 7):
-            until(lambda n=n: size(tmp_path / "engine.started") >= n, f"start {n}", 15)
-            before = until(lambda: pid_in(pids, "engine"), "its id")
-            os.kill(before, signal.SIGKILL)
-            until(lambda b=before: pid_in(pids, "engine") not in (None, b), "another", 15)
-        assert run.poll() is None
+    """Six ends of its own running are too many, six kills are not; eleven in a minute are."""
+    keeper = ProcessSupervisor([], tmp_path / "pids.json")
+
+    def outlives(statuses):
+        mortal = Child(name="engine", argv=["true"], vital=True)
+        for now_s, status in enumerate(statuses):
+            mortal.process, mortal.started_s = subprocess.Popen(["true"]), float(now_s)
+            mortal.process.wait()
+            if not keeper._bury(mortal, status, float(now_s)):
+                return now_s + 1
+        return None
+
+    assert outlives([3] * 20) == FAILED_STARTS == 6
+    assert outlives([3, 3, 3, 3, 3, -9] * 2) == 11
+    assert outlives([-9] * 10) is None
+    assert outlives([-9] * 20) == 11
 
 
 def test_a_full_disk_does_not_end_the_supervisor(tmp_path):
