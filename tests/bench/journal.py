@@ -28,7 +28,7 @@ async def rows_a_second(folder, callers, count, commit_ms):
         f"7 journal, {callers} caller{'s' * (callers > 1)}", "/s", count, rate,
         floor=1000 / commit_ms if callers == 1 else None,
         floor_is="bare commits a second" if callers == 1 else "",
-        note="rows of an alert with 10 changes and effects",
+        note="an alert: 5 changes, 2 effects, 2 reports",
     )  # fmt: skip
 
 
