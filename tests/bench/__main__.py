@@ -86,7 +86,7 @@ def _say(what):
 def main():
     """Measure, print the table and write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer of everything, ≤ 90 s")
+    parser.add_argument("--quick", action="store_true", help="fewer of everything, about 90 s")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where to write")
     parser.add_argument("--dir", type=Path, default=Path(), help="a folder on the disk to measure")
     given = parser.parse_args()

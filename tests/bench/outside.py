@@ -24,8 +24,17 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 class QuietLab(Lab):
     """The laboratory, remembering no events: the outside shares the daemon's cores."""
 
+    ready_s = 0.0
+
     def _keep(self, event):
         self._last_seq = max(self._last_seq, event["journal"])
+
+    async def start_daemon(self):
+        """Return once the daemon is ready; ``ready_s`` says how long that took."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await super().start_daemon()
+        self.ready_s = loop.time() - began
 
 
 class ManyChats(QuietLab):
