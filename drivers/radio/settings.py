@@ -112,7 +112,6 @@ class RadioChannel(ChannelSettings):
         busy_wait_s: Longest wait for a clear channel, seconds by level 1, 2, 3.
         squelch_open_ms: The squelch counts as open after this, ms.
         squelch_close_ms: The squelch counts as closed after this, ms.
-        answer_window_s: The channel is kept clear for answers after an order, seconds.
         stuck_squelch_s: A squelch open for longer is taken for stuck, seconds.
         ani: The radios' own id; absent = they send none.
         answer_tones: Whether each reply is answered by a short tone.
@@ -127,7 +126,6 @@ class RadioChannel(ChannelSettings):
     busy_wait_s: Annotated[tuple[WaitS, WaitS, WaitS], AfterValidator(_growing)] = (10, 60, 300)
     squelch_open_ms: Annotated[int, Field(ge=0, le=500)] = 40
     squelch_close_ms: Annotated[int, Field(ge=0, le=1000)] = 150
-    answer_window_s: Annotated[int, Field(ge=1, le=120)] = 15
     stuck_squelch_s: Annotated[int, Field(ge=10, le=900, validate_default=True)] = 120
     ani: Ani | None = None
     answer_tones: bool = True

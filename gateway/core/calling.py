@@ -167,6 +167,7 @@ def page_channel(
             text=wording.say_help(order) if help_wanted else text,
             language=wording.language,
             exercise=order.alert.exercise,
+            answer_window_s=0 if purpose == "stand_down" else known.answer_window_s,
             not_after_us=life_us,
         )
     )

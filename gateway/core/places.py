@@ -84,12 +84,14 @@ class Channel:
         name: As said and written.
         transmits: False when it has no licence entry and no recorded override.
         ani_digits: Length of a radio's own DTMF id, 0 when the channel has none.
+        answer_window_s: How long it is kept clear for answers after an order, seconds.
     """
 
     id: str
     name: str
     transmits: bool
     ani_digits: int = 0
+    answer_window_s: int = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,11 +223,13 @@ class ChannelSettings(Model):
         driver: Which driver serves it.
         name: As said and written.
         licence: Licence entry; absent = it never transmits.
+        answer_window_s: The channel is kept clear for answers after an order, seconds.
     """
 
     driver: str = "radio"
     name: Name
     licence: ChannelLicence | None = None
+    answer_window_s: Annotated[int, Field(ge=1, le=120)] = 15
 
     @property
     def ani_digits(self) -> int:

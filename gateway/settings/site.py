@@ -69,6 +69,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
                 name=channel.name,
                 transmits=channel.licence is not None,
                 ani_digits=channel.ani_digits,
+                answer_window_s=channel.answer_window_s,
             )
             for id_, channel in settings.channels.items()
         },

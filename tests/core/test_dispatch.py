@@ -24,7 +24,16 @@ from gateway.core.events import (
 )
 from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
 from gateway.core.state import State
-from tests.core.site_for_tests import DAY_US, NOON_US, PEOPLE, US, Desk, entities, point
+from tests.core.site_for_tests import (
+    DAY_US,
+    NOON_US,
+    PEOPLE,
+    US,
+    Desk,
+    entities,
+    make_site,
+    point,
+)
 
 # ---- which grid, which people ----
 
@@ -746,6 +755,17 @@ def test_a_page_that_waits_for_a_clear_channel_is_told():
     desk.alert()
     desk.take(PageWaited(at_us=desk.now_us, page="p1", reason="busy"))
     assert desk.details("waiting") == ["电台忙，等待信道空闲：有人在通话"]
+
+
+def test_a_channel_is_kept_for_answers_as_long_as_its_settings_say():
+    """After an order; a stand-down is answered by nobody."""
+    site = make_site()
+    channels = {i: replace(c, answer_window_s=7) for i, c in site.channels.items()}
+    desk = Desk("zhang", site=replace(site, channels=channels))
+    desk.alert()
+    desk.speak()
+    desk.cancel()
+    assert [p.answer_window_s for p in desk.pages()] == [7, 0]
 
 
 def test_a_recording_is_tied_to_its_page():
