@@ -51,6 +51,7 @@ from gateway.web import server as web_server
 log = structlog.get_logger("gridcall.app")
 
 LANGUAGES = ("zh_CN", "en")
+ALIVE_EVERY_S = 1.0
 # How long drivers and doors have to end before the engine ends under them.
 STOP_WAIT_S = 3.0
 # Before this moment a wall clock has surely not been set: no site existed yet.
@@ -400,6 +401,14 @@ async def _stop_on_eof(stop: asyncio.Event) -> None:
         stop.set()
 
 
+async def _tell_alive() -> None:
+    """Tell the supervisor each second that this loop turns."""
+    while True:
+        with contextlib.suppress(OSError):
+            os.write(sys.stdin.fileno(), b".")
+        await asyncio.sleep(ALIVE_EVERY_S)
+
+
 async def serve(
     config: Path, accepted: Path | None = None, *, supervised: bool
 ) -> None:
@@ -411,11 +420,12 @@ async def serve(
     daemon = Daemon(config, accepted)
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_stop_on_eof(stop), name="watch") if supervised else None
+        alive = group.create_task(_tell_alive(), name="alive") if supervised else None
         work = group.create_task(daemon.run(), name="daemon")
         stopped = group.create_task(stop.wait(), name="stop")
         await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        for task in (work, stopped, watch):
+        for task in (work, stopped, watch, alive):
             if task is not None:
                 task.cancel()
 

@@ -10,6 +10,9 @@ from gateway.settings import Settings, resolved
 
 # Linux takes no longer name for a Unix socket.
 LONGEST_SOCKET_PATH = 107
+# A process that has given no sign of life for so long hangs. Keyers and radios time out much
+# earlier; this is for coming back.
+SILENT_S = 30.0
 
 
 def write_resolved(settings: Settings) -> Path:
@@ -71,12 +74,14 @@ def plan(settings: Settings, config: Path, *, only_radio: bool) -> Path:
     if settings.channels:
         argv = [sys.executable, "-m", "drivers.radio.process", str(resolved_file)]
         argv.append(str(state_dir / "radio.sock"))
-        children.append({"name": "radio", "argv": argv, "vital": only_radio})
+        radio = {"name": "radio", "argv": argv, "vital": only_radio, "silent_s": SILENT_S}
+        children.append(radio)
     if not only_radio:
         # Not resolved: where the site's file is a link, a later start follows it anew.
         argv = [sys.executable, "-m", "gateway.app", str(config.absolute())]
         argv.append(str(accept(settings, config)))
-        children.append({"name": "engine", "argv": argv, "vital": True})
+        engine = {"name": "engine", "argv": argv, "vital": True, "silent_s": SILENT_S}
+        children.append(engine)
     pid_file = str(state_dir / "processes.json")
     text = json.dumps({"children": children, "pid_file": pid_file})
     return _write(state_dir / "plan.json", text)

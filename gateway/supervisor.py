@@ -1,9 +1,10 @@
 """Starting, watching and restarting: processes (one_for_one) and the tasks within one.
 
 The process supervisor is small on purpose and imports nothing but the standard library: it is
-what remains when everything else has failed. Each child holds the reading end of a pipe as its
-standard input; when the supervisor dies, however it dies, that pipe closes and every child
-stops by itself, the radio process with its transmitters unkeyed.
+what remains when everything else has failed. Each child's standard input is a socket to it.
+When the supervisor dies, however it dies, that socket closes and every child stops by itself,
+the radio process with its transmitters unkeyed. A child writes a byte there each second; one
+that falls silent hangs, and is killed and started anew.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,6 +34,8 @@ INTENSITY, INTENSITY_WINDOW_S = 10, 60.0
 FAILED_STARTS = 6
 # How long a child may take to stop before it is killed.
 STOP_WAIT_S = 5.0
+# How often we look. When we ourselves were stopped for longer than this, nobody was silent.
+LOOK_EVERY_S, FROZEN_S = 1.0, 5.0
 
 
 @dataclass(slots=True)
@@ -42,12 +46,16 @@ class Child:
         name: As said in the log.
         argv: What to run.
         vital: Whether the daemon gives up when it cannot be kept alive.
+        silent_s: It hangs when it has said nothing for so long; None if it never says anything.
     """
 
     name: str
     argv: list[str]
     vital: bool
+    silent_s: float | None = None
     process: subprocess.Popen[bytes] | None = None
+    line: socket.socket | None = None
+    heard_s: float = 0.0
     started_s: float = 0.0
     wait_s: float = FIRST_WAIT_S
     due_s: float = 0.0
@@ -69,6 +77,7 @@ class ProcessSupervisor:
         self._children = children
         self._pid_file = pid_file
         self._stopping = False
+        self._told_pids = ""
 
     def run(self) -> int:
         """Run until told to stop; return the exit status: 0, or 3 when a vital child died."""
@@ -82,10 +91,14 @@ class ProcessSupervisor:
         status = 0
         for child in self._children:
             self._start(child)
+        looked_s = time.monotonic()
         while not self._stopping:
             self._write_pids()
             select.select([woken], [], [], self._until_due_s())
             _drain(woken)
+            frozen = time.monotonic() - looked_s > FROZEN_S
+            looked_s = time.monotonic()
+            self._listen(looked_s, frozen=frozen)
             if not self._tend():
                 status = 3
                 break
@@ -98,16 +111,35 @@ class ProcessSupervisor:
     def _start(self, child: Child) -> None:
         child.started_s = time.monotonic()
         try:
-            child.process = subprocess.Popen(child.argv, stdin=subprocess.PIPE)
+            child.line, theirs = socket.socketpair()
+            child.line.setblocking(False)
+            child.heard_s = child.started_s
+            with theirs:
+                child.process = subprocess.Popen(child.argv, stdin=theirs.fileno())
         except OSError as error:
             say("cannot be started", child=child.name, why=str(error))
             child.due_s = child.started_s + LONGEST_WAIT_S
             return
         say("started", child=child.name, pid=child.process.pid)
 
-    def _until_due_s(self) -> float | None:
+    def _until_due_s(self) -> float:
         due = [c.due_s for c in self._children if c.process is None]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        return min(LOOK_EVERY_S, max(0.0, min(due) - time.monotonic())) if due else LOOK_EVERY_S
+
+    def _listen(self, now_s: float, *, frozen: bool) -> None:
+        """Note who is alive, and kill who has been silent for too long."""
+        for child in self._children:
+            if child.process is None or child.line is None or child.silent_s is None:
+                continue
+            with contextlib.suppress(OSError):
+                if child.line.recv(4096):
+                    child.heard_s = now_s
+            if frozen:
+                child.heard_s = now_s
+            if now_s - child.heard_s > child.silent_s:
+                say("hangs, killed", child=child.name, silent_s=round(now_s - child.heard_s))
+                child.process.kill()
+                child.heard_s = now_s
 
     def _tend(self) -> bool:
         """Start what is due and note what died; return False to give up."""
@@ -126,9 +158,9 @@ class ProcessSupervisor:
 
     def _bury(self, child: Child, code: int, now_s: float) -> bool:
         assert child.process is not None
-        if child.process.stdin is not None:
-            child.process.stdin.close()
-        child.process = None
+        if child.line is not None:
+            child.line.close()
+        child.process = child.line = None
         good = now_s - child.started_s >= GOOD_RUN_S
         if good:
             child.wait_s = FIRST_WAIT_S
@@ -146,6 +178,9 @@ class ProcessSupervisor:
         """Tell who is who, for a technician and for tests that kill one of them."""
         pids = {c.name: c.process.pid for c in self._children if c.process is not None}
         text = json.dumps({"supervisor": os.getpid(), **pids})
+        if text == self._told_pids:
+            return
+        self._told_pids = text
         fresh = self._pid_file.with_suffix(".new")
         try:
             fresh.write_text(text)

@@ -13,6 +13,7 @@ import os
 import random
 import secrets
 import selectors
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +50,7 @@ _TICK_S: Final = FRAME_MS / 1000.0
 # After a stop of the whole machine the missed ticks are not made up for.
 _RESYNC_S: Final = 0.5
 _RESULTS_EVERY_TICKS: Final = 10
+_ALIVE_EVERY_TICKS: Final = 50
 # Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
 REPEAT_WORDS: Final = {"zh_CN": "重复", "en": "Repeat"}
 
@@ -166,6 +168,8 @@ class RadioProcess:
         may_key = self._door.engine_alive(now.s)
         for unit in self._units.values():
             unit.play(now, may_key=may_key)
+        if self._ticks % _ALIVE_EVERY_TICKS == 0:
+            self._tell_alive()
         if self._ticks % _RESULTS_EVERY_TICKS == 0:
             for result in self._recordings.results():
                 self._tell_recording(result)
@@ -191,6 +195,12 @@ class RadioProcess:
         if not os.read(0, 4096):
             _LOG.warning("whoever started the radio process is gone; leaving")
             self.stop()
+
+    def _tell_alive(self) -> None:
+        """Tell the supervisor, where our standard input is a socket to one, that we turn."""
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(0).st_mode):
+                os.write(0, b".")
 
     def _serve_speech(self) -> None:
         for result in self._speech.read():

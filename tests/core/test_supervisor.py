@@ -113,6 +113,21 @@ def test_kills_from_outside_are_not_failed_starts(tmp_path):
     assert outlives([-9] * 20) == 11
 
 
+def test_a_child_that_hangs_is_killed_and_started_anew(tmp_path):
+    """It beats as our processes do, then hangs; one that beats on is left alone."""
+    mark = str(tmp_path / "starts")
+    hangs = child("engine", "import os, time; open({mark!r}, 'a').write('x')\n"
+                  "for _ in range(2): os.write(0, b'.'); time.sleep(0.3)\n"
+                  "time.sleep(60)", mark=mark)  # fmt: skip
+    beats = child("radio", "import os, time\nwhile True: os.write(0, b'.'); time.sleep(0.3)")
+    with supervisor(tmp_path, beats | {"silent_s": 2}, hangs | {"silent_s": 2}) as (run, pids):
+        steady = until(lambda: pid_in(pids, "radio"), "its id")
+        said = told(run, "hangs, killed")
+        assert (said["child"], said["silent_s"] >= 2) == ("engine", True)
+        until(lambda: size(tmp_path / "starts") == 2, "another")
+        assert pid_in(pids, "radio") == steady
+
+
 def test_a_full_disk_does_not_end_the_supervisor(tmp_path):
     """Its list of processes cannot be written; those who can go on without it do."""
     with supervisor(tmp_path, lives(tmp_path, "engine")) as (run, pids):

@@ -84,11 +84,32 @@ async def test_swaps_erasures_a_second_daemon_and_a_killed_supervisor(tmp_path):
             await lab.until(gone, 8, "the children's end")
         # What it left behind (sockets, lists, locks) is in nobody's way.
         assert (tmp_path / "state" / "control.sock").exists()
-        await lab.start_daemon()
+        await start_with_less_patience(lab)
+        # Stopped, neither gives a sign of life: both are started anew, and nobody has to look.
+        hung = {name: lab.kill(name, signal.SIGSTOP) for name in ("engine", "radio")}
+        for name, pid in hung.items():
+            await lab.until(lambda n=name, p=pid: lab.pid(n) not in (None, p), 20, f"a new {name}")
+        await lab.wait_ready()
         rows = lab.journal()
         assert "李四" not in json.dumps(rows, ensure_ascii=False)
         await lab.stop_daemon()
         assert_nothing_personal(tmp_path)
+
+
+async def start_with_less_patience(lab):
+    """Start the daemon as `gridcall run` planned it, but for how long a process may be silent."""
+    file = lab.folder / "state" / "plan.json"
+    plan = json.loads(file.read_text())
+    for child in plan["children"]:
+        assert child["silent_s"] == 30
+        child["silent_s"] = 4
+    file.write_text(json.dumps(plan))
+    with (lab.folder / "daemon.log").open("ab") as log:
+        lab.daemon = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway.supervisor", str(file),
+            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    await lab.wait_ready()
 
 
 def assert_nothing_personal(folder):
