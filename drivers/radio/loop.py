@@ -197,9 +197,13 @@ class RadioProcess:
             self.stop()
 
     def _tell_alive(self) -> None:
-        """Tell the supervisor, where our standard input is a socket to one, that we turn."""
+        """Tell the supervisor, where our standard input is a socket to one, that we turn.
+
+        Never waits: a supervisor that is itself stopped must not stop the sound.
+        """
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(os.fstat(0).st_mode):
+                os.set_blocking(0, False)
                 os.write(0, b".")
 
     def _serve_speech(self) -> None:
