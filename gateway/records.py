@@ -62,7 +62,8 @@ class Records:
         """Return figures of the orders opened in ``from_us <= t < to_us``.
 
         Orders by level, status and grid; seconds to the first acknowledgement and arrival as
-        ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium.
+        ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium. Orders during
+        which the clock was moved are counted, and their seconds left out.
         """
         return await self._ask(lambda look: look.statistics(from_us, to_us))
 
@@ -222,6 +223,8 @@ class _Look:
             _count(counts["status"], order.status.value)
             for grid in order.grids[:1]:
                 _count(counts["grid"], grid)
+            if "clock_stepped" in order.flags:
+                continue  # its times cannot be compared with one another
             stamps = self._first_stamps(order)
             if Node.ACKNOWLEDGED in stamps:
                 at_us, medium = stamps[Node.ACKNOWLEDGED]

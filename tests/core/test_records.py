@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.core.effects import ReportStatus
-from gateway.core.events import PageSpoken
+from gateway.core.events import ClockStepped, PageSpoken
 from gateway.core.order import Card, Delivery, DeliveryState, Medium, Page, Put
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal
@@ -158,6 +158,17 @@ async def test_statistics_count_what_the_stamps_say(records: Records) -> None:
         "p90_s": 12.0,
         "max_s": 12.0,
     }
+
+
+@pytest.mark.asyncio
+async def test_the_seconds_of_an_order_under_which_the_clock_was_moved_do_not_count(
+    journal: SqliteJournal, records: Records
+) -> None:
+    moved = replace(order(2), flags=("clock_stepped",))
+    await journal.append(entry(ClockStepped(at_us=START_US, by_us=3_600_000_000), Put(moved)))
+    found = await records.statistics(from_us=START_US, to_us=START_US + 60_000_000)
+    assert found["orders"] == 3
+    assert found["to_acknowledgement"]["count"] == 1
 
 
 @pytest.mark.asyncio
