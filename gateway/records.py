@@ -62,8 +62,8 @@ class Records:
         """Return figures of the orders opened in ``from_us <= t < to_us``.
 
         Orders by level, status and grid; seconds to the first acknowledgement and arrival as
-        ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium. Orders during
-        which the clock was moved are counted, and their seconds left out.
+        ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium. Of
+        orders during which the clock was moved the seconds are left out.
         """
         return await self._ask(lambda look: look.statistics(from_us, to_us))
 
