@@ -16,6 +16,7 @@ def pytest_runtest_makereport(item, call):
     """With GRIDCALL_PEERS=required a program that is missing is a failure, not a skip."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("GRIDCALL_PEERS") == "required":
+    missing = report.skipped and "is not installed" in str(report.longrepr)
+    if missing and os.environ.get("GRIDCALL_PEERS") == "required":
         report.outcome = "failed"
         report.longrepr = f"skipped although every peer is required: {report.longrepr}"
