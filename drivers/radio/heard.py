@@ -1,0 +1,59 @@
+"""What a signalling decoder heard: one value for every kind of tone and packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Heard", "HeardKind", "MdcPacket"]
+
+HeardKind = Literal["dtmf", "selcall", "ctcss", "dcs", "mdc1200"]
+
+
+@dataclass(frozen=True, slots=True)
+class MdcPacket:
+    """One MDC1200 packet, its check sum right.
+
+    Attributes:
+        op: operation, 0 to 255.
+        arg: its argument, 0 to 255.
+        unit: four hexadecimal digits: who sends, or in the first word of a double packet who
+            is meant.
+        status: the byte behind the check sum (a message number, otherwise 0).
+        second: ``op, arg, ID hi, ID lo`` of a double packet's second word, else None.
+        inverted: the audio path inverts (the packet was read all the same).
+        repaired_bits: data bits that the error correction turned over.
+    """
+
+    op: int
+    arg: int
+    unit: str
+    status: int = 0
+    second: bytes | None = None
+    inverted: bool = False
+    repaired_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One tone, call, code or packet heard on one channel.
+
+    Attributes:
+        channel: index of the channel in the bank.
+        kind: what sort of signalling.
+        set: which table or variant within the kind, such as ``zvei1``; None where there is
+            only one.
+        value: what was said in it: a DTMF symbol, five digits, ``88.5``, ``023N``, or words
+            such as ``PTT ID start 1234``.
+        start_sample: where it began, in samples since the bank was made (at the bank's rate).
+        duration_ms: how long it lasted.
+        detail: the fields of a packet, where the value alone does not say them.
+    """
+
+    channel: int
+    kind: HeardKind
+    set: str | None
+    value: str
+    start_sample: int
+    duration_ms: float
+    detail: MdcPacket | None = None
