@@ -1,6 +1,7 @@
 """Zones, grids, posts and routes, and which of them a point lies in."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Literal
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
 from gateway.core.people import Organisation
+from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
 from gateway.core.roster import Roster
 from gateway.core.wording import Catalogue
 
@@ -128,12 +130,41 @@ class Site:
     catalogues: dict[str, Catalogue]
     number_style: Literal["plain", "radio"] = "plain"
     open_radio: bool = True
+    finder: "GridFinder" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build what finds grids: once a site, not once an alert."""
+        object.__setattr__(self, "finder", GridFinder(self.grids, self.posts))
 
 
 # ---- which grid ---------------------------------------------------------------------------
 
-Point = tuple[int, int]
-"""(latitude, longitude) in micro-degrees of the site's datum."""
+
+class GridFinder:
+    """Finds a site's grids.
+
+    Attributes:
+        polygons: By where they lie.
+        words: Names and aliases of posts, then of grids, each meaning a grid.
+        codes: The centre's code → grid id; of two grids with one code the first.
+    """
+
+    def __init__(self, grids: dict[str, Grid], posts: dict[str, Post]) -> None:
+        self.polygons = PolygonIndex((g.id, g.polygon) for g in grids.values())
+        self.words = WordIndex(_named(grids, posts))
+        self.codes: dict[str, str] = {}
+        for grid in grids.values():
+            for code in grid.codes:
+                self.codes.setdefault(code, grid.id)
+
+
+def _named(grids: dict[str, Grid], posts: dict[str, Post]) -> Iterator[tuple[str, str]]:
+    for post in posts.values():
+        for word in (post.name, *post.aliases):
+            yield word, post.grid
+    for grid in grids.values():
+        for word in (grid.name, *grid.aliases):
+            yield word, grid.id
 
 
 def grid_at(site: Site, lat_udeg: int, lon_udeg: int) -> str | None:
@@ -142,20 +173,17 @@ def grid_at(site: Site, lat_udeg: int, lon_udeg: int) -> str | None:
     Even-odd rule on integers with half-open edges: a point on the border that two grids share
     lies in exactly one of them.
     """
-    for grid in site.grids.values():
-        if _inside(grid.polygon, lat_udeg, lon_udeg):
-            return grid.id
-    return None
+    return site.finder.polygons.at((lat_udeg, lon_udeg))
 
 
 def grids_near(site: Site, point: Point, metres: float) -> tuple[str, ...]:
     """Return the grids that hold the point or come within ``metres`` of it, nearest first."""
     found = []
-    for grid in site.grids.values():
-        if _inside(grid.polygon, *point):
-            found.append((0.0, grid.id))
-        elif (distance_m := _border_distance_m(grid.polygon, point)) <= metres:
-            found.append((distance_m, grid.id))
+    for id_, polygon in site.finder.polygons.touching(*_box_around(point, metres)):
+        if inside(polygon, *point):
+            found.append((0.0, id_))
+        elif (distance_m := _border_distance_m(polygon, point)) <= metres:
+            found.append((distance_m, id_))
     return tuple(id_ for _, id_ in sorted(found, key=lambda item: item[0]))
 
 
@@ -175,29 +203,30 @@ def ring(site: Site, grid: str, n: int) -> tuple[str, ...]:
     return tuple(front)
 
 
-def _inside(polygon: tuple[Point, ...], lat: int, lon: int) -> bool:
-    inside = False
-    lat_a, lon_a = polygon[-1] if polygon else (0, 0)
-    for lat_b, lon_b in polygon:
-        if (lat_a > lat) != (lat_b > lat):
-            # lon < crossing, multiplied out so that no division rounds.
-            run, rise = lon_b - lon_a, lat_b - lat_a
-            offset = (lon - lon_a) * rise - (lat - lat_a) * run
-            if offset < 0 < rise or rise < 0 < offset:
-                inside = not inside
-        lat_a, lon_a = lat_b, lon_b
-    return inside
-
-
 _METRES_PER_UDEG = math.pi * 6_371_000 / 180e6
 
 
-def _border_distance_m(polygon: tuple[Point, ...], point: Point) -> float:
-    """Return the distance to the nearest edge on a plane laid at the point; inf without one."""
-    if not polygon:
-        return math.inf
-    lat_scale = _METRES_PER_UDEG
-    lon_scale = _METRES_PER_UDEG * math.cos(math.radians(point[0] / 1e6))
+_WHOLE_EARTH_UDEG = 360_000_000
+
+
+def _scales(point: Point) -> tuple[float, float]:
+    """Return the metres in a micro-degree of latitude and of longitude at a point."""
+    return _METRES_PER_UDEG, _METRES_PER_UDEG * math.cos(math.radians(point[0] / 1e6))
+
+
+def _box_around(point: Point, metres: float) -> tuple[Point, Point]:
+    """Return the corners, south-west and north-east, of a box that holds the circle."""
+    lat, lon = (
+        math.ceil(min(metres / scale, _WHOLE_EARTH_UDEG)) + 1 if scale > 0
+        else _WHOLE_EARTH_UDEG
+        for scale in _scales(point)
+    )  # fmt: skip
+    return (point[0] - lat, point[1] - lon), (point[0] + lat, point[1] + lon)
+
+
+def _border_distance_m(polygon: Polygon, point: Point) -> float:
+    """Return the distance to the nearest edge on a plane laid at the point."""
+    lat_scale, lon_scale = _scales(point)
     plane = [
         ((lon - point[1]) * lon_scale, (lat - point[0]) * lat_scale) for lat, lon in polygon
     ]

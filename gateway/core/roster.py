@@ -71,10 +71,34 @@ def on_duty(roster: Roster, crew: str | None, person: str, at_us: int, tz: tzinf
         at_us: The moment, UTC microseconds.
         tz: Zone in which the roster is written.
     """
-    for exception in reversed(roster.exceptions.get(person, ())):
-        if exception.from_us <= at_us < exception.to_us:
-            return exception.on_duty
-    return crew is None or crew in crews_on_duty(roster, at_us, tz)
+    return duty_at(roster, at_us, tz).stands(crew, person)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """The roster at one moment.
+
+    Attributes:
+        roster: The roster.
+        at_us: The moment, UTC microseconds.
+        crews: Crews whose shift covers it.
+    """
+
+    roster: Roster
+    at_us: int
+    crews: frozenset[str]
+
+    def stands(self, crew: str | None, person: str) -> bool:
+        """Return whether a person of a crew (None is always on duty) is on duty."""
+        for exception in reversed(self.roster.exceptions.get(person, ())):
+            if exception.from_us <= self.at_us < exception.to_us:
+                return exception.on_duty
+        return crew is None or crew in self.crews
+
+
+def duty_at(roster: Roster, at_us: int, tz: tzinfo) -> Duty:
+    """Return the roster at a moment, to ask it about many people."""
+    return Duty(roster, at_us, crews_on_duty(roster, at_us, tz))
 
 
 def crews_on_duty(roster: Roster, at_us: int, tz: tzinfo) -> frozenset[str]:

@@ -1,11 +1,9 @@
 """Alert → grids → people on duty, nearest first."""
 
-from collections.abc import Iterable
-
 from gateway.core.alert import Alert
 from gateway.core.people import Person, Role
 from gateway.core.places import Site, grid_at, site_point
-from gateway.core.roster import on_duty
+from gateway.core.roster import duty_at
 from gateway.core.state import State
 
 
@@ -25,36 +23,14 @@ def find_grid(site: Site, alert: Alert) -> str | None:
         if found is not None:
             return found
     for words in (alert.place, alert.text):
-        found = _by_words(site, words) if words else None
+        found = site.finder.words.longest_in(words) if words else None
         if found is not None:
             return found
     return None
 
 
 def _by_code(site: Site, code: str) -> str | None:
-    if code in site.grids:
-        return code
-    return next((g.id for g in site.grids.values() if code in g.codes), None)
-
-
-def _by_words(site: Site, words: str) -> str | None:
-    folded = words.casefold()
-    best, best_length = None, 0
-    for alias, grid in _aliases(site):
-        if len(alias) > best_length and alias.casefold() in folded:
-            best, best_length = grid, len(alias)
-    return best
-
-
-def _aliases(site: Site) -> Iterable[tuple[str, str]]:
-    for post in site.posts.values():
-        yield post.name, post.grid
-        for alias in post.aliases:
-            yield alias, post.grid
-    for grid in site.grids.values():
-        yield grid.name, grid.id
-        for alias in grid.aliases:
-            yield alias, grid.id
+    return code if code in site.grids else site.finder.codes.get(code)
 
 
 def guards_on_duty(state: State, site: Site, grid: str, at_us: int) -> list[Person]:
@@ -63,13 +39,14 @@ def guards_on_duty(state: State, site: Site, grid: str, at_us: int) -> list[Pers
     Those who stand at a post of this very grid come first, then by id, so that the order is the
     same each time.
     """
-    found = []
-    for key in state.people_of_grid(grid):
-        person = state.find(Person, key)
-        if person is None or not person.active or person.role is not Role.GUARD:
-            continue
-        if on_duty(site.roster, person.crew, person.id, at_us, site.timezone):
-            found.append(person)
+    duty = duty_at(site.roster, at_us, site.timezone)
+    found = [
+        person
+        for person in state.people_of_grid(grid).values()
+        if person.active
+        and person.role is Role.GUARD
+        and duty.stands(person.crew, person.id)
+    ]
     return sorted(found, key=lambda p: (not _stands_in(site, p, grid), p.id))
 
 

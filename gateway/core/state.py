@@ -8,7 +8,7 @@ Rules for whoever edits this file:
 3. Everything here may be rebuilt from the entities; the indexes are only for speed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from gateway.core.effects import Effect, ReportStatus
@@ -53,7 +53,7 @@ class State:
         self._tables: dict[str, dict[str, Entity]] = {}
         self._by_order: dict[str, dict[str, dict[str, Entity]]] = {}
         self._orders_of_person: dict[str, set[str]] = {}
-        self._people_of_grid: dict[str, set[str]] = {}
+        self._people_of_grid: dict[str, dict[str, Person]] = {}
         self._person_of_code: dict[str, str] = {}
         self._person_of_radio: dict[str, str] = {}
         self._person_of_account: dict[tuple[str, str], str] = {}
@@ -103,9 +103,9 @@ class State:
         """Return the ids of orders in which a person has a part."""
         return frozenset(self._orders_of_person.get(person, ()))
 
-    def people_of_grid(self, grid: str) -> frozenset[str]:
-        """Return the ids of people who serve a grid."""
-        return frozenset(self._people_of_grid.get(grid, ()))
+    def people_of_grid(self, grid: str) -> Mapping[str, Person]:
+        """Return the people who serve a grid, by id."""
+        return self._people_of_grid.get(grid, {})
 
     def person_of_code(self, guard_code: str) -> str | None:
         """Return who has this guard code."""
@@ -142,7 +142,7 @@ class State:
 
     def _remember_person(self, person: Person) -> None:
         for grid in person.grids:
-            self._people_of_grid.setdefault(grid, set()).add(person.id)
+            self._people_of_grid.setdefault(grid, {})[person.id] = person
         if person.guard_code is not None:
             self._claim(self._person_of_code, person.guard_code, person)
         if person.radio_id is not None:
@@ -183,7 +183,7 @@ class State:
 
     def _forget_person(self, person: Person) -> None:
         for grid in person.grids:
-            self._people_of_grid.get(grid, set()).discard(person.id)
+            self._people_of_grid.get(grid, {}).pop(person.id, None)
         for owners, code in (
             (self._person_of_code, person.guard_code),
             (self._person_of_radio, person.radio_id),

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from gateway.core.roster import Roster, crews_on_duty, on_duty
+from gateway.core.roster import Roster, crews_on_duty, duty_at
 from gateway.settings.explain import Finding
 from gateway.settings.models import Settings
 from gateway.settings.sections import ExceptionSettings, PersonSettings
@@ -189,9 +189,9 @@ def _first_hole(
         moments += [midnight + timedelta(minutes=minute) for minute in _edges(roster)]
         midnight += timedelta(days=1)
     for moment in moments:
-        at_us = _us(moment, zone)
-        if exception.from_ <= moment < end and not any(
-            on_duty(roster, person.crew, id_, at_us, zone) for id_, person in guards
-        ):
+        if not exception.from_ <= moment < end:
+            continue
+        duty = duty_at(roster, _us(moment, zone), zone)
+        if not any(duty.stands(person.crew, id_) for id_, person in guards):
             return moment
     return None
