@@ -2,12 +2,10 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
-from telegram import Bot, LinkPreviewOptions, Message, ReplyParameters
+from telegram import Bot
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -17,8 +15,8 @@ from telegram.error import (
     TelegramError,
 )
 
-from drivers.telegram import codec
-from drivers.telegram.codec import Account
+from drivers.telegram import bodies
+from drivers.telegram.codec import WANTED, Account
 from drivers.telegram.request import (
     AiohttpRequest,
     HeldError,
@@ -26,10 +24,9 @@ from drivers.telegram.request import (
     NotSentError,
     ServerFaultError,
 )
-from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard, SendText
+from gateway.core.effects import ChatEffect, PostCard
 
 POLL_MARGIN_S: Final = 4.0
-_NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 _LONGEST_REASON: Final = 200
 # What BadRequest says when there is nothing left to do. The texts are the Bot API's own.
 _ALREADY_SO: Final = "message is not modified"
@@ -37,10 +34,11 @@ _TOO_LATE: Final = re.compile(r"query is too old|query id is invalid", re.IGNORE
 
 
 class GatewayBot(Bot):
-    """The Bot with three calls that answer in plain JSON, and without its token in its name.
+    """The Bot with calls that take and give plain JSON, and without its token in its name.
 
     ``Bot.get_updates`` makes objects of all updates of an answer at once: one that is broken
-    would lose the others and come again for ever.
+    would lose the others and come again for ever. ``Bot.send_message`` makes objects of a
+    whole message, of which we need the id.
     """
 
     def __repr__(self) -> str:
@@ -49,11 +47,15 @@ class GatewayBot(Bot):
 
     async def raw_updates(self, offset: int | None, wait_s: float) -> list[object]:
         """Return updates from ``offset`` on, as they came, waiting up to ``wait_s`` for one."""
-        data = {"timeout": int(wait_s), "offset": offset, "allowed_updates": codec.WANTED}
+        data = {"timeout": int(wait_s), "offset": offset, "allowed_updates": WANTED}
         answer: Any = await self._post("getUpdates", data, read_timeout=wait_s + POLL_MARGIN_S)
         if not isinstance(answer, list):
             raise NoAnswerError("the answer to getUpdates is no list")
         return answer
+
+    async def raw_call(self, method: str, values: bodies.Values) -> object:
+        """Make a call and return its result as it came."""
+        return await self._post(method, values)
 
     async def file_path(self, file_id: str) -> str:
         """Return where a file can be downloaded, below the base of files."""
@@ -148,67 +150,26 @@ async def perform(
         now_us: Wall time, for the life of the buttons.
     """
     try:
-        call = _call(bot, effect, address, again, account, now_us)
+        method, values = bodies.call(effect, address, again, account, now_us)
     except ValueError as error:
         return Refused(f"it cannot be sent: {error}")
     try:
-        given = await call()
-        return Done(str(int(given.message_id)) if isinstance(given, Message) else None)
+        return _done(effect, await bot.raw_call(method, values))
     except TelegramError as error:
         return outcome_of(error)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # python-telegram-bot does not check an answer before it makes an object of it.
+        # python-telegram-bot does not check an error's JSON before it looks into it.
         return Failing(f"unreadable answer ({type(error).__name__})", unsure=True, reached=True)
 
 
-def _call(
-    bot: GatewayBot,
-    effect: ChatEffect,
-    address: str,
-    again: bool,
-    account: Account,
-    now_us: int,
-) -> Callable[[], Awaitable[Message | bool]]:
-    """Return the call, ready to be made. Raises ValueError when it cannot be put so."""
-    match effect:
-        case PostCard():
-            return partial(
-                bot.send_message,
-                int(address),
-                codec.written(effect.text, again=again, words=account.words),
-                reply_markup=codec.keyboard(effect, account, now_us),
-                link_preview_options=_NO_PREVIEW,
-            )
-        case EditCard():
-            return partial(
-                bot.edit_message_text,
-                codec.written(effect.text, again=False, words=account.words),
-                chat_id=int(address),
-                message_id=int(effect.message),
-                reply_markup=codec.keyboard(effect, account, now_us),
-                link_preview_options=_NO_PREVIEW,
-            )
-        case SendText():
-            return partial(
-                bot.send_message,
-                int(address),
-                codec.written(effect.text, again=again, words=account.words),
-                reply_parameters=_reply(effect.reply_to),
-                link_preview_options=_NO_PREVIEW,
-            )
-        case AnswerPress():
-            return partial(
-                bot.answer_callback_query,
-                effect.press,
-                codec.shortened(codec.clean(effect.text), codec.LONGEST_TOAST),
-                show_alert=effect.alert,
-            )
-
-
-def _reply(message: str | None) -> ReplyParameters | None:
-    if message is None:
-        return None
-    return ReplyParameters(int(message), allow_sending_without_reply=True)
+def _done(effect: ChatEffect, given: object) -> Outcome:
+    """Return what a yes of the platform means; a post without an id could never be edited."""
+    if not isinstance(effect, PostCard):
+        return Done()
+    message = given.get("message_id") if isinstance(given, dict) else None
+    if isinstance(message, bool) or not isinstance(message, int) or not 0 < message < 2**63:
+        return Failing("the answer has no message id", unsure=True, reached=True)
+    return Done(str(message))
 
 
 def outcome_of(error: TelegramError) -> Outcome:

@@ -1,8 +1,8 @@
-"""Between the Bot API's JSON and the core's events and effects. Pure.
+"""From the Bot API's updates to the core's events. Pure.
 
-Source: Telegram Bot API, core.telegram.org/bots/api (Update, Message, CallbackQuery,
-sendMessage, editMessageText, answerCallbackQuery). Updates are read as plain JSON, field by
-field, so that one that is broken is refused alone and does not take its neighbours with it.
+Source: Telegram Bot API, core.telegram.org/bots/api (Update, Message, CallbackQuery). Updates
+are read as plain JSON, field by field, so that one that is broken is refused alone and does
+not take its neighbours with it.
 """
 
 import base64
@@ -11,17 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup
-
-from drivers.telegram.signing import (
-    LIFE_S,
-    BadButtonError,
-    OldButtonError,
-    Place,
-    sign,
-    verify,
-)
-from gateway.core.effects import Button, EditCard, PostCard
+from drivers.telegram.signing import BadButtonError, OldButtonError, Place, verify
 from gateway.core.events import (
     ButtonPressed,
     Event,
@@ -31,8 +21,6 @@ from gateway.core.events import (
 )
 from gateway.interfaces import WireError
 
-LONGEST_TEXT: Final = 4096  # Bot API sendMessage.text, counted in UTF-16 units
-LONGEST_TOAST: Final = 200  # Bot API answerCallbackQuery.text
 LONGEST_HEARD: Final = 1000
 RAW_BYTES: Final = 4096
 LARGEST_FILE_BYTES: Final = 10 * 1024 * 1024
@@ -319,39 +307,3 @@ def _text(obj: Json, name: str, most: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= most or not is_storable(value):
         raise UndecodableError(f"{name}: missing or not a text of 1 to {most} characters")
     return value
-
-
-def written(text: str, *, again: bool, words: Words) -> str:
-    """Return a text as it is sent: marked when it may be a repetition, clean, not too long."""
-    return shortened((words.again if again else "") + clean(text), LONGEST_TEXT)
-
-
-def clean(text: str) -> str:
-    """Return the text with what cannot be written as UTF-8, and NUL, replaced."""
-    if is_storable(text):
-        return text
-    return "".join(c if is_storable(c) else "\ufffd" for c in text)
-
-
-def shortened(text: str, units: int) -> str:
-    """Return the text cut to ``units`` UTF-16 units (Telegram counts so), never in a pair."""
-    data = text.encode("utf-16-le")
-    if len(data) <= 2 * units:
-        return text
-    return data[: 2 * (units - 1)].decode("utf-16-le", "ignore") + "…"
-
-
-def keyboard(
-    card: PostCard | EditCard, account: Account, now_us: int
-) -> InlineKeyboardMarkup | None:
-    """Return the signed buttons of a card, good for 24 hours; None for a card without any."""
-    if not card.buttons:
-        return None
-    place = Place(card.private, card.address)
-    expires_s = now_us // 1_000_000 + LIFE_S
-
-    def one(button: Button) -> InlineKeyboardButton:
-        data = sign(account.key, place, card.order, button.action, expires_s)
-        return InlineKeyboardButton(button.label, callback_data=data)
-
-    return InlineKeyboardMarkup([[one(button) for button in row] for row in card.buttons])

@@ -7,6 +7,8 @@ redirect is followed and no answer is repeated in an error unless it is Telegram
 
 import contextlib
 import json
+import socket
+from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -18,9 +20,19 @@ from gateway.interfaces import LinkError
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 8.0
 LONGEST_HOLD_S: Final = 3600.0
-KEEP_ALIVE_S: Final = 30.0  # shorter than servers keep idle connections
+KEEP_ALIVE_S: Final = 60.0  # shorter than servers keep idle connections (75 s is usual)
+NAME_KEPT_S: Final = 300  # how long the platform's address is remembered
 LARGEST_ANSWER_BYTES: Final = 10 * 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+_JSON: Final = {"Content-Type": "application/json"}
+# A connection is dead when nothing comes back for some 20 s of quiet, or for 6 s after
+# something was sent (Linux, tcp(7)).
+_KEEP_ALIVE: Final = {
+    "TCP_KEEPIDLE": 15,
+    "TCP_KEEPINTVL": 3,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 6000,
+}
 
 
 class NotSentError(NetworkError):
@@ -78,9 +90,17 @@ class AiohttpRequest(BaseRequest):
         """Open the pool; connections are made when they are needed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    keepalive_timeout=KEEP_ALIVE_S,
+                    ttl_dns_cache=NAME_KEPT_S,
+                    socket_factory=_watched_socket,
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "gridcall"},
+                # Nothing compressed is asked for, so that no answer can swell in unpacking.
+                skip_auto_headers=("Accept", "Accept-Encoding"),
+                auto_decompress=False,
             )
 
     async def shutdown(self) -> None:
@@ -128,9 +148,14 @@ class AiohttpRequest(BaseRequest):
     ) -> tuple[int, bytes]:
         if self._session is None:
             raise LinkError("the request pool is not open")
-        time_out = aiohttp.ClientTimeout(total=limit_s, sock_connect=self._connect_s)
+        values, kind = _sent(data)
         async with self._session.request(
-            method, url, data=_form(data), timeout=time_out, allow_redirects=False
+            method,
+            url,
+            data=values,
+            headers=kind,
+            timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=self._connect_s),
+            allow_redirects=False,
         ) as answer:
             body = await _body(answer)
         if answer.status < 300:
@@ -148,14 +173,27 @@ class AiohttpRequest(BaseRequest):
         return parsed
 
 
-def _form(data: RequestData | None) -> aiohttp.FormData | dict[str, str] | None:
-    """Return the parameters as a form; multipart when files go with them."""
-    if data is None or not data.contains_files:
-        return data.json_parameters if data else None
-    form = aiohttp.FormData(data.json_parameters)
-    for name, (file_name, content, kind) in data.multipart_data.items():
-        form.add_field(name, content, filename=file_name, content_type=kind)
-    return form
+def _sent(data: RequestData | None) -> tuple[bytes | None, Mapping[str, str] | None]:
+    """Return the parameters as JSON (Bot API, making requests), and the header that says so."""
+    if data is None:
+        return None, None
+    assert not data.contains_files, "no call of ours carries a file"
+    values = json.dumps(data.parameters, ensure_ascii=False, separators=(",", ":"))
+    return values.encode(), _JSON
+
+
+def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket on which the system itself finds out that the other side is gone.
+
+    A line that was dialled anew leaves connections that look whole and swallow what is sent.
+    """
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 async def _body(answer: aiohttp.ClientResponse) -> bytes:

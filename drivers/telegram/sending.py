@@ -18,8 +18,9 @@ from drivers.telegram.calls import (
     perform,
 )
 from drivers.telegram.codec import Account
-from drivers.telegram.limits import NEVER, Limits, SendQueue, Waiting
+from drivers.telegram.limits import NEVER, Limits
 from drivers.telegram.reach import PathWatch
+from drivers.telegram.send_queue import SendQueue, Waiting
 from gateway.core.delivery import backoff_s
 from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard
 from gateway.core.events import CardFailed, CardPosted

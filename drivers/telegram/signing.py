@@ -6,7 +6,6 @@ his user id, a group's card the group. Telegram carries at most 64 bytes.
 """
 
 import base64
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -105,5 +104,5 @@ def base36(number: int) -> str:
 def _mac(key: bytes, place: Place, head: str) -> str:
     # ``head`` holds version, order, action and expiry; no part of it can contain a ``|``.
     text = f"{_PLATFORM}|{place}|{head}".encode("utf-8", "replace")
-    digest = hmac.new(key, text, hashlib.sha256).digest()[:_MAC_BYTES]
+    digest = hmac.digest(key, text, "sha256")[:_MAC_BYTES]
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

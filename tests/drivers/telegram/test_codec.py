@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drivers.telegram import codec
+from drivers.telegram import bodies, codec
 from drivers.telegram.codec import WORDS, Account, UndecodableError
 from drivers.telegram.offsets import Offsets
 from drivers.telegram.signing import (
@@ -282,30 +282,28 @@ def test_an_update_without_an_id_is_known_as_such(odd):
 @example("😀" * 3000, True)
 @example("甲\ud800\x00乙", False)
 def test_any_text_fits_and_can_be_sent(text, again):
-    written = codec.written(text, again=again, words=WORDS["zh_CN"])
-    assert len(written.encode("utf-16-le")) <= 2 * codec.LONGEST_TEXT
+    written = bodies.written(text, again=again, words=WORDS["zh_CN"])
+    assert len(written.encode("utf-16-le")) <= 2 * bodies.LONGEST_TEXT
     written.encode()
     assert "\0" not in written
     assert written.startswith("【重发】") or not again
 
 
 def test_short_clean_text_is_sent_as_it_is():
-    assert codec.written("指令12", again=False, words=WORDS["en"]) == "指令12"
+    assert bodies.written("指令12", again=False, words=WORDS["en"]) == "指令12"
 
 
 def test_a_card_without_buttons_has_no_keyboard():
-    assert codec.keyboard(card("work", buttons=()), ACCOUNT, NOW_US) is None
+    assert bodies.keyboard(card("work", buttons=()), ACCOUNT, NOW_US) is None
 
 
 @pytest.mark.parametrize("private", [True, False])
 def test_the_buttons_of_a_card_are_good_where_it_hangs(private):
     address = ZHANG if private else GROUP
     post = replace(card("work"), private=private, address=address)
-    markup = codec.keyboard(post, ACCOUNT, NOW_US)
+    rows = bodies.keyboard(post, ACCOUNT, NOW_US)
     pressed = [
-        take(press(key.callback_data, chat=address)).event
-        for row in markup.inline_keyboard
-        for key in row
+        take(press(key["callback_data"], chat=address)).event for row in rows for key in row
     ]
     assert [(p.order, p.action, p.private) for p in pressed] == [
         ("o12", "1", private),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.telegram.limits import NEVER, Limits, SendQueue, Waiting, Window, Windows, is_group
+from drivers.telegram.limits import NEVER, Limits, Window, Windows, is_group
+from drivers.telegram.send_queue import SendQueue, Waiting
 from gateway.core.effects import AnswerPress
 from tests.drivers.chat_contract import GROUP, LI, ZHANG, card, edit, line
 
