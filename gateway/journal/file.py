@@ -3,8 +3,10 @@
 Nothing here knows threads or asyncio: every function runs to its end on the caller's thread.
 """
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,7 +25,7 @@ from gateway.interfaces import (
 from gateway.journal.codec import effect_from, entity_from
 from gateway.journal.lock import Lock
 from gateway.journal.reading import APPLICATION_ID, ROW_COLUMNS, opener
-from gateway.journal.rows import GENESIS, Prepared, Row, Upsert, row_hash, sealed_in
+from gateway.journal.rows import GENESIS, Prepared, Removal, Row, Upsert, row_hash, sealed_in
 
 # A longer file is not read whole at start; its tail is still proved by the chain.
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
@@ -32,26 +34,59 @@ TAIL_ROWS: Final = 1000
 BUSY_TIMEOUT_MS: Final = 1000
 _LENGTH_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
-_ADD_ROW: Final = (
-    f"INSERT INTO journal ({ROW_COLUMNS}, prev, hash) VALUES (?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_MANY: Final = (256, 64, 16, 4, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """Adds many rows with one statement.
+
+    The interpreter's lock is given up and taken back once a statement, and under load taking it
+    back costs more than the rows do.
+    """
+
+    head: str
+    values: str
+    tail: str = ""
+
+    def run(self, db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add the rows in their order."""
+        begin = 0
+        for size in _MANY:
+            while len(rows) - begin >= size:
+                some = rows[begin : begin + size]
+                sql = f"{self.head} VALUES {','.join([self.values] * size)} {self.tail}"
+                db.execute(sql, [value for row in some for value in row])
+                begin += size
+
+
+_ROWS: Final = _Insert(
+    f"INSERT INTO journal ({ROW_COLUMNS}, prev, hash)", "(?,?,?,?,?,?,?,?,?,?)"
 )
-_PUT: Final = """
-    INSERT INTO entity (kind, key, order_id, live, body) VALUES (?, ?, ?, 1, ?)
-    ON CONFLICT (kind, key) DO UPDATE
-    SET order_id = excluded.order_id, live = 1, body = excluded.body"""
+_PUTS: Final = _Insert(
+    "INSERT INTO entity (kind, key, order_id, live, body)",
+    "(?,?,?,1,?)",
+    "ON CONFLICT (kind, key) DO UPDATE"
+    " SET order_id = excluded.order_id, live = 1, body = excluded.body",
+)
 _RETIRE: Final = """
     UPDATE entity SET live = 0 WHERE live = 1 AND order_id =
         (SELECT order_id FROM entity WHERE kind = 'number' AND key = ?)"""
 _DROP: Final = "DELETE FROM entity WHERE kind = ? AND key = ?"
-_POST: Final = """
-    INSERT INTO outbox (id, seq, driver, kind, body, level, not_after_us)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_REPORT: Final = "INSERT INTO report (seq, part, order_id, at_us, body) VALUES (?, ?, ?, ?, ?)"
-_KEY: Final = """
-    INSERT INTO person_key (owner, key) VALUES (?, ?)
-    ON CONFLICT (owner) DO UPDATE SET key = excluded.key WHERE key IS NULL"""
-_SEAL: Final = "INSERT INTO personal (commitment, owner, cipher) VALUES (?, ?, ?)"
-_CURSOR: Final = "INSERT OR REPLACE INTO cursor (source, position) VALUES (?, ?)"
+_POSTS: Final = _Insert(
+    "INSERT INTO outbox (id, seq, driver, kind, body, level, not_after_us)", "(?,?,?,?,?,?,?)"
+)
+_REPORTS: Final = _Insert(
+    "INSERT INTO report (seq, part, order_id, at_us, body)", "(?,?,?,?,?)"
+)
+_KEYS: Final = _Insert(
+    "INSERT INTO person_key (owner, key)",
+    "(?,?)",
+    "ON CONFLICT (owner) DO UPDATE SET key = excluded.key WHERE key IS NULL",
+)
+_SEALS: Final = _Insert("INSERT INTO personal (commitment, owner, cipher)", "(?,?,?)")
+_CURSORS: Final = _Insert("INSERT OR REPLACE INTO cursor (source, position)", "(?,?)")
+_THESE: Final = "IN (SELECT value FROM json_each(?))"
 _PROBE: Final = """
     INSERT INTO meta (name, value) VALUES ('probe', 1)
     ON CONFLICT (name) DO UPDATE SET value = value + 1"""
@@ -274,48 +309,72 @@ class JournalFile:
 
     def add(self, prepared: Prepared) -> Written:
         """Add one row and all it causes to the transaction."""
-        db, first = self.db, self._outbox_id + 1
-        row = Row(
-            self.seq + 1, self._boot_id, prepared.at_us, prepared.mono_us, prepared.settings,
-            prepared.kind, prepared.order, prepared.body(first),
-        )  # fmt: skip
-        own = row_hash(self.hash, row)
-        db.execute(
-            _ADD_ROW,
-            (row.seq, row.boot, row.at_us, row.mono_us, row.settings, row.kind, row.order,
-             row.body, self.hash, own),
-        )  # fmt: skip
-        self._fold(prepared)
-        for offset, post in enumerate(prepared.outbox):
-            db.execute(
-                _POST,
-                (first + offset, row.seq, post.driver, post.kind, post.body, post.level,
-                 post.not_after_us),
-            )  # fmt: skip
-        for part, report in enumerate(prepared.reports):
-            db.execute(_REPORT, (row.seq, part, report.order, report.at_us, report.body))
-        self._store_personal(prepared)
-        if prepared.cursor is not None:
-            db.execute(_CURSOR, prepared.cursor)
-        self.mark(settled=prepared.settles)
-        self.seq, self.hash = row.seq, own
-        self._outbox_id += len(prepared.outbox)
-        return Written(seq=row.seq, outbox_ids=tuple(range(first, self._outbox_id + 1)))
+        return self.add_all((prepared,))[0]
 
-    def _fold(self, prepared: Prepared) -> None:
-        for change in prepared.changes:
+    def add_all(self, group: Sequence[Prepared]) -> list[Written]:
+        """Add rows in their order, and all they cause, to the transaction."""
+        rows: list[tuple[Any, ...]] = []
+        posts: list[tuple[Any, ...]] = []
+        reports: list[tuple[Any, ...]] = []
+        written = []
+        for prepared in group:
+            first, before = self._outbox_id + 1, self.hash
+            row = Row(
+                self.seq + 1, self._boot_id, prepared.at_us, prepared.mono_us,
+                prepared.settings, prepared.kind, prepared.order, prepared.body(first),
+            )  # fmt: skip
+            self.seq, self.hash = row.seq, row_hash(before, row)
+            rows.append(
+                (row.seq, row.boot, row.at_us, row.mono_us, row.settings, row.kind, row.order,
+                 row.body, before, self.hash)
+            )  # fmt: skip
+            posts += [
+                (first + n, row.seq, p.driver, p.kind, p.body, p.level, p.not_after_us)
+                for n, p in enumerate(prepared.outbox)
+            ]
+            reports += [
+                (row.seq, part, report.order, report.at_us, report.body)
+                for part, report in enumerate(prepared.reports)
+            ]
+            self._outbox_id += len(prepared.outbox)
+            ids = tuple(range(first, self._outbox_id + 1))
+            written.append(Written(seq=row.seq, outbox_ids=ids))
+        db = self.db
+        _ROWS.run(db, rows)
+        self._fold([change for prepared in group for change in prepared.changes])
+        _POSTS.run(db, posts)
+        _REPORTS.run(db, reports)
+        self._store_personal(group)
+        self.mark(
+            settled=[row for prepared in group for row in prepared.settles],
+            cursors=[p.cursor for p in group if p.cursor is not None],
+        )
+        return written
+
+    def _fold(self, changes: Sequence[Upsert | Removal]) -> None:
+        """Bring the projection up to date; of several puts of one thing the last one counts."""
+        puts: dict[tuple[str, str], Upsert] = {}
+        for change in changes:
+            place = (change.kind, change.key)
             if isinstance(change, Upsert):
-                self.db.execute(_PUT, (change.kind, change.key, change.order, change.body))
+                puts[place] = change
                 continue
             if change.kind == "number":
+                self._put(puts)  # what hangs on the order is known by what stands in the table
                 self.db.execute(_RETIRE, (change.key,))
-            self.db.execute(_DROP, (change.kind, change.key))
+            puts.pop(place, None)
+            self.db.execute(_DROP, place)
+        self._put(puts)
 
-    def _store_personal(self, prepared: Prepared) -> None:
-        for owner_key in prepared.keys:
-            self.db.execute(_KEY, owner_key)
-        for sealed in prepared.personal:
-            self.db.execute(_SEAL, (sealed.commitment, sealed.owner, sealed.cipher))
+    def _put(self, puts: dict[tuple[str, str], Upsert]) -> None:
+        _PUTS.run(self.db, [(p.kind, p.key, p.order, p.body) for p in puts.values()])
+        puts.clear()
+
+    def _store_personal(self, group: Sequence[Prepared]) -> None:
+        keys = {owner: key for prepared in group for owner, key in prepared.keys}
+        _KEYS.run(self.db, list(keys.items()))
+        sealed = [s for prepared in group for s in prepared.personal]
+        _SEALS.run(self.db, [(s.commitment, s.owner, s.cipher) for s in sealed])
 
     def mark(
         self,
@@ -325,21 +384,24 @@ class JournalFile:
         cursors: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Mark outbox rows as about to leave or done with, and how far sources were read."""
-        for cursor in cursors:
-            self.db.execute(_CURSOR, cursor)
-        for outbox_id in started:
-            self.db.execute("UPDATE outbox SET started = 1 WHERE id = ?", (outbox_id,))
-        for outbox_id in settled:
-            self._settle(outbox_id)
+        _CURSORS.run(self.db, list(dict(cursors).items()))
+        if started:
+            these = json.dumps(list(started))
+            self.db.execute(f"UPDATE outbox SET started = 1 WHERE id {_THESE}", (these,))  # noqa: S608
+        if settled:
+            self._settle(json.dumps(list(settled)))
 
-    def _settle(self, outbox_id: int) -> None:
-        """Mark an outbox row as done with and let go of what it said, names among it."""
-        body = self.db.execute("SELECT body FROM outbox WHERE id = ?", (outbox_id,)).get
-        for commitment in sealed_in(body or ""):
-            self.db.execute(
-                "DELETE FROM personal WHERE commitment = ?", (bytes.fromhex(commitment),)
-            )
-        self.db.execute("UPDATE outbox SET done = 1, body = '' WHERE id = ?", (outbox_id,))
+    def _settle(self, these: str) -> None:
+        """Mark outbox rows as done with and let go of what they said, names among it."""
+        said = self.db.execute(
+            f"SELECT group_concat(body, ' ') FROM outbox WHERE id {_THESE}", (these,)  # noqa: S608
+        ).get
+        gone = json.dumps(sealed_in(said or ""))
+        self.db.execute(
+            "DELETE FROM personal WHERE commitment IN"
+            " (SELECT unhex(value) FROM json_each(?))", (gone,)
+        )  # fmt: skip
+        self.db.execute(f"UPDATE outbox SET done = 1, body = '' WHERE id {_THESE}", (these,))  # noqa: S608
 
     def erase(self, owner: str) -> None:
         """Empty an owner's key and everything sealed under it."""

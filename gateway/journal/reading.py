@@ -9,6 +9,7 @@ import apsw
 
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal.codec import alert_key_from, nfc, value_from
+from gateway.journal.known import Digests, digests_of
 from gateway.journal.seal import ERASED, unseal
 
 # "gwj1" in the file's header: told apart from any other SQLite file.
@@ -68,3 +69,10 @@ def found_alert(
             (nfc(f"{sender}\n{alert_id}"),),
         ).get
     return None if body is None else alert_key_from(body)
+
+
+def alert_digests(path: Path) -> Digests:
+    """Return the digest of every alert key in the journal; reads its index, not its rows."""
+    with reading(path) as db:
+        keys = db.execute("SELECT key FROM entity WHERE kind = 'alert_key'")
+        return digests_of(key for (key,) in keys)

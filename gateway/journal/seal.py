@@ -83,6 +83,8 @@ class Sealer:
     ) -> None:
         self._keys = dict(keys)
         self._draw = draw
+        # Making a cipher of a key costs more than sealing a value with it.
+        self._ciphers: dict[bytes, AESGCM] = {}
         self._accounts: dict[tuple[str, str], str] = {}
 
     def batch(self) -> Batch:
@@ -101,7 +103,9 @@ class Sealer:
 
     def forget(self, owner: str) -> None:
         """Drop an owner's key; whatever is sealed for him later gets a new one."""
-        self._keys.pop(owner, None)
+        key = self._keys.pop(owner, None)
+        if key is not None:
+            self._ciphers.pop(key, None)
         for account in [a for a, whose in self._accounts.items() if whose == owner]:
             del self._accounts[account]
 
@@ -118,7 +122,11 @@ class Sealer:
 
     def sealed(self, owner: str, key: bytes, text: str) -> Sealed:
         """Return the side table's row of one value."""
-        salt, nonce = self._draw(_SALT_BYTES), self._draw(_NONCE_BYTES)
+        drawn = self._draw(_SALT_BYTES + _NONCE_BYTES)
+        salt, nonce = drawn[:_SALT_BYTES], drawn[_SALT_BYTES:]
         commitment = commitment_of(salt, text)
-        cipher = AESGCM(key).encrypt(nonce, salt + text.encode(), commitment)
+        sealing = self._ciphers.get(key)
+        if sealing is None:
+            sealing = self._ciphers[key] = AESGCM(key)
+        cipher = sealing.encrypt(nonce, salt + text.encode(), commitment)
         return Sealed(commitment, owner, nonce + cipher)
