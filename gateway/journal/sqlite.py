@@ -1,10 +1,14 @@
 """The durable record: one writer thread, group commit, hash chain.
 
-A caller is answered after the fsync of the transaction that holds his row, and all who wait at
-that moment share one. A row that cannot be written is refused alone. A write, commit or fsync
-that fails ends the journal for good: what the disk holds afterwards is not known (an fsync that
-failed once may "succeed" the second time without having written a thing), so nobody is
-answered any more and the engine must stop and start anew.
+A caller is answered after the fsync of the transaction that holds his row. Where nothing is
+being written his row is written at once; what comes while a group is on its way to the disk
+waits for its end and is the next group, so the busier the loop, the fewer and larger they are.
+Marks that need no row of their own ride with the next group, at most a moment later.
+
+A row that cannot be written is refused alone. A write, commit or fsync that fails ends the
+journal for good: what the disk holds afterwards is not known (an fsync that failed once may
+"succeed" the second time without having written a thing), so nobody is answered any more and
+the engine must stop and start anew.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,10 +34,11 @@ from gateway.interfaces import (
     Recovered,
     Written,
 )
-from gateway.journal.codec import warm
+from gateway.journal.codec import nfc, warm
 from gateway.journal.file import QUICK_CHECK_BYTES, JournalFile
-from gateway.journal.reading import found_alert
-from gateway.journal.rows import GENESIS, clean_cursor, prepare
+from gateway.journal.known import Digests, KnownAlerts
+from gateway.journal.reading import alert_digests, found_alert
+from gateway.journal.rows import GENESIS, Prepared, Upsert, clean_cursor, prepare
 from gateway.journal.seal import Sealer
 
 log = structlog.get_logger(__name__)
@@ -40,6 +46,8 @@ log = structlog.get_logger(__name__)
 FoundAlert = tuple[str, str | None, str | None]
 
 _GROUP_LIMIT: Final = 500
+# A mark waits no longer than this for a row to ride with.
+_MARK_WAIT_S: Final = 0.05
 # Faults of one row's content. Everything else that SQLite raises is the disk's or the file's.
 _ROW_FAULTS: Final = (
     apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError,
@@ -48,11 +56,27 @@ _ROW_FAULTS: Final = (
 
 
 class _Job(NamedTuple):
-    """Something for the writer thread to do, and who waits for it."""
+    """Something for the writer thread to do, and who waits for it: a row, or else a call."""
 
-    write: Callable[[JournalFile], object]
+    row: Prepared | None
     waiting: "asyncio.Future[Any] | None" = None
+    call: Callable[[JournalFile], object] | None = None
     erases: bool = False
+
+
+@dataclass(slots=True)
+class _Marks:
+    """What is to be marked with the next group."""
+
+    started: list[int] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    cursors: dict[str, str] = field(default_factory=dict)
+
+    def write(self, file: JournalFile) -> None:
+        """Add the marks to the transaction."""
+        file.mark(
+            started=self.started, settled=self.settled, cursors=tuple(self.cursors.items())
+        )
 
 
 _Outcome = tuple["asyncio.Future[Any] | None", object, BaseException | None]
@@ -83,9 +107,15 @@ class SqliteJournal:
             path, boot_id=boot_id, vfs=vfs, quick_check_bytes=quick_check_bytes
         )
         self._busy_limit_s = busy_limit_s
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._group: list[_Job] = []
+        # What waits for the group under way, and the marks that go with it.
+        self._waiting: list[_Job] = []
+        self._marks: _Marks | None = None
+        self._under_way: list[_Job] = []
+        self._marks_timer: asyncio.TimerHandle | None = None
+        self._groups: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._known = KnownAlerts()
         self._thread: threading.Thread | None = None
+        self._reader: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sealer: Sealer | None = None
         self._anchor = Anchor(seq=0, hash=GENESIS.hex())
@@ -111,6 +141,10 @@ class SqliteJournal:
         )
         self._thread.start()
         recovered, self._sealer = await opened
+        self._reader = threading.Thread(
+            target=self._read_digests, name="journal.known", daemon=True
+        )
+        self._reader.start()
         return recovered
 
     def append(self, entry: Entry) -> "asyncio.Future[Written]":
@@ -123,7 +157,12 @@ class SqliteJournal:
                 journal is closed.
         """
         prepared = prepare(entry, self._ready())
-        return self._queued(lambda file: file.add(prepared))
+        for change in prepared.changes:
+            if change.kind == "alert_key" and isinstance(change, Upsert):
+                self._known.add(change.key)
+        if prepared.cursor is not None and self._marks is not None:
+            self._marks.cursors.pop(prepared.cursor[0], None)
+        return self._queued(prepared)
 
     def note(
         self,
@@ -134,13 +173,20 @@ class SqliteJournal:
     ) -> None:
         """Mark outbox rows and source positions with the next group commit; does not wait."""
         self._ready()
-        begun, ended = tuple(started), tuple(settled)
-        read = tuple(clean_cursor(cursor) for cursor in cursors)
-        self._jobs.put(_Job(lambda file: file.mark(started=begun, settled=ended, cursors=read)))
+        assert self._loop is not None
+        read = dict(clean_cursor(cursor) for cursor in cursors)
+        if self._marks is None:
+            self._marks = _Marks()
+            self._marks_timer = self._loop.call_later(_MARK_WAIT_S, self._send)
+        self._marks.started += started
+        self._marks.settled += settled
+        self._marks.cursors.update(read)
 
     async def find_alert(self, sender: str, alert_id: str) -> FoundAlert | None:
         """Return (sha256, order, number) of an alert of any age, or None."""
         self._ready()
+        if self._known.surely_new(nfc(f"{sender}\n{alert_id}")):
+            return None
         return await asyncio.to_thread(found_alert, self.path, sender, alert_id)
 
     async def erase(self, owner: str) -> None:
@@ -149,12 +195,12 @@ class SqliteJournal:
         if not sealer.knows(owner):
             return
         sealer.forget(owner)
-        await self._queued(lambda file: file.erase(owner), erases=True)
+        await self._queued(None, lambda file: file.erase(owner), erases=True)
 
     async def probe(self) -> None:
         """Return once a write of no meaning has reached the disk, to prove that one can."""
         self._ready()
-        await self._queued(lambda file: file.probe())
+        await self._queued(None, lambda file: file.probe())
 
     async def failure(self) -> JournalError:
         """Return, at once or one day, why nothing can be written any more."""
@@ -170,8 +216,12 @@ class SqliteJournal:
         """Write what is queued and close; harmless the second time."""
         self._closed = True
         if self._thread is not None:
-            self._jobs.put(None)
+            while self._waiting or self._marks is not None:
+                self._put_group()
+            self._groups.put(None)
             await asyncio.to_thread(self._thread.join)
+        if self._reader is not None:
+            await asyncio.to_thread(self._reader.join)
 
     def _ready(self) -> Sealer:
         if self._error is not None:
@@ -181,12 +231,40 @@ class SqliteJournal:
         return self._sealer
 
     def _queued(
-        self, write: Callable[[JournalFile], Any], *, erases: bool = False
+        self,
+        row: Prepared | None,
+        call: Callable[[JournalFile], object] | None = None,
+        *,
+        erases: bool = False,
     ) -> "asyncio.Future[Any]":
         assert self._loop is not None
         waiting: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put(_Job(write, waiting, erases))
+        self._waiting.append(_Job(row, waiting, call, erases))
+        self._send()
         return waiting
+
+    def _send(self) -> None:
+        """Give the writer what waits, unless it is busy: at its end it gets what waits then."""
+        if not self._under_way:
+            self._put_group()
+
+    def _put_group(self) -> None:
+        if self._marks_timer is not None:
+            self._marks_timer.cancel()
+            self._marks_timer = None
+        group, self._waiting = self._waiting[:_GROUP_LIMIT], self._waiting[_GROUP_LIMIT:]
+        if self._marks is not None:
+            group.append(_Job(None, None, self._marks.write))
+            self._marks = None
+        if group:
+            self._under_way += group
+            self._groups.put(group)
+
+    def _written(self, outcomes: list[_Outcome], anchor: Anchor) -> None:
+        """Answer those whose group is on the disk, and send the next."""
+        self._under_way = []
+        self._send()
+        self._resolve(outcomes, anchor)
 
     def _resolve(self, outcomes: list[_Outcome], anchor: Anchor) -> None:
         self._anchor = anchor
@@ -201,27 +279,35 @@ class SqliteJournal:
     def _fail(self, reason: str) -> None:
         """Tell everybody who waits, and whoever comes later, that it is over."""
         self._error = JournalError(reason)
-        jobs = list(self._group)
-        with suppress(queue.Empty):
-            while True:
-                job = self._jobs.get_nowait()
-                if job is not None:
-                    jobs.append(job)
+        jobs = self._under_way + self._waiting
+        self._waiting = []
         self._resolve([(job.waiting, None, JournalError(reason)) for job in jobs], self._anchor)
         self._failed.set()
+
+    # -- on a thread of its own, for a moment after the opening --------------------------------
+
+    def _read_digests(self) -> None:
+        """Learn which alerts stand in the file; until then each one is looked up."""
+        try:
+            digests = alert_digests(self.path)
+        except (GridcallError, apsw.Error) as error:
+            log.warning("alert keys not read; each is looked up", why=str(error))
+        else:
+            self._post(self._take_digests, digests)
+
+    def _take_digests(self, digests: Digests) -> None:
+        self._known.read(digests)
 
     # -- on the writer's thread ---------------------------------------------------------------
 
     def _run(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
-        self._group = [_Job(lambda _: None, opened)]
         reason = "the writer met a fault of its own; see the log"
         done = False
         try:
             self._open(opened)
-            while not done:
-                self._group, done = self._take()
-                if self._group:
-                    self._write(self._group)
+            while (group := self._groups.get()) is not None:
+                self._post(self._written, self._write(group), self._file_anchor())
+            done = True
             self._file.close()
         except GridcallError as error:
             done = False
@@ -234,7 +320,9 @@ class SqliteJournal:
             # Also when a bug ends this thread: nobody may wait for an answer that never comes.
             if not done:
                 self._file.abandon()
-                self._post(self._fail, f"{self.path}: cannot be written any more: {reason}")
+                reason = f"{self.path}: cannot be written any more: {reason}"
+                self._post(self._resolve, [(opened, None, JournalError(reason))], self._anchor)
+                self._post(self._fail, reason)
 
     def _open(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
         warm()
@@ -245,40 +333,37 @@ class SqliteJournal:
                 sealer.learn(entity.chat, entity.address, entity.person)
         self._post(self._resolve, [(opened, (recovered, sealer), None)], self._file_anchor())
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Return what waits, and whether that is all there will ever be."""
-        jobs: list[_Job] = []
-        job = self._jobs.get()
-        with suppress(queue.Empty):
-            while job is not None and len(jobs) < _GROUP_LIMIT:
-                jobs.append(job)
-                job = self._jobs.get_nowait()
-            if job is not None:
-                jobs.append(job)
-            return jobs, job is None
-        return jobs, False
-
-    def _write(self, jobs: list[_Job]) -> None:
+    def _write(self, jobs: list[_Job]) -> list[_Outcome]:
         """Write a group in one transaction; on a bad row each of it in one of its own."""
         self._begin()
         try:
-            outcomes: list[_Outcome] = [(j.waiting, j.write(self._file), None) for j in jobs]
+            outcomes = self._added(jobs)
         except _ROW_FAULTS as fault:
             self._file.rollback()
             self._file.check_alone()
-            if len(jobs) == 1:
-                refusal = ValueError(f"this entry cannot be journalled: {fault}")
-                self._post(
-                    self._resolve, [(jobs[0].waiting, None, refusal)], self._file_anchor()
-                )
-            else:
-                for job in jobs:
-                    self._write([job])
-            return
+            if len(jobs) > 1:
+                return [outcome for job in jobs for outcome in self._write([job])]
+            refusal = ValueError(f"this entry cannot be journalled: {fault}")
+            return [(jobs[0].waiting, None, refusal)]
         self._file.commit()
         if self._unscrubbed or any(job.erases for job in jobs):
             self._unscrubbed = not self._file.scrub()
-        self._post(self._resolve, outcomes, self._file_anchor())
+        return outcomes
+
+    def _added(self, jobs: list[_Job]) -> list[_Outcome]:
+        """Add a group to the transaction: neighbouring rows together, the rest one by one."""
+        outcomes: list[_Outcome] = []
+        rows: list[_Job] = []
+        for job in (*jobs, None):
+            if job is not None and job.row is not None:
+                rows.append(job)
+                continue
+            written = self._file.add_all([r.row for r in rows if r.row is not None])
+            outcomes += [(r.waiting, w, None) for r, w in zip(rows, written, strict=True)]
+            rows = []
+            if job is not None and job.call is not None:
+                outcomes.append((job.waiting, job.call(self._file), None))
+        return outcomes
 
     def _begin(self) -> None:
         """Return inside a transaction; somebody's shell may hold the lock for a while."""
