@@ -5,26 +5,26 @@ section 6. Receiver targets: ITU-T Recommendation Q.24, Annex A (the NTT and AT&
 operate at 40 ms, not at 24 ms, bridge 10 ms), widened for analogue radios, which show 6 to 7 dB
 of twist through missing or double de-emphasis.
 
-How the decoder works. Every 5 ms it looks at the last 20 ms through a Hann window and
-measures the power at the eight frequencies and in the whole voice band. A run of such looks
-in which two tones hold most of the power is one segment. When the segment is over it is
-judged as a whole: how long it lasted between its half-amplitude points (a Hann window reads
-exactly half when its centre stands on an edge), how far each tone is from its frequency (by
-the advance of its phase, far finer than the filters), how much of the power the two tones
-explain, and the twist. Judging the whole segment is what keeps speech out and noisy digits
-in.
+How the decoder works. Every 10 ms it looks at the last 20 ms of every channel through a Hann
+window and measures the power at the eight frequencies and in the voice band: one matrix product
+for all channels. Two looks in a row that show the same digit open a segment, two that do not
+show it close it. Then, and only then, the segment's samples are judged as a whole
+(``drivers.radio.dtmf_judge``): the looks are generous so that noisy digits come in, the judge
+is strict so that speech stays out.
 
 Twist is high group minus low group, in dB.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from drivers.radio.dtmf_frames import AniPosition, DtmfFramer, DtmfMessage
+from drivers.radio.dtmf_judge import judge
 from drivers.radio.samples import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -36,7 +36,8 @@ from drivers.radio.samples import (
 )
 
 Float32Array = npt.NDArray[np.float32]
-Complex64Array = npt.NDArray[np.complex64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 __all__ = [
     "encode",
@@ -54,37 +55,32 @@ HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
 ROWS = ("123A", "456B", "789C", "*0#D")
 SYMBOLS = "0123456789*#ABCD"
 
-# The window is shorter than the shortest tone (40 ms) and gap (25 ms); four looks per frame
-# place an edge to about 1 ms.
+# Shorter than the shortest tone (40 ms) and gap (25 ms).
 _WINDOW_SAMPLES = 160
-_HOP_SAMPLES = 40
-_HOPS_PER_FRAME = FRAME_SAMPLES // _HOP_SAMPLES
-_HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
+_HOP_SAMPLES = 80
+_LOOKS_PER_FRAME = FRAME_SAMPLES // _HOP_SAMPLES
 # Three filters per tone, because one Hann filter loses 1.9 dB at 1.8 % of 1633 Hz.
 _DETUNINGS = (-0.012, 0.0, 0.012)
-# 50 Hz per bin: 350 to 3000 Hz. Below lies CTCSS, which is no evidence against a digit.
-_BAND = slice(7, 61)
+# Below lie CTCSS and hum, which are no evidence against a digit.
+_BAND_LOWEST_HZ = 260.0
 
-# A look belongs to a segment while the two tones hold this part of the voice band's power. At
-# +6 dB signal to noise they hold 0.8 (0.72 at least, detuned by 1.8 %); of the segments that
-# speech makes, half hold less than 0.68.
-_LOOK_FRACTION = 0.5
-_LOOK_FRACTION_KEPT = 0.4
-_SEGMENT_FRACTION = 0.70
+# Of the voice band's power, what two tones must hold in a look to open a segment: at 0 dB
+# signal to noise they hold half of it, give or take.
+_OPEN_FRACTION = 0.32
 # Handhelds arrive at -12 dBFS a tone; 33 dB below that nothing is a digit (mean square).
 _POWER_MIN = 10.0 ** (-45.0 / 10.0) / 2.0
-# Halfway between "shall not operate" (24 ms) and "shall operate" (40 ms).
-_DURATION_MIN_MS = 32.0
-# Between 1.8 % and 3.5 %, nearer to the first: noise moves the estimate by 0.2 % only.
-_DETUNING_MAX = 0.024
-# -10 to +8 dB accepted, with room for noise.
-_TWIST_MIN_DB, _TWIST_MAX_DB = -11.5, 9.5
-# Phase of a steady tone advances evenly (0.97 at the noisiest); a voice's harmonics glide.
-_COHERENCE_MIN = 0.955
-# Looks below half amplitude that end a segment: 20 ms, between 10 ms (bridge) and 25 ms (gap).
-_RELEASE_LOOKS = 4
-# Two seconds of looks are evidence enough; a tone held longer is only timed.
-_LOOKS_KEPT_MAX = 400
+# In all looks of a digit together.
+_HELD_FRACTION = 0.38
+# The limits of the judge, and room for noise: this only spares it work.
+_TWIST_LEAST, _TWIST_MOST = 10.0 ** (-14.5 / 10.0), 10.0 ** (12.5 / 10.0)
+# Amplitude 0.4 of the loudest look: a gap of 10 ms shows in one look, one of 25 ms in two.
+_KEPT_POWER = 0.16
+_RELEASE_LOOKS = 2
+# What is kept of the sound: 320 ms. A tone is judged at the latest when it has lasted 240 ms.
+_FRAMES_KEPT = 16
+_FRAMES_BEFORE_FIRST_VERDICT = 12
+# Sound from before the first look: its window, and an edge to measure.
+_LEAD_SAMPLES = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,70 +147,72 @@ def _tone(symbol: str, tone_ms: float, level_dbfs: float) -> Int16Array:
 
 
 def _filter_bank() -> tuple[Float32Array, Float32Array]:
-    """Return the window and the (160, 48) matrix: 24 cosine columns, then 24 sine columns."""
+    """Return the window folded into its filters (160, 48 + k), and the window squared.
+
+    Columns: 24 cosines, 24 sines, then an orthonormal basis of all that lies below the voice
+    band and passes the window.
+    """
     n = np.arange(_WINDOW_SAMPLES)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * n / _WINDOW_SAMPLES)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / _WINDOW_SAMPLES)
     hz = np.array([f * (1 + d) for f in (*LOW_HZ, *HIGH_HZ) for d in _DETUNINGS])
-    turns = 2 * np.pi * np.outer(n, hz) / SAMPLE_RATE_HZ
-    bank = np.concatenate([np.cos(turns), -np.sin(turns)], axis=1)
-    return window.astype(np.float32), bank.astype(np.float32)
+    tones = 2 * np.pi * np.outer(n, hz) / SAMPLE_RATE_HZ
+    below = 2 * np.pi * np.outer(n, np.arange(0.0, _BAND_LOWEST_HZ, 10.0)) / SAMPLE_RATE_HZ
+    waves = np.concatenate([np.cos(below), np.sin(below)], axis=1) * window[:, None]
+    basis, weights, _ = np.linalg.svd(waves, full_matrices=False)
+    # A sine of amplitude a reads a * sum(window) / 2; its mean square is a * a / 2.
+    scale = np.sqrt(2.0) / window.sum()
+    # By Parseval the mean square of a windowed sound is its square sum over the window's.
+    energy = float(np.square(window).sum())
+    kept = basis[:, weights > 0.003 * weights[0]] / np.sqrt(energy)
+    columns = np.concatenate([np.cos(tones) * scale, np.sin(tones) * scale, kept], axis=1)
+    folded = (columns * window[:, None]).astype(np.float32)
+    return folded, (np.square(window) / energy).astype(np.float32)
 
 
 @dataclass(slots=True)
 class _Looks:
-    """What one frame shows: for each listening channel and each of the four looks.
+    """What one frame shows, (n, 2) each: channels that listen, by look.
 
-    ``power`` (n, 4, 8) mean square of each tone, ``phase`` (n, 4, 8) its complex value,
-    ``band`` (n, 4) power of the voice band, ``pair`` (n, 4) the strongest low tone plus the
-    strongest high one, ``present`` (n, 4) whether the look alone could be a digit.
+    ``power`` (n, 2, 8) is the mean square of each tone, ``band`` that of the voice band,
+    ``key`` 4 * row + column of the strongest tones, ``good`` whether the look alone could be
+    that digit.
     """
 
     power: Float32Array
-    phase: Complex64Array
     band: Float32Array
-    pair: Float32Array
-    present: npt.NDArray[np.bool_]
+    key: IntArray
+    good: BoolArray
 
 
-@dataclass(slots=True)
-class _Segment:
-    """A run of looks in which two tones hold most of the power."""
-
-    first_sample: int
-    power: list[Float32Array] = field(default_factory=list)
-    phase: list[Complex64Array] = field(default_factory=list)
-    band: list[float] = field(default_factory=list)
-    peak: float = 0.0
-    released: int = 0
-    looks_beyond: int = 0
-
-    def add(self, power: Float32Array, phase: Complex64Array, band: float, pair: float) -> None:
-        """Take one look in; count how many in a row no longer belong."""
-        if len(self.power) < _LOOKS_KEPT_MAX:
-            self.power.append(power)
-            self.phase.append(phase)
-            self.band.append(band)
-        else:
-            self.looks_beyond += 1
-        if 4.0 * pair >= self.peak and pair >= _LOOK_FRACTION_KEPT * band:
-            self.peak = max(self.peak, pair)
-            self.released = 0
-        else:
-            self.released += 1
+# What a bank knows of each channel.
+_PER_CHANNEL = (
+    *("_listening", "_sound", "_key", "_open", "_since", "_peak"),
+    *("_held", "_band", "_balance", "_quiet", "_onset"),
+)
 
 
 class DtmfBank:
     """Streaming decoder for ``n_channels`` channels at once."""
 
     def __init__(self, n_channels: int) -> None:
-        self._window, self._bank = _filter_bank()
-        self._previous = np.zeros((n_channels, FRAME_SAMPLES), np.float32)
-        self._segments: list[_Segment | None] = [None] * n_channels
-        self._earlier: list[tuple[_Looks, int] | None] = [None] * n_channels
-        self._listening = np.zeros(n_channels, np.bool_)
+        self._filters, self._square = _filter_bank()
         self._sample = 0
+        self._slot = 0
+        self._listening = np.zeros(n_channels, np.bool_)
+        self._sound = np.zeros((n_channels, _FRAMES_KEPT, FRAME_SAMPLES), np.float32)
+        self._key = np.full(n_channels, -1)  # of the look before, -1 for none
+        self._open = np.full(n_channels, -1)  # of the segment, -1 for none
+        self._since = np.zeros(n_channels, np.int64)  # middle of its first look
+        self._peak = np.zeros(n_channels, np.float32)
+        # Power of the digit's tones and of the band; looks for it less those against it.
+        self._held = np.zeros(n_channels, np.float32)
+        self._band = np.zeros(n_channels, np.float32)
+        self._balance = np.zeros(n_channels, np.int64)
+        self._quiet = np.zeros(n_channels, np.int64)
+        # Of a long tone: where it began; NaN not judged yet, inf judged to be none.
+        self._onset = np.full(n_channels, np.nan)
 
-    def step(self, frames: Int16Array, listening: npt.NDArray[np.bool_]) -> list[DtmfSymbol]:
+    def step(self, frames: Int16Array, listening: BoolArray) -> list[DtmfSymbol]:
         """Take the next 20 ms of every channel and return the digits that ended.
 
         A digit is returned about 30 ms after its tone. In the step in which ``listening``
@@ -227,152 +225,151 @@ class DtmfBank:
         """
         cut = self._listening & ~listening
         rows = np.flatnonzero(listening | cut)
-        current = np.where(listening[:, None], frames, 0).astype(np.float32) / np.float32(32768)
         found: list[DtmfSymbol] = []
         if len(rows):
-            looks = self._look(np.concatenate([self._previous[rows], current[rows]], axis=1))
-            for i, channel in enumerate(rows.tolist()):
-                found += self._follow(looks, i, channel)
-                self._earlier[channel] = (looks, i)
-        for channel in np.flatnonzero(cut).tolist():
-            found += self._close(channel)
-            self._earlier[channel] = None
-        self._previous = current
+            before = self._sound[rows, self._slot - 1]
+            current = frames[rows] * np.float32(1 / 32768)
+            current[cut[rows]] = 0.0
+            self._sound[rows, self._slot] = current
+            looks = self._look(np.concatenate([before[:, _HOP_SAMPLES:], current], axis=1))
+            for look in range(_LOOKS_PER_FRAME):
+                found += self._follow(rows, looks, look)
+            self._judge_long(rows)
+            for channel in np.flatnonzero(cut).tolist():
+                found += self._close(channel, self._sample + FRAME_SAMPLES)
+                self._sound[channel] = 0.0
+                self._key[channel] = -1
         self._listening = listening.copy()
         self._sample += FRAME_SAMPLES
+        self._slot = (self._slot + 1) % _FRAMES_KEPT
         return found
+
+    def rearranged(self, sources: Sequence[int | None]) -> DtmfBank:
+        """Return a bank for other channels that goes on where this one is.
+
+        Args:
+            sources: for each channel of the new bank its index in this one, None for a new
+                channel. Digits under way on channels that stay are not lost.
+        """
+        bank = DtmfBank(len(sources))
+        bank._sample, bank._slot = self._sample, self._slot
+        to = [i for i, source in enumerate(sources) if source is not None]
+        at = [source for source in sources if source is not None]
+        for name in _PER_CHANNEL:
+            getattr(bank, name)[to] = getattr(self, name)[at]
+        return bank
 
     def _look(self, samples: Float32Array) -> _Looks:
-        views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES, axis=1)
-        windows = views[:, _HOP_SAMPLES::_HOP_SAMPLES] * self._window
         n = len(samples)
-        flat = windows.reshape(n * _HOPS_PER_FRAME, _WINDOW_SAMPLES)
-        parts = flat @ self._bank
-        half = parts.shape[1] // 2
-        squares = parts[:, :half] ** 2 + parts[:, half:] ** 2
-        # A sine of amplitude a has mean square a*a/2; its filter reads a * sum(window) / 2.
-        power = squares.reshape(n, _HOPS_PER_FRAME, 8, 3).max(axis=3) * np.float32(2 / 80**2)
-        phase = (parts[:, 1:half:3] + 1j * parts[:, half + 1 :: 3]).astype(np.complex64)
-        spectrum = np.fft.rfft(flat, axis=1)[:, _BAND]
-        # Parseval for a Hann window of 160: 2 / (160 * sum(window**2)).
-        squares = spectrum.real**2 + spectrum.imag**2
-        band = squares.sum(axis=1).reshape(n, -1) * np.float32(2 / (160 * 60))
-        pair = power[:, :, :4].max(axis=2) + power[:, :, 4:].max(axis=2)
-        present = (pair >= _POWER_MIN) & (pair >= _LOOK_FRACTION * band)
-        return _Looks(power, phase.reshape(n, _HOPS_PER_FRAME, 8), band, pair, present)
+        views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES, axis=1)
+        flat = views[:, ::_HOP_SAMPLES].reshape(n * _LOOKS_PER_FRAME, _WINDOW_SAMPLES)
+        parts = flat @ self._filters
+        parts *= parts
+        band = (flat * flat) @ self._square - parts[:, 48:].sum(axis=1)
+        power = (parts[:, :24] + parts[:, 24:48]).reshape(-1, 8, 3).max(axis=2)
+        low, high = power[:, :4].max(axis=1), power[:, 4:].max(axis=1)
+        pair = low + high
+        good = (pair >= _POWER_MIN) & (pair >= _OPEN_FRACTION * band)
+        good &= (high >= _TWIST_LEAST * low) & (high <= _TWIST_MOST * low)
+        key = 4 * power[:, :4].argmax(axis=1) + power[:, 4:].argmax(axis=1)
+        shape = (n, _LOOKS_PER_FRAME)
+        return _Looks(
+            power.reshape(*shape, 8),
+            band.reshape(shape),
+            key.reshape(shape),
+            good.reshape(shape),
+        )
 
-    def _follow(self, looks: _Looks, i: int, channel: int) -> list[DtmfSymbol]:
-        """Carry one channel's segment through the four looks of this frame."""
+    def _follow(self, rows: IntArray, looks: _Looks, look: int) -> list[DtmfSymbol]:
+        """Open, carry on and close the segments of all channels by one look."""
+        good, key = looks.good[:, look], looks.key[:, look]
+        again = good & (key == self._key[rows])
+        self._key[rows] = np.where(good, key, -1)
         found: list[DtmfSymbol] = []
-        if self._segments[channel] is None and not looks.present[i].any():
-            return found
-        for hop in range(_HOPS_PER_FRAME):
-            segment = self._segments[channel]
-            if segment is None:
-                if looks.present[i, hop]:
-                    self._segments[channel] = self._open(looks, i, channel, hop)
-                continue
-            segment.add(
-                looks.power[i, hop],
-                looks.phase[i, hop],
-                float(looks.band[i, hop]),
-                float(looks.pair[i, hop]),
-            )
-            if segment.released >= _RELEASE_LOOKS:
-                found += self._close(channel)
+        going = np.flatnonzero(self._open[rows] >= 0)
+        if len(going):
+            over = self._carry_on(rows[going], looks, look, going)
+            for channel in rows[going[over]].tolist():
+                found += self._close(channel, self._sample + _HOP_SAMPLES * (look + 1))
+        opens = np.flatnonzero(again & (self._open[rows] < 0))
+        if len(opens):
+            self._begin(rows[opens], looks, look, opens)
         return found
 
-    def _open(self, looks: _Looks, i: int, channel: int, hop: int) -> _Segment:
-        """Begin a segment four looks back, so that its onset can be measured."""
-        first = hop - _RELEASE_LOOKS
-        # A look stands for the middle of its window.
-        centre = self._sample - _WINDOW_SAMPLES // 2 + _HOP_SAMPLES * (hop + 1)
-        segment = _Segment(centre)
-        earlier = self._earlier[channel]
-        for k in range(first, hop + 1):
-            source, row, at = looks, i, k
-            if k < 0:
-                if earlier is None:
-                    continue
-                source, row, at = earlier[0], earlier[1], k + _HOPS_PER_FRAME
-            segment.first_sample = min(segment.first_sample, centre - _HOP_SAMPLES * (hop - k))
-            segment.add(
-                source.power[row, at],
-                source.phase[row, at],
-                float(source.band[row, at]),
-                float(source.pair[row, at]),
-            )
-        segment.released = 0
-        segment.peak = float(looks.pair[i, hop])
-        return segment
+    def _begin(self, channels: IntArray, looks: _Looks, look: int, at: IntArray) -> None:
+        key = looks.key[at, look]
+        pair = looks.power[at, look, key // 4] + looks.power[at, look, 4 + key % 4]
+        self._open[channels] = key
+        # A look stands for the middle of its window; the first was the one before.
+        self._since[channels] = self._sample + _HOP_SAMPLES * (look - 1)
+        self._peak[channels] = self._held[channels] = pair
+        self._band[channels] = looks.band[at, look]
+        self._balance[channels] = 1
+        self._quiet[channels] = 0
 
-    def _close(self, channel: int) -> list[DtmfSymbol]:
-        segment, self._segments[channel] = self._segments[channel], None
-        if segment is None:
+    def _carry_on(
+        self, channels: IntArray, looks: _Looks, look: int, at: IntArray
+    ) -> BoolArray:
+        """Add a look to open segments; return which of them it ends."""
+        of = self._open[channels]
+        pair = looks.power[at, look, of // 4] + looks.power[at, look, 4 + of % 4]
+        peak = np.maximum(self._peak[channels], pair)
+        self._peak[channels] = peak
+        loud = pair >= _KEPT_POWER * peak
+        fits = looks.good[at, look] & (looks.key[at, look] == of)
+        # Neither the sound of a hole nor what stands on an edge speaks against a digit.
+        full = pair >= 0.5 * peak
+        self._held[channels] += np.where(full, pair, 0.0)
+        self._band[channels] += np.where(full, looks.band[at, look], 0.0)
+        self._balance[channels] += np.where(fits, 1, np.where(loud, -1, 0))
+        self._quiet[channels] = np.where(loud, 0, self._quiet[channels] + 1)
+        another = looks.good[at, look] & (looks.key[at, look] != of) & ~full
+        over: BoolArray = (self._quiet[channels] >= _RELEASE_LOOKS) | another
+        return over
+
+    def _promising(self, channel: int) -> bool:
+        """Whether the looks of the channel's segment are worth a judgement."""
+        held = self._held[channel] >= _HELD_FRACTION * self._band[channel]
+        return bool(held and self._balance[channel] >= 0)
+
+    def _judge_long(self, rows: IntArray) -> None:
+        """Judge tones that are about to outlast the sound that is kept."""
+        late = self._sample - self._since[rows] >= _FRAMES_BEFORE_FIRST_VERDICT * FRAME_SAMPLES
+        late &= (self._open[rows] >= 0) & np.isnan(self._onset[rows])
+        for channel in rows[late].tolist():
+            begin, samples = self._stretch(channel, self._sample + FRAME_SAMPLES)
+            promising = self._promising(channel)
+            verdict = judge(samples, *self._pair_hz(channel)) if promising else None
+            self._onset[channel] = begin + verdict.onset if verdict else np.inf
+
+    def _close(self, channel: int, until: int) -> list[DtmfSymbol]:
+        """End the channel's segment; return its digit when it was one."""
+        if self._open[channel] < 0:
             return []
-        verdict = _judge(segment)
+        onset, low_high = float(self._onset[channel]), self._pair_hz(channel)
+        key, running = int(self._open[channel]), not np.isnan(onset)
+        begin, samples = self._stretch(channel, until)
+        self._open[channel], self._onset[channel] = -1, np.nan
+        if onset == np.inf or not self._promising(channel):
+            return []
+        verdict = judge(samples, *low_high, running=running)
         if verdict is None:
             return []
-        symbol, onset_hops, duration_ms = verdict
-        start = segment.first_sample + round(onset_hops * _HOP_SAMPLES)
-        return [DtmfSymbol(channel, symbol, max(start, 0), duration_ms)]
+        start = onset if running else begin + verdict.onset
+        duration_ms = 1000.0 * (begin + verdict.end - start) / SAMPLE_RATE_HZ
+        symbol = ROWS[key // 4][key % 4]
+        return [DtmfSymbol(channel, symbol, max(round(start), 0), duration_ms)]
 
+    def _pair_hz(self, channel: int) -> tuple[float, float]:
+        key = int(self._open[channel])
+        return LOW_HZ[key // 4], HIGH_HZ[key % 4]
 
-def _judge(segment: _Segment) -> tuple[str, float, float] | None:
-    """Return symbol, onset in hops from the segment's first look, and duration; or None."""
-    power = np.array(segment.power)
-    band = np.array(segment.band)
-    strongest = np.sqrt(power[:, :4].max(axis=1) + power[:, 4:].max(axis=1))
-    plateau = float(np.median(strongest[strongest >= 0.7 * strongest.max()]))
-    full = strongest >= 0.85 * plateau
-    sums = power[full].sum(axis=0)
-    low, high = int(sums[:4].argmax()), 4 + int(sums[4:].argmax())
-    pair = np.sqrt(power[:, low] + power[:, high])
-    onset, end = _edges(pair, 0.5 * plateau)
-    # Of the looks that were only counted, the last ones are those of the release.
-    beyond = max(segment.looks_beyond - segment.released, 0)
-    duration_ms = (end - onset + beyond) * _HOP_MS
-    if duration_ms < _DURATION_MIN_MS:
-        return None
-    # Windows that lie within the tone to their ends, and not in a bridged interruption.
-    look = np.arange(len(full))
-    full &= (look >= onset + 2) & (look <= end - 2)
-    if float((pair[full] ** 2).sum()) < _SEGMENT_FRACTION * float(band[full].sum()):
-        return None
-    twist_db = 10.0 * np.log10(max(float(sums[high]), 1e-12) / max(float(sums[low]), 1e-12))
-    if not _TWIST_MIN_DB <= twist_db <= _TWIST_MAX_DB:
-        return None
-    phase = np.array(segment.phase)
-    if not (_on_frequency(phase, full, low) and _on_frequency(phase, full, high)):
-        return None
-    return ROWS[low][high - 4], onset, duration_ms
-
-
-def _edges(pair: Float32Array, half: float) -> tuple[float, float]:
-    """Return where the amplitude first rises through ``half`` and last falls through it."""
-    above = np.flatnonzero(pair >= half)
-    if not len(above):
-        return 0.0, 0.0
-    first, last = int(above[0]), int(above[-1])
-    onset, end = float(first), float(last)
-    if first > 0:
-        onset -= float((pair[first] - half) / (pair[first] - pair[first - 1]))
-    if last + 1 < len(pair):
-        end += float((pair[last] - half) / (pair[last] - pair[last + 1]))
-    return onset, end
-
-
-def _on_frequency(phase: Complex64Array, full: npt.NDArray[np.bool_], tone: int) -> bool:
-    """Whether the tone is steady and within 2.4 % of its nominal frequency."""
-    neighbours = full[1:] & full[:-1]
-    later, earlier = phase[1:][neighbours, tone], phase[:-1][neighbours, tone]
-    if not len(later):
-        return False
-    nominal_hz = (*LOW_HZ, *HIGH_HZ)[tone]
-    advance = complex((later * earlier.conj()).sum())
-    weight = float((np.abs(later) * np.abs(earlier)).sum())
-    if weight == 0.0 or abs(advance) < _COHERENCE_MIN * weight:
-        return False
-    turn = 2 * np.pi * nominal_hz * _HOP_SAMPLES / SAMPLE_RATE_HZ
-    off_hz = float(np.angle(advance * np.exp(-1j * turn))) * 1000.0 / (2 * np.pi * _HOP_MS)
-    return abs(off_hz) <= _DETUNING_MAX * nominal_hz
+    def _stretch(self, channel: int, until: int) -> tuple[int, Float32Array]:
+        """Return where the sound of the channel's segment begins, and the sound."""
+        newest = self._sample + FRAME_SAMPLES
+        oldest = newest - _FRAMES_KEPT * FRAME_SAMPLES
+        sound = np.concatenate(
+            [self._sound[channel, self._slot + 1 :], self._sound[channel, : self._slot + 1]]
+        ).reshape(-1)
+        begin = max(int(self._since[channel]) - _LEAD_SAMPLES, oldest)
+        return begin, sound[begin - oldest : until - oldest]

@@ -1,0 +1,247 @@
+"""Whether a stretch of sound holds one DTMF digit: the second, careful look. Pure.
+
+The bank (``drivers.radio.dtmf``) finds stretches in which two tones may stand; here such a
+stretch is judged as a whole, on its samples. How long it lasted is read between the
+half-amplitude points of its envelope. How far each tone is from its frequency is the peak of
+its spectrum over the whole tone, far finer than any filter. What remains when the two tones are
+taken away must be little, or else look like noise: at 0 dB signal to noise a digit is half
+noise, and spread evenly, while what remains of a voice stands in harmonics.
+
+Limits: ITU-T Recommendation Q.24, Annex A (operate at 40 ms and ±1.8 %, not at 24 ms and not
+at ±3.5 %, bridge 10 ms), widened in twist for analogue radios.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drivers.radio.samples import SAMPLE_RATE_HZ
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Complex128Array = npt.NDArray[np.complex128]
+
+__all__ = ["Verdict", "judge"]
+
+# The envelope: 10 ms Hann windows every 2.5 ms.
+_WINDOW_SAMPLES = 80
+_HOP_SAMPLES = 20
+_HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
+_SPECTRUM_POINTS = 256
+# Halfway between "shall not operate" (24 ms) and "shall operate" (40 ms).
+_DURATION_MIN_MS = 31.0
+# Low for no longer than this, a tone goes on: between 10 ms (bridge) and 25 ms (gap).
+_BRIDGE_HOPS = 6
+# Between 1.8 % and 3.5 %.
+_DETUNING_MAX = 0.0245
+# -10 to +8 dB accepted, with room for noise.
+_TWIST_MIN_DB, _TWIST_MAX_DB = -11.5, 9.5
+# The part of the voice band's power that two tones must hold to be digits by themselves, and
+# the part of a tone's power that must be one steady sine.
+_FRACTION_CLEAN, _COHERENCE_CLEAN = 0.88, 0.955
+# Where no more than about half of the tone is whole, the rest must be beyond doubt.
+_UNBROKEN_PART = 0.45
+_FRACTION_BROKEN, _COHERENCE_BROKEN = 0.92, 0.97
+# Below that they may be digits in noise: what is left must then be as flat as noise (geometric
+# over arithmetic mean: 0.56 for white noise, 0.44 at least in a 40 ms tone; voices, half under
+# 0.04), without a peak of its own, and the tones well inside the standard.
+_FRACTION_MIN, _COHERENCE_NOISY = 0.33, 0.87
+_FLATNESS_NOISY, _PEAK_NOISY = 0.38, 0.28
+_DETUNING_NOISY = 0.0205
+_TWIST_NOISY_DB = (-10.3, 7.0)
+# 12 ms of steady tone, besides the windows that reach over an edge.
+_CORE_HOPS_MIN = 5
+_BAND_HZ = (350.0, 2900.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A digit's tones: where they begin and end, in samples of the stretch."""
+
+    onset: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Tones:
+    """Baseband of both tones: (m, 2), and the envelope (m,) of the pair."""
+
+    baseband: Complex128Array
+    envelope: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of the envelope above half amplitude, in hops; its longest part without a hole."""
+
+    onset: float
+    end: float
+    unbroken: tuple[int, int]
+
+    @property
+    def hops(self) -> float:
+        return self.end - self.onset
+
+
+def judge(
+    samples: Float32Array, low_hz: float, high_hz: float, *, running: bool = False
+) -> Verdict | None:
+    """Return where the digit of those two tones stands in the samples, or None if none does.
+
+    Args:
+        samples: the stretch, 8 kHz, full scale 1, with some 20 ms before and after the tone.
+        low_hz: nominal frequency of the low group.
+        high_hz: nominal frequency of the high group.
+        running: the tone began before the stretch, so that its onset and length say nothing.
+    """
+    tones = _tones(samples, low_hz, high_hz)
+    run = _run(tones.envelope)
+    if run is None or (not running and run.hops * _HOP_MS < _DURATION_MIN_MS):
+        return None
+    begin, stop = run.unbroken
+    inside = tones.baseband[begin + 2 : stop - 1]
+    if len(inside) < _CORE_HOPS_MIN:
+        return None
+    middle = _WINDOW_SAMPLES // 2
+    core = samples[middle + (begin + 1) * _HOP_SAMPLES : middle + (stop - 1) * _HOP_SAMPLES]
+    broken = stop - begin < _UNBROKEN_PART * run.hops
+    if not _is_digit(core, inside, np.array([low_hz, high_hz]), broken=broken):
+        return None
+    return Verdict(middle + run.onset * _HOP_SAMPLES, middle + run.end * _HOP_SAMPLES)
+
+
+@functools.lru_cache(maxsize=1024)
+def _hann(n: int) -> Float64Array:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
+
+
+@functools.cache
+def _filters(low_hz: float, high_hz: float) -> Complex128Array:
+    """Return the two filters of the envelope: (80, 2), a sine of amplitude a reads a."""
+    window = _hann(_WINDOW_SAMPLES)
+    turn = 2j * np.pi * np.array([low_hz, high_hz]) / SAMPLE_RATE_HZ
+    shape = (window * (2.0 / window.sum()))[:, None]
+    filters: Complex128Array = shape * np.exp(-np.outer(np.arange(_WINDOW_SAMPLES), turn))
+    return filters
+
+
+@functools.lru_cache(maxsize=256)
+def _straight(n: int) -> Float64Array:
+    """Return an orthonormal basis (n, 2) of the straight lines over n points."""
+    line = np.stack([np.ones(n), np.linspace(-1.0, 1.0, n)], axis=1)
+    basis: Float64Array = np.linalg.qr(line)[0]
+    return basis
+
+
+def _tones(samples: Float32Array, low_hz: float, high_hz: float) -> _Tones:
+    views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES)[::_HOP_SAMPLES]
+    turn = 2j * np.pi * np.array([low_hz, high_hz]) * _HOP_SAMPLES / SAMPLE_RATE_HZ
+    baseband = (views @ _filters(low_hz, high_hz)) * np.exp(
+        -np.outer(np.arange(len(views)), turn)
+    )
+    power = baseband.real**2 + baseband.imag**2
+    return _Tones(baseband, np.sqrt(power.sum(axis=1)))
+
+
+def _run(envelope: Float64Array) -> _Run | None:
+    """Return the longest run above half amplitude, short holes bridged."""
+    plateau = float(np.median(envelope[envelope >= 0.7 * envelope.max()]))
+    half = 0.5 * plateau
+    above = np.flatnonzero(envelope >= half)
+    if not len(above):
+        return None
+    parts = np.split(above, np.flatnonzero(np.diff(above) > _BRIDGE_HOPS) + 1)
+    part = max(parts, key=lambda p: int(p[-1] - p[0]))
+    whole = max(np.split(part, np.flatnonzero(np.diff(part) > 1) + 1), key=len)
+    first, last = int(part[0]), int(part[-1])
+    onset, end = float(first), float(last)
+    if first > 0:
+        onset -= float((envelope[first] - half) / (envelope[first] - envelope[first - 1]))
+    if last + 1 < len(envelope):
+        end += float((envelope[last] - half) / (envelope[last] - envelope[last + 1]))
+    return _Run(onset, end, (int(whole[0]), int(whole[-1]) + 1))
+
+
+def _detuning_hz(inside: Complex128Array) -> Float64Array:
+    """Return how far each tone is above its nominal frequency, by the spectrum's peak."""
+    size = _SPECTRUM_POINTS
+    spectrum = np.fft.fft(inside[:size], size, axis=0)
+    power = spectrum.real**2 + spectrum.imag**2
+    peak, columns = power.argmax(axis=0), np.arange(2)
+    before, there, after = (power[(peak + k) % size, columns] for k in (-1, 0, 1))
+    bend = before - 2.0 * there + after
+    between = 0.5 * (before - after) / np.where(bend == 0.0, 1.0, bend)
+    place = (peak + between + size / 2) % size - size / 2
+    off_hz: Float64Array = place * SAMPLE_RATE_HZ / (_HOP_SAMPLES * size)
+    return off_hz
+
+
+def _is_digit(
+    core: Float32Array, inside: Complex128Array, nominal_hz: Float64Array, *, broken: bool
+) -> bool:
+    """Whether the two tones, and besides them noise only, make up the core of the stretch."""
+    off_hz = _detuning_hz(inside)
+    detuning = float(np.abs(off_hz / nominal_hz).max())
+    if detuning > _DETUNING_MAX:
+        return False
+    power, rest = _without_tones(core, nominal_hz + off_hz)
+    twist_db = 10.0 * float(np.log10((power[1] + 1e-12) / (power[0] + 1e-12)))
+    if not _TWIST_MIN_DB <= twist_db <= _TWIST_MAX_DB:
+        return False
+    whole, left = _band_power(core), _band_power(rest)
+    fraction = 1.0 - float(left.sum() / whole.sum())
+    if fraction < _FRACTION_MIN:
+        return False
+    # Noise per window of the envelope, from the density of the rest.
+    density = float(left.mean()) / float(np.square(_hann(len(core))).sum())
+    coherence = _coherence(inside, off_hz, density)
+    if fraction >= (_FRACTION_BROKEN if broken else _FRACTION_CLEAN):
+        return coherence >= (_COHERENCE_BROKEN if broken else _COHERENCE_CLEAN)
+    return (
+        not broken
+        and coherence >= _COHERENCE_NOISY
+        and detuning <= _DETUNING_NOISY
+        and _TWIST_NOISY_DB[0] <= twist_db <= _TWIST_NOISY_DB[1]
+        and float(left.max()) <= _PEAK_NOISY * float(whole.max())
+        and _flatness(left) >= _FLATNESS_NOISY
+    )
+
+
+def _without_tones(core: Float32Array, hz: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the power of both tones, least squares, and the core without them."""
+    turns = 2 * np.pi * np.outer(np.arange(len(core)), hz) / SAMPLE_RATE_HZ
+    waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+    parts = np.linalg.solve(waves.T @ waves, waves.T @ core)
+    return np.square(parts[:2]) + np.square(parts[2:]), core - waves @ parts
+
+
+def _band_power(samples: Float64Array | Float32Array) -> Float64Array:
+    """Return the power spectrum over the voice band."""
+    size = 1 << (len(samples) - 1).bit_length()
+    first, last = (round(hz * size / SAMPLE_RATE_HZ) for hz in _BAND_HZ)
+    spectrum = np.fft.rfft(samples * _hann(len(samples)), size)[first : last + 1]
+    power: Float64Array = spectrum.real**2 + spectrum.imag**2 + 1e-12
+    return power
+
+
+def _coherence(inside: Complex128Array, off_hz: Float64Array, density: float) -> float:
+    """Return the part of the weaker-kept tone's power that is one steady sine, less noise."""
+    turn = 2j * np.pi * _HOP_SAMPLES * off_hz / SAMPLE_RATE_HZ
+    steady = inside * np.exp(-np.outer(np.arange(len(inside)), turn))
+    mean = steady.mean(axis=0)
+    power = (steady.real**2 + steady.imag**2).mean(axis=0)
+    noise = density * float((np.abs(_filters(0.0, 0.0)[:, 0]) ** 2).sum())
+    one = mean.real**2 + mean.imag**2
+    return float((one / np.maximum(power - noise, 1e-12)).min())
+
+
+def _flatness(power: Float64Array) -> float:
+    """Return geometric over arithmetic mean of a spectrum, a straight tilt in dB left out."""
+    log = np.log(power)
+    basis = _straight(len(log))
+    level = log - basis @ (basis.T @ log)
+    return float(np.exp(level.mean()) / np.exp(level).mean())
