@@ -18,6 +18,9 @@ from drivers.telegram.settings import TelegramChat
 from gateway.interfaces import Intake, Outgoing, SetupError, Surroundings, WallClock
 
 SHORTEST_KEY: Final = 16
+# One for the group's card and one for a guard's own; a poll holds another beside these.
+SPARE_CONNECTIONS: Final = 2
+WARM_EVERY_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Tuning:
         connect_s: Longest time to get a connection.
         answer_s: Longest time for a call.
         down_after_s: How long the platform may be away before the path counts as lost.
+        warm_every_s: How often the spare connections are used, so that they stay open.
         limits: Instead of those of the settings.
         chance: Draws uniformly from 0..1, for back-off.
     """
@@ -35,6 +39,7 @@ class Tuning:
     connect_s: float = CONNECT_S
     answer_s: float = ANSWER_S
     down_after_s: float = DOWN_AFTER_S
+    warm_every_s: float = WARM_EVERY_S
     limits: Limits | None = None
     chance: Callable[[], float] = field(default=random.random)
 
@@ -75,6 +80,8 @@ class TelegramDriver:
             token, connect_s=tuning.connect_s, answer_s=tuning.answer_s
         )
         bot = made(token, settings.api_base_url, settings.file_base_url, self._request)
+        self._bot = bot
+        self._warm_every_s = tuning.warm_every_s
         self._watch = PathWatch(chat, clock, tuning.down_after_s)
         limits = tuning.limits or limits_of(settings)
         self._sender = Sender(bot, account, limits, clock, self._watch, tuning.chance)
@@ -96,8 +103,17 @@ class TelegramDriver:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sender.run(intake))
                 tasks.create_task(self._poller.run(intake))
+                tasks.create_task(self._stay_warm())
         finally:
             await self._request.shutdown()
+
+    async def _stay_warm(self) -> None:
+        """Keep connections open: after hours of quiet the first card shall not wait for one."""
+        while True:
+            async with asyncio.TaskGroup() as calls:
+                for _ in range(SPARE_CONNECTIONS):
+                    calls.create_task(self._bot.touch())
+            await asyncio.sleep(self._warm_every_s)
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Take an effect; never blocks. Also before ``run``: it waits then."""

@@ -1,5 +1,6 @@
 """The calls of the Bot API that we make, and what each came to."""
 
+import contextlib
 import logging
 import re
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class GatewayBot(Bot):
     async def raw_call(self, method: str, values: bodies.Values) -> object:
         """Make a call and return its result as it came."""
         return await self._post(method, values)
+
+    async def touch(self) -> None:
+        """Use a connection, or make one, so that the next call need not; failing is no news."""
+        with contextlib.suppress(TelegramError):
+            await self.raw_call("getMe", {})
 
     async def file_path(self, file_id: str) -> str:
         """Return where a file can be downloaded, below the base of files."""
@@ -157,9 +163,6 @@ async def perform(
         return _done(effect, await bot.raw_call(method, values))
     except TelegramError as error:
         return outcome_of(error)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # python-telegram-bot does not check an error's JSON before it looks into it.
-        return Failing(f"unreadable answer ({type(error).__name__})", unsure=True, reached=True)
 
 
 def _done(effect: ChatEffect, given: object) -> Outcome:

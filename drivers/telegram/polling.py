@@ -114,9 +114,9 @@ class Poller:
         return min(LONGEST_PAUSE_S, backoff_s(failures, None, self._chance()))
 
     async def _greet(self) -> None:
-        await self._bot.get_me()
+        await self._bot.raw_call("getMe", {})
         # A webhook left by somebody would keep every update from us.
-        await self._bot.delete_webhook()
+        await self._bot.raw_call("deleteWebhook", {})
 
     async def _ask(self, offsets: Offsets) -> list[object]:
         # After a failure the first poll does not wait: its answer tells that the path is back.

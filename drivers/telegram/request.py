@@ -165,10 +165,8 @@ class AiohttpRequest(BaseRequest):
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:  # noqa: ANN401  # the base class's type
         """Return the answer's JSON object. Raises NoAnswerError, not repeating what came."""
-        parsed: object = None
-        with contextlib.suppress(ValueError, RecursionError):
-            parsed = json.loads(payload.decode("utf-8", "replace"))
-        if not isinstance(parsed, dict) or not ("result" in parsed or "description" in parsed):
+        parsed = _parsed(payload)
+        if "result" not in parsed:
             raise NoAnswerError("the answer cannot be read")
         return parsed
 
@@ -207,22 +205,39 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _own_words(status: int, body: bytes) -> bytes:
-    """Return the body of an error, or a plain one where it is not Telegram's own JSON.
+    """Return an error's body anew, with what python-telegram-bot looks into and nothing else.
 
-    A proxy's error page may repeat the URL; python-telegram-bot would put it into its error.
+    It trusts the shape of an error's JSON; and a proxy's error page may repeat the URL, which
+    would stand in its error.
     """
     if status >= 500:
         raise ServerFaultError(f"the platform has a fault ({status})")
-    told: Any = {}
-    with contextlib.suppress(NoAnswerError):
-        told = AiohttpRequest.parse_json_payload(body)
+    told = _parsed(body)
+    parameters = told.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
     if status == 429:
-        raise HeldError(_after_s(told.get("parameters")))
-    return body if told else json.dumps({"description": f"HTTP status {status}"}).encode()
+        raise HeldError(_after_s(parameters.get("retry_after")))
+    said = told.get("description")
+    anew: dict[str, object] = {
+        "description": said if isinstance(said, str) and said else f"HTTP status {status}",
+        "result": None,
+    }
+    moved = parameters.get("migrate_to_chat_id")
+    if isinstance(moved, int) and abs(moved) < 2**63:
+        anew["parameters"] = {"migrate_to_chat_id": moved}
+    return json.dumps(anew).encode()
 
 
-def _after_s(parameters: object) -> float:
+def _parsed(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body holds; an empty one for anything else."""
+    parsed: object = None
+    with contextlib.suppress(ValueError, RecursionError):
+        parsed = json.loads(body.decode("utf-8", "replace"))
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _after_s(asked: object) -> float:
     """Return what a 429 asks for (Bot API ResponseParameters.retry_after), 1 s to 1 h."""
-    asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    known = isinstance(asked, int | float) and not isinstance(asked, bool)
-    return min(max(float(asked), 1.0), LONGEST_HOLD_S) if known and asked else 1.0
+    if isinstance(asked, bool) or not isinstance(asked, int | float):
+        return 1.0
+    return min(max(1.0, asked), LONGEST_HOLD_S)

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
+import socket
 
 import pytest
 import pytest_asyncio
@@ -175,7 +177,7 @@ class TestFaults:
         async with running(world.driver, world.intake):
             began = loop.time()
             post(world, 1, card("work"))
-            await server.wait_until(lambda: len(server.calls) >= 3)
+            await server.wait_until(lambda: "429" in [call.answer for call in server.calls])
             post(world, 2, private("c2"))
             post(world, 3, private("c3", LI))
             await world.intake.until(lambda: {"c2", "c3"} <= posted(world))
@@ -273,6 +275,114 @@ class TestFaults:
             server.text(ZHANG, "收到", "east")
             heard = await world.intake.one(TextReceived)
         assert heard.group == GROUP
+
+
+class Line:
+    """The line between us and the platform: counts connections, and can be cut."""
+
+    def __init__(self, server):
+        self._to = server.port
+        self.made = 0
+        self._open = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/bot"
+        self.file_base_url = self.base_url.replace("/bot", "/file/bot")
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        self.cut()
+
+    def cut(self):
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _carry(self, reader, writer):
+        self.made += 1
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        ends = {writer, far_writer}
+        self._open |= ends
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._one_way(reader, far_writer))
+            tasks.create_task(self._one_way(far_reader, writer))
+        self._open -= ends
+
+    async def _one_way(self, reader, writer):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+
+def idle(request):
+    """Return how many open connections wait in the pool (aiohttp does not tell it)."""
+    return sum(len(held) for held in request._session.connector._conns.values())
+
+
+async def until(holds):
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  # the pool tells nobody
+            await asyncio.sleep(0.005)
+
+
+def touches(server):
+    return sum(call.method == "getMe" for call in server.calls)
+
+
+class TestConnections:
+    """A card after hours of quiet finds a connection, and a dead one is not used."""
+
+    @pytest.mark.asyncio
+    async def test_cards_after_a_quiet_time_find_their_connections_open(self, server, tmp_path):
+        async with Line(server) as line:
+            world = TelegramWorld(line, tmp_path, warm_every_s=0.3)
+            async with running(world.driver, world.intake):
+                await world.intake.one(PathChanged)
+                await server.wait_until(lambda: len(server.polls) >= 1)
+                line.cut()
+                touched = touches(server)
+                await server.wait_until(lambda: touches(server) >= touched + 4)
+                await until(lambda: idle(world.driver._request) == 2)
+                made = line.made
+                post(world, 1, card("work"))
+                post(world, 2, private("c2"))
+                await world.intake.until(lambda: posted(world) == {"c1", "c2"})
+            assert line.made == made
+            assert not any("重发" in message.text for message in server.posts())
+
+    @pytest.mark.asyncio
+    async def test_a_connection_that_died_in_the_quiet_is_replaced_and_the_card_goes_once(
+        self, server, tmp_path
+    ):
+        async with Line(server) as line:
+            world = TelegramWorld(line, tmp_path, warm_every_s=600)
+            async with running(world.driver, world.intake):
+                post(world, 1, card("work"))
+                await world.intake.one(CardPosted)
+                for number in range(2, 6):
+                    made = line.made
+                    line.cut()
+                    await server.wait_until(lambda made=made: line.made > made)
+                    post(world, number, private(f"c{number}"))
+                    await world.intake.until(lambda n=number: f"c{n}" in posted(world))
+        assert len(server.posts()) == 5
+        assert not any("重发" in message.text for message in server.posts())
+
+    @pytest.mark.asyncio
+    async def test_the_system_watches_each_connection(self, server):
+        request = AiohttpRequest(TOKEN)
+        await request.initialize()
+        bot = made(TOKEN, server.base_url, server.file_base_url, request)
+        await bot.get_me()
+        assert idle(request) == 1
+        (held,) = request._session.connector._conns.values()
+        sock = held[0][0].transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+        await request.shutdown()
 
 
 def texts(world):
@@ -424,6 +534,7 @@ class Echo:
     def __init__(self):
         self.status = 404
         self.asked = 0
+        self.body = None
         self.elsewhere = "http://127.0.0.1:1"
 
     async def __aenter__(self):
@@ -443,6 +554,8 @@ class Echo:
         self.asked += 1
         if self.status == 302:
             raise web.HTTPFound(self.elsewhere + request.path)
+        if self.body is not None:
+            return web.json_response(self.body, status=self.status)
         body = {"ok": False, "description": f"no such page: {request.url}"}
         if self.status == 400:
             return web.json_response(body, status=400)
@@ -477,6 +590,34 @@ class TestSecrets:
                 await bot.get_me()
             await request.shutdown()
         assert not [text for text in whole(caught.value) if SECRET in text]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (200, {"ok": False, "description": "said nicely"}),
+            (200, {"ok": True, "result": True}),
+            (200, {"ok": True, "result": {"message_id": "7"}}),
+            (200, {"ok": True, "result": {"message_id": -1}}),
+            (200, [1]),
+            (400, {"description": 7, "parameters": [1]}),
+            (400, {"description": "x", "parameters": {"migrate_to_chat_id": "elsewhere"}}),
+            (400, {"description": "x", "parameters": {"retry_after": "soon"}}),
+            (403, {"description": ["no"], "parameters": 1}),
+            (429, {"description": "x", "parameters": {"retry_after": float("nan")}}),
+            (429, {"description": "x", "parameters": {"retry_after": -(10**400)}}),
+        ],
+    )
+    @pytest.mark.asyncio
+    async def test_an_answer_of_a_wrong_shape_ends_nothing_but_its_call(
+        self, tmp_path, status, body
+    ):
+        async with Echo() as echo:
+            echo.status, echo.body = status, body
+            world = TelegramWorld(echo, tmp_path)
+            async with running(world.driver, world.intake):
+                post(world, 1, card("work", not_after_us=soon_us(200_000)))
+                await world.intake.one(CardFailed)
+        assert world.intake.settled == [1]
 
     @pytest.mark.asyncio
     async def test_a_redirection_is_not_followed(self):

@@ -8,6 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from telegram import (
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
 
 from drivers.telegram import bodies, codec
 from drivers.telegram.codec import WORDS, Account, UndecodableError
@@ -22,8 +28,9 @@ from drivers.telegram.signing import (
     sign,
     verify,
 )
+from gateway.core.effects import AnswerPress
 from gateway.core.events import ButtonPressed, InputRefused, MediaReceived, TextReceived
-from tests.drivers.chat_contract import GROUP, LI, ZHANG, card
+from tests.drivers.chat_contract import GROUP, LI, ZHANG, card, edit, line
 
 KEY = b"callback-key-0123456789"
 NOW_US = 1_795_000_000_000_000
@@ -309,6 +316,54 @@ def test_the_buttons_of_a_card_are_good_where_it_hangs(private):
         ("o12", "1", private),
         ("o12", "3", private),
     ]
+
+
+def said(effect, again=False):
+    return bodies.call(effect, effect.address, again, ACCOUNT, NOW_US)
+
+
+def test_our_plain_values_are_what_the_library_s_objects_would_say():
+    """We leave python-telegram-bot's objects out for their cost; their words must stay ours."""
+    post = card("work")
+    method, values = said(post, again=True)
+    buttons = bodies.keyboard(post, ACCOUNT, NOW_US)
+    markup = InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(key["text"], callback_data=key["callback_data"])
+                for key in row
+            ]
+            for row in buttons
+        ]
+    )
+    preview = LinkPreviewOptions(is_disabled=True).to_dict()
+    assert (method, values) == (
+        "sendMessage",
+        {
+            "chat_id": int(GROUP),
+            "text": "【重发】" + post.text,
+            "link_preview_options": preview,
+            "reply_markup": markup.to_dict(),
+        },
+    )
+    method, values = said(edit(post, "77", "新"))
+    assert (method, values["message_id"], values["text"]) == ("editMessageText", 77, "新")
+    assert values["reply_markup"] == markup.to_dict()
+    method, values = said(line("work", "好", reply_to="77"))
+    reply = ReplyParameters(77, allow_sending_without_reply=True).to_dict()
+    assert (method, values["reply_parameters"]) == ("sendMessage", reply)
+    assert "reply_markup" not in values
+
+
+def test_a_toast_is_cut_to_what_a_telephone_shows():
+    toast = AnswerPress(chat="work", press="p1", text="好" * 300, alert=True, not_after_us=0)
+    method, values = bodies.call(toast, "", False, ACCOUNT, NOW_US)
+    assert method == "answerCallbackQuery"
+    assert values == {
+        "callback_query_id": "p1",
+        "text": "好" * 199 + "…",
+        "show_alert": True,
+    }
 
 
 def test_both_languages_say_everything():

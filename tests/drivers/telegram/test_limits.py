@@ -194,6 +194,114 @@ def settle(queue, item, now, fates, ended):
     return now
 
 
+class Oracle:
+    """What may leave next, found by looking at everything that waits, with windows of its own."""
+
+    def __init__(self, limits):
+        self.limits, self.waiting, self.under_way = limits, [], []
+        self.all, self.chats = Window(limits.per_s, 1.0), {}
+
+    def windows(self, address):
+        if address not in self.chats:
+            span_s = max(1, int(self.limits.per_chat_per_s)) / self.limits.per_chat_per_s
+            own = [Window(max(1, int(self.limits.per_chat_per_s)), span_s)]
+            if is_group(address):
+                own.append(Window(self.limits.per_group_per_min, 60.0))
+            self.chats[address] = [self.all, *own]
+        return self.chats[address] if address else []
+
+    def free(self, item, now):
+        kept = 0 if item.urgent else int(self.limits.in_flight * 0.2)
+        room = len(self.under_way) < self.limits.in_flight - kept
+        return room and all(w.wait_s(item.urgent, now) <= 0 for w in self.windows(item.address))
+
+    def best(self, now):
+        heads = {}
+        for item in sorted(self.waiting, key=lambda i: i.rank):
+            heads.setdefault(item.address, item)
+        free = [item for item in heads.values() if self.free(item, now)]
+        return min(free, key=lambda i: i.rank, default=None)
+
+    def start(self, item):
+        self.waiting.remove(item)
+        self.under_way.append(item)
+        for window in self.windows(item.address):
+            window.start()
+
+    def end(self, item, now):
+        self.under_way.remove(item)
+        for window in self.windows(item.address):
+            window.end(now)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.just("put"), st.integers(0, 3), st.sampled_from([GROUP, ZHANG, LI, "-7"])
+            ),
+            st.tuples(st.just("end"), st.integers(0, 9), st.just("")),
+            st.tuples(st.just("pass"), st.sampled_from([0, 1, 5, 40]), st.just("")),
+        ),
+        max_size=80,
+    )
+)
+def test_the_line_finds_whom_looking_at_everything_would_find(story):
+    limits = Limits(per_chat_per_s=2, per_group_per_min=6, per_s=5, in_flight=6)
+    queue, oracle, now = SendQueue(limits), Oracle(limits), 0.0
+    for number, (what, value, address) in enumerate(story):
+        if what == "put":
+            effect = (
+                card("work", f"c{number}", level=value, address=address) if value else press()
+            )
+            item = waiting(effect, number)
+            queue.put(item)
+            oracle.waiting.append(item)
+        elif what == "end" and oracle.under_way:
+            item = oracle.under_way[value % len(oracle.under_way)]
+            queue.ended(item, now)
+            oracle.end(item, now)
+        elif what == "pass":
+            now += value / 4
+        while isinstance(item := queue.take(now), Waiting):
+            assert item is oracle.best(now)
+            oracle.start(item)
+        assert oracle.best(now) is None
+
+
+@pytest.mark.parametrize("at_s", [0.0, 7.3, 21.9])
+def test_among_600_cards_level_1_leaves_within_3_s_with_the_limits_on(at_s):
+    """600 cards for 50 groups and their guards; a call lasts 0.3 s; every wait is obeyed."""
+    queue, now, under_way = SendQueue(Limits()), 0.0, []
+    for number in range(600):
+        to = str(-1000 - number % 50) if number % 2 else str(700_000_000 + number)
+        queue.put(waiting(card("work", f"c{number}", level=2 + number % 2, address=to), number))
+    urgent = [f"urgent{n}" for n in range(5)]
+    left_s, sent, asked = {}, 0, False
+    while sent < 605:
+        if now >= at_s and not asked:
+            asked = True
+            for n, name in enumerate(urgent):
+                effect = card("work", name, level=1, address=str(-1000 - n))
+                queue.put(waiting(effect, name))
+        item = queue.take(now)
+        if isinstance(item, Waiting):
+            left_s[item.effect.card] = now
+            under_way.append((now + 0.3, item))
+            continue
+        ends = [end for end, _ in under_way]
+        coming = [] if asked else [at_s]
+        step = min([now + item, *ends, *coming, now + 60])
+        now = max(step, now + 1e-6)
+        for end, done in [pair for pair in under_way if pair[0] <= now]:
+            queue.ended(done, end)
+            under_way.remove((end, done))
+            sent += 1
+    assert all(left_s[name] - at_s <= 3.0 for name in urgent)
+    assert len(left_s) == 605
+
+
 def test_a_chat_held_back_by_the_platform_holds_back_nobody_else():
     queue = SendQueue(OPEN)
     queue.hold(GROUP, 30.0)
