@@ -67,8 +67,8 @@ _URL_FORM = "sound:DEVICE[?playback=DEVICE][&backend=alsa|pulseaudio|jack|null][
 class AudioLink(Protocol):
     """One channel's sound, both ways, in frames of 160 samples (8 kHz mono int16)."""
 
-    def send(self, frame: Int16Array) -> None:
-        """Hand over the frame of this tick; one that cannot leave is counted and gone."""
+    def send(self, frame: Int16Array) -> bool:
+        """Hand over the frame of this tick; return whether it left, else it is counted."""
         ...
 
     def receive(self) -> Int16Array | None:
@@ -230,11 +230,12 @@ class SoundCardLink:
                 data += bytes(2 * wanted - len(data))
             wanted = yield data
 
-    def send(self, frame: Int16Array) -> None:
+    def send(self, frame: Int16Array) -> bool:
         """Hand a frame to the card; what the card does not fetch in 120 ms is left out."""
         left_out = self._to_play.put(frame.astype("<i2").tobytes())
         self._counts.sent += 1
         self._counts.send_failures += left_out
+        return not left_out
 
     def receive(self) -> Int16Array | None:
         """Return the next 20 ms heard; silence while the card is late, None after 200 ms."""

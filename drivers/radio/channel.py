@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
+from drivers.radio.identification import IdentityProgramme, StationIdentity
+from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
 from drivers.radio.receiving import Moment, Receiver
 from drivers.radio.recording import Recorder
 from drivers.radio.samples import Int16Array
@@ -25,11 +27,12 @@ from drivers.radio.transmission import (
     SILENCE,
     Line,
     PageProgramme,
+    Programme,
     Speech,
     TonesProgramme,
     Transmitter,
 )
-from gateway.core.airtime import Air, Airtime, Decision, Drop, Hold, Start
+from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start
 from gateway.core.effects import AnswerOver, PageChannel
 from gateway.core.events import (
     DigitsHeard,
@@ -50,6 +53,9 @@ NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
 _GRACE_S: Final = 2.0
 # Five seconds without a frame: the network's hiccups are shorter.
 _NO_SOUND_S: Final = 5.0
+# Sound that came for 200 ms without a break is followed: decoder and detectors are warm.
+_WARM_FRAMES: Final = 10
+_DEAF: Final = "lines and sound are not followed yet"
 # Answers wait for each other a moment only; a late one would be taken for someone else's.
 _CLOCK_STEP_US: Final = 1_000_000
 _ANSWERS_MAX: Final = 8
@@ -109,10 +115,17 @@ class Channel:
         self._faults: dict[str, str] = {
             "keyer": "the control port is not open yet",
             "sound": "the sound is not open yet",
+            "hearing": _DEAF,
         }
+        self._heard_frames = 0
+        self._identity = StationIdentity(id, settings.identification, speech)
+        self._identifying: IdentityProgramme | None = None
+        self._sounding = False
+        monitor = settings.monitor
+        self._check = RadiationCheck(monitor.within_ms) if monitor else None
         self._told_up: bool | None = None
         self._ahead_us = now.us - round(now.s * 1e6)
-        self._begun_s = now.s
+        self._begun_s = self._deaf_s = now.s
         self._sound_s = now.s
         self._unkeyed_s = float("-inf")
         self._back_off_s = back_off_s()
@@ -167,6 +180,7 @@ class Channel:
 
     def rendered(self, result: Rendered) -> None:
         """Take a sentence in."""
+        self._identity.rendered(result)
         page_id, _, number = result.key.rpartition("/")
         if page_id in self._programmes:
             self._programmes[page_id].rendered(int(number), result.samples)
@@ -178,13 +192,14 @@ class Channel:
         match word:
             case "ready":
                 self._faults.pop("keyer", None)
+                self._deaf_s = now.s
             case "keyed":
                 self._transmitter.keyed()
             case "unkeyed":
                 self._transmitter.unkeyed(detail, now.s)
                 self._unkeyed_s = now.s
-            case "squelch":
-                self._receiver.line(detail == "open", at_s)
+            case "lines":
+                self._receiver.lines(detail, at_s)
             case "fault":
                 self.lost("keyer", detail, now)
             case _:
@@ -195,21 +210,48 @@ class Channel:
         if what == "keyer":
             self._transmitter.abort(f"line lost: {reason}", now.s)
             self._receiver.close(now)
+            self._receiver.lines_lost()
         elif what == "sound":
             self._transmitter.abort(f"sound lost: {reason}", now.s)
         self._faults[what] = reason
+        self._stop_hearing(now)
 
     def sound_opened(self, now: Moment) -> None:
         """Note that the sound device is there."""
         self._faults.pop("sound", None)
-        self._sound_s = now.s
+        self._sound_s = self._deaf_s = now.s
+
+    def missed(self) -> None:
+        """Note that digits under way were lost: the decoder was replaced."""
+        self._receiver.missed()
+
+    def presence(self, kind: Literal["ctcss", "dcs"], present: bool, now: Moment) -> None:
+        """Take a decoder's word on the channel's own tone or code."""
+        self._receiver.presence(kind, present, now.s)
 
     # --- each tick ---------------------------------------------------------------------------
 
     def follow(self, now: Moment, frame: Int16Array | None) -> bool:
         """Take this tick's sound; return whether digits should be looked for in it."""
         self._supervise_sound(now, frame)
-        return self._receiver.follow(now.s, frame, deaf=self._transmitter.on_air())
+        self._follow_hearing(now, frame)
+        deaf = self._transmitter.on_air() and self.settings.duplex != "full"
+        return self._receiver.follow(now.s, frame, deaf=deaf)
+
+    def monitored(self, frame: Int16Array | None) -> None:
+        """Take this tick's sound of the receiver that has to hear what we transmit."""
+        if self._check is None or not self._transmitter.on_air():
+            return
+        match self._check.heard(frame):
+            case "heard":
+                self._faults.pop("monitor", None)
+            case "silent":
+                self._faults["monitor"] = NOTHING_RADIATED
+                page = self._airtime.current
+                if page is not None:
+                    self._programmes[page.page].unheard = True
+            case "open":
+                pass
 
     def heard(self, symbol: str, now: Moment) -> None:
         """Take a digit."""
@@ -226,6 +268,8 @@ class Channel:
         frame = self._transmitter.next_frame(now.s, stop=self._must_stop(may_key=may_key))
         if frame is not None:
             self._recorder.write(frame)
+            if self._check is not None:
+                self._check.sent(frame)
         if not self._transmitter.on_air():
             self._after_transmission(now)
         return SILENCE if frame is None else frame
@@ -244,8 +288,32 @@ class Channel:
         if frame is not None:
             self._sound_s = now.s
             self._faults.pop("silent", None)
-        elif now.s - self._sound_s > _NO_SOUND_S and "sound" not in self._faults:
+        elif (
+            now.s - self._sound_s > _NO_SOUND_S
+            and not {"sound", "silent"} & self._faults.keys()
+        ):
+            self._stop_hearing(now)
             self._faults["silent"] = f"no sound from the radio for {_NO_SOUND_S:g} s"
+
+    def _stop_hearing(self, now: Moment) -> None:
+        self._receiver.hears, self._heard_frames = False, 0
+        self._faults["hearing"] = _DEAF
+        self._deaf_s = now.s
+
+    def _follow_hearing(self, now: Moment, frame: Int16Array | None) -> None:
+        """Find out when the channel really hears: its lines are told and sound flows."""
+        if self._receiver.hears:
+            return
+        missing = self._receiver.lines_missing
+        if missing and now.s - self._deaf_s > _GRACE_S:
+            self._faults["hearing"] = f"the control port does not tell {', '.join(missing)}"
+        if frame is None or missing or self._faults.keys() & {"keyer", "sound"}:
+            self._heard_frames = 0
+            return
+        self._heard_frames += 1
+        if self._heard_frames >= _WARM_FRAMES:
+            self._receiver.hears = True
+            self._faults.pop("hearing", None)
 
     def _tell_path(self, now: Moment) -> None:
         """Tell once when the channel stops working, and once when it works again."""
@@ -254,6 +322,11 @@ class Channel:
             self._faults["squelch"] = f"squelch open for {limit_s} s; stuck, or a carrier"
         else:
             self._faults.pop("squelch", None)
+        if self._receiver.flapping.active:
+            # Without a figure in it: the words must not change while it lasts.
+            self._faults["flapping"] = "squelch opens and closes all the time; look at its wire"
+        else:
+            self._faults.pop("flapping", None)
         is_up = not self._faults
         if is_up == self._told_up or (
             self._told_up is None and not is_up and now.s - self._begun_s < _GRACE_S
@@ -271,19 +344,32 @@ class Channel:
             self._back_off_s = self._draw_back_off_s()
         self._was_open = is_open
 
-    @property
-    def _can_transmit(self) -> bool:
-        return not ({"keyer", "sound"} & self._faults.keys())
+    def _can_transmit(self, now: Moment) -> bool:
+        """Return whether we can transmit, and know whom we would talk over.
+
+        A channel that stays deaf transmits all the same: an order must not wait for that.
+        """
+        if {"keyer", "sound"} & self._faults.keys():
+            return False
+        return self._receiver.hears or now.s - self._deaf_s > _GRACE_S
+
+    def _squelch_counts(self) -> bool:
+        """Return whether the squelch is to be believed."""
+        return not (
+            self._receiver.flapping.active and self.settings.flapping_squelch == "transmit"
+        )
 
     def _air(self, now: Moment, *, may_key: bool) -> Air:
+        believed = self._squelch_counts()
+        heard_s = self._receiver.clear_since_s if believed else float("-inf")
         return Air(
             now_s=now.s,
             now_us=now.us,
             may_key=may_key,
-            path_up=self._can_transmit,
+            path_up=self._can_transmit(now),
             # Not debounced: nobody who has keyed just now is talked over.
-            squelch_open=self._receiver.listening,
-            clear_since_s=max(self._receiver.clear_since_s, self._unkeyed_s),
+            squelch_open=believed and self._receiver.listening,
+            clear_since_s=max(heard_s, self._unkeyed_s),
             back_off_s=self._back_off_s,
         )
 
@@ -296,15 +382,18 @@ class Channel:
 
     def _decide(self, now: Moment, *, may_key: bool) -> None:
         self._follow_clock(now)
-        if not self._transmitter.on_air() and self._airtime.current is not None:
+        if self._sounding and not self._transmitter.on_air():
             # The keyer's word ended the transmission between two ticks.
             self._after_transmission(now)
         if may_key and self._begin_answer(now):
             return
         if self._transmitter.on_air() and self._airtime.current is None:
             return  # an answer tone; it ends by itself in half a second
-        for decision in self._airtime.next(self._air(now, may_key=may_key)):
+        air = self._air(now, may_key=may_key)
+        for decision in self._airtime.next(air):
             self._carry_out(decision, now)
+        if not self._transmitter.on_air():
+            self._identify(air)
 
     def _carry_out(self, decision: Decision, now: Moment) -> None:
         page_id = decision.page.page
@@ -317,16 +406,34 @@ class Channel:
             case Hold(reason=reason):
                 self._tell(PageWaited(at_us=now.us, page=page_id, reason=reason))
 
+    def _identify(self, air: Air) -> None:
+        """Say who the station is, when that is due and nothing else is to be said."""
+        if not air.may_key or not air.path_up or air.squelch_open or self._airtime.waiting:
+            return
+        if self._airtime.window_open(air.now_s):
+            return
+        if air.now_s - air.clear_since_s < GAP_S + air.back_off_s:
+            return
+        samples = self._identity.due(air.now_s)
+        if samples is not None:
+            self._identifying = IdentityProgramme(samples)
+            self._begin(self._identifying, air.now_s)
+
+    def _begin(self, programme: Programme, now_s: float) -> None:
+        self._sounding = True
+        self._transmitter.begin(programme, now_s)
+
     def _begin_answer(self, now: Moment) -> bool:
         """Begin the oldest answer still in time when the channel is clear."""
         while self._answers and now.us > self._answers[0].not_after_us:
             self._answers.popleft()
-        clear = not self._receiver.listening and self._can_transmit
+        busy = self._squelch_counts() and self._receiver.listening
+        clear = not busy and self._can_transmit(now)
         if not self._answers or not clear or self._transmitter.on_air():
             return False
         answer = self._answers.popleft()
         tone = answer_tone("accepted" if answer.accepted else "wrong")
-        self._transmitter.begin(TonesProgramme(tone), now.s)
+        self._begin(TonesProgramme(tone), now.s)
         return True
 
     def _start(self, programme: PageProgramme, now: Moment) -> None:
@@ -336,7 +443,7 @@ class Channel:
             name = f"{page_id}_{self._new_name()}"
             path = self._recorder.begin(name, self._day(now.us))
             programme.recording = path if self._recorder.recording else programme.recording
-        self._transmitter.begin(programme, now.s)
+        self._begin(programme, now.s)
         if not programme.told_started:
             programme.told_started = True
             self._tell(PageStarted(at_us=now.us, page=page_id))
@@ -345,13 +452,22 @@ class Channel:
         """Return whether the page being spoken should end after its sentence."""
         page = self._airtime.current
         if page is None:
-            return False
+            return not may_key or bool(self._airtime.waiting) or bool(self._answers)
         overtaken = page.level != 1 and self._airtime.level_1_waits()
         return not may_key or overtaken or self._programmes[page.page].withdrawn is not None
 
     def _after_transmission(self, now: Moment) -> None:
         """Say what became of the page whose transmission has ended."""
-        self._unkeyed_s = now.s
+        if not self._sounding:
+            return
+        self._sounding, self._unkeyed_s = False, now.s
+        if self._check is not None:
+            self._check.begin()
+        identified, self._identifying = self._identifying, None
+        if identified is None:
+            self._identity.used(now.s)
+        elif identified.finished:
+            self._identity.said(now.s, in_use=not self._identity.use_ended(now.s))
         page = self._airtime.current
         if page is None:
             return
@@ -366,6 +482,9 @@ class Channel:
         if failure is not None:
             self._airtime.stopped()
             self._tell(PageFailed(at_us=now.us, page=page.page, reason=failure))
+        elif programme.finished and programme.unheard:
+            self._airtime.stopped()
+            self._tell(PageFailed(at_us=now.us, page=page.page, reason=NOTHING_RADIATED))
         elif programme.finished:
             self._airtime.spoken(now.s)
             self._tell_spoken(programme, now)

@@ -1,4 +1,4 @@
-"""Control lines of a serial port: which line keys the radio, which one tells of its squelch.
+"""Control lines of a serial port: which line keys the radio, which ones tell of its squelch.
 
 Documents: RFC 2217, "Telnet Com Port Control Option" (network ports); tty_ioctl(4) TIOCMGET and
 TIOCMBIS (local ports); both through pyserial, whose calls block, so they have a thread of their
@@ -15,11 +15,10 @@ from typing import Literal
 import serial
 from serial import SerialException
 
+from drivers.radio.squelch import InputLine
 from gateway.interfaces import LinkError, SetupError
 
 OutputLine = Literal["rts", "dtr"]
-InputLine = Literal["cts", "dsr", "cd", "ri"]
-_INPUTS: dict[str, InputLine] = {"cts": "cts", "dsr": "dsr", "cd": "cd", "ri": "ri"}
 
 # A device server whose cable was cut sends nothing more: TCP itself has to ask whether it is
 # still there. Three questions a second apart, so that a dead path is known within some 4 s.
@@ -67,42 +66,19 @@ def parse_ptt(expression: str, *, invert: bool = False) -> PttRule:
     raise SetupError(msg)
 
 
-@dataclass(frozen=True, slots=True)
-class SquelchRule:
-    """Which input tells of an open squelch; ``line`` None where no input does."""
-
-    line: InputLine | None
-    open_level: bool = True
-
-
-def parse_squelch(name: str, *, invert: bool = False) -> SquelchRule:
-    """Return the rule of ``cts``, ``dsr``, ``cd``, ``ri`` or ``none``.
-
-    Raises:
-        SetupError: any other name.
-    """
-    if name.lower() == "none":
-        return SquelchRule(None)
-    line = _INPUTS.get(name.lower())
-    if line is None:
-        msg = f"squelch {name!r} is none of: cts, dsr, cd, ri, none"
-        raise SetupError(msg)
-    return SquelchRule(line, not invert)
-
-
 class ControlPort:
     """One serial port, local or ``rfc2217://``. Every call may block; errors are LinkError.
 
     Args:
         url: ``/dev/ttyUSB0`` or ``rfc2217://host:port``.
         ptt: The rule of the transmitter's line.
-        squelch: The rule of the receiver's line.
+        inputs: The lines that tell of the receiver.
     """
 
-    def __init__(self, url: str, ptt: PttRule, squelch: SquelchRule) -> None:
+    def __init__(self, url: str, ptt: PttRule, inputs: tuple[InputLine, ...]) -> None:
         self.url = url
         self._ptt = ptt
-        self._squelch = squelch
+        self._inputs = inputs
         self._port: serial.SerialBase | None = None
 
     def open(self) -> None:
@@ -138,23 +114,23 @@ class ControlPort:
         except (OSError, ValueError) as error:
             raise LinkError(f"{self.url}: {self._ptt.line} cannot be set: {error}") from error
 
-    def squelch_open(self) -> bool | None:
-        """Return whether the squelch is open; None where no line tells, or none has yet.
+    def levels(self) -> dict[InputLine, bool] | None:
+        """Return the levels of the input lines; None where none tells, or none has yet.
 
         Raises:
             LinkError: the port is gone.
         """
         self._check_alive()
-        if self._squelch.line is None:
+        if not self._inputs:
             return None
         try:
-            level = bool(getattr(self._opened(), self._squelch.line))
+            port = self._opened()
+            return {line: bool(getattr(port, line)) for line in self._inputs}
         except SerialException:
             # The server has not told the lines' state yet; a dead link was found just before.
             return None
         except OSError as error:
             raise LinkError(f"{self.url}: lines cannot be read: {error}") from error
-        return level == self._squelch.open_level
 
     def close(self) -> None:
         """Close; the lines fall (HUPCL on a local port, by the server on a network port)."""

@@ -1,6 +1,6 @@
 """The keyer: one small process per port, which alone can hold a transmitter keyed.
 
-``python -m drivers.radio.keyer '{"url": ..., "ptt": ..., "squelch": ..., "lease_ms": 350,
+``python -m drivers.radio.keyer '{"url": ..., "ptt": ..., "lines": ["cts"], "lease_ms": 350,
 "time_out_s": 60}'``
 
 It opens the port with the transmitter unkeyed and keeps it open. The transmitter is keyed only
@@ -16,7 +16,7 @@ Out (stdout), one line each, ``<CLOCK_MONOTONIC> <word> [detail]``:
     ready                     the port is open, the transmitter unkeyed
     keyed cmd                 the line has moved
     unkeyed cmd|lease|tot|eof|fault
-    squelch open|closed
+    lines cts=1 dsr=0         the receiver's lines, once they are known and at each change
     fault <text>              the port cannot be used; it is tried again by itself
     beat                      each 100 ms, whatever the port does
 """
@@ -34,7 +34,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from drivers.radio.control_lines import ControlPort, parse_ptt, parse_squelch
+from drivers.radio.control_lines import ControlPort, parse_ptt
+from drivers.radio.squelch import InputLine
 from gateway.interfaces import LinkError
 
 KEY: Final = b"K"
@@ -108,7 +109,7 @@ def say(word: str, detail: str = "", at_s: float | None = None) -> None:
 
 
 class Hand(threading.Thread):
-    """The thread that touches the port: opens it, moves the line, reads the squelch.
+    """The thread that touches the port: opens it, moves the line, reads the receiver's lines.
 
     Attributes:
         usable: The port is open.
@@ -124,7 +125,7 @@ class Hand(threading.Thread):
         self._wanted = False
         self._reason: Reason = "cmd"
         self._told_s = 0.0
-        self._squelch: bool | None = None
+        self._levels: dict[InputLine, bool] | None = None
 
     def want(self, keyed: bool, reason: Reason) -> None:
         """Have the line moved; returns at once."""
@@ -157,7 +158,7 @@ class Hand(threading.Thread):
                 failures += 1
 
     def _serve(self) -> None:
-        """Move the line when asked, look at the squelch every 20 ms; ends by LinkError."""
+        """Move the line when asked, look at the lines every 20 ms; ends by LinkError."""
         is_keyed = False
         while True:
             with self._changed:
@@ -176,15 +177,15 @@ class Hand(threading.Thread):
         say("keyed" if keyed else "unkeyed", reason, at_s)
 
     def _look(self) -> None:
-        is_open = self._port.squelch_open()
-        if is_open is not None and is_open != self._squelch:
-            self._squelch = is_open
-            say("squelch", "open" if is_open else "closed")
+        levels = self._port.levels()
+        if levels is not None and levels != self._levels:
+            self._levels = levels
+            say("lines", " ".join(f"{line}={level:d}" for line, level in levels.items()))
 
     def _lose(self, why: str) -> None:
         """Forget everything about a port that is gone: it comes back unkeyed."""
         was_keyed, self.line_keyed = self.line_keyed, False
-        self.usable, self._squelch = False, None
+        self.usable, self._levels = False, None
         with self._changed:
             self._wanted = False
         if was_keyed:
@@ -207,7 +208,7 @@ class Keyer:
             ControlPort(
                 config["url"],
                 parse_ptt(config["ptt"], invert=config.get("invert_ptt", False)),
-                parse_squelch(config["squelch"], invert=config.get("invert_squelch", False)),
+                tuple(config["lines"]),
             )
         )
         self._wake_in, self._wake_out = os.pipe()

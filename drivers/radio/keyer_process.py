@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from drivers.radio.background import module_command, module_environment
 from drivers.radio.keyer import KEY, UNKEY
 from drivers.radio.settings import RadioChannel
+from drivers.radio.squelch import parse_squelch
 
 # A beat comes each 100 ms. A stopped keyer cannot let go of the key: three missed, and it is
 # killed; its port closes, and the lines fall.
@@ -39,9 +41,8 @@ def keyer_config(settings: RadioChannel) -> str:
         {
             "url": control.url,
             "ptt": control.ptt,
-            "squelch": control.squelch,
+            "lines": parse_squelch(control.squelch).lines,
             "invert_ptt": control.invert_ptt,
-            "invert_squelch": control.invert_squelch,
             "lease_ms": control.lease_ms,
             "time_out_s": settings.time_out_s,
         }
@@ -53,13 +54,17 @@ class KeyerProcess:
 
     Args:
         settings: The channel's settings.
+
+    Attributes:
+        asked_s: When it was told to key, monotonic; None while it is not.
     """
 
     def __init__(self, settings: RadioChannel) -> None:
+        self.asked_s: float | None = None
         self._config = keyer_config(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
-        self._spoke = False
+        self._spoke = self._ended = False
         self._heard_s = 0.0
         self._started_s = 0.0
         self._start_at_s = 0.0
@@ -78,20 +83,29 @@ class KeyerProcess:
 
     def key(self) -> None:
         """Key, or renew the lease."""
+        if self.asked_s is None:
+            self.asked_s = time.monotonic()
         self._send(KEY)
 
     def unkey(self) -> None:
         """Let go of the key."""
+        self.asked_s = None
         self._send(UNKEY)
+
+    def quiet(self, now_s: float) -> bool:
+        """Return whether it should be looked at: it has not spoken lately, or is gone."""
+        return self._ended or now_s - self._heard_s > SILENT_S / 2
 
     def watch(self, now_s: float) -> str | None:
         """Start it when it is due; kill it when it hangs; return why it is gone, once.
 
-        Call after ``read``: words that wait in the pipe are no silence.
+        Call after ``read`` when it is ``quiet``: words that wait in the pipe are no silence.
         """
         if self._process is None:
             if now_s >= self._start_at_s:
                 self._start(now_s)
+            return None
+        if not self.quiet(now_s):
             return None
         status = self._process.poll()
         if status is not None:
@@ -111,6 +125,8 @@ class KeyerProcess:
             return []
         if data:
             self._spoke, self._heard_s = True, now_s
+        else:
+            self._ended = True
         *lines, self._rest = (self._rest + data).split(b"\n")
         words = [_word(line) for line in lines]
         return [word for word in words if word is not None and word.word != "beat"]
@@ -144,6 +160,7 @@ class KeyerProcess:
         os.set_blocking(process.stdin.fileno(), False)
         os.set_blocking(process.stdout.fileno(), False)
         self._process, self._spoke, self._rest = process, False, b""
+        self._ended = False
         self._heard_s = self._started_s = now_s
 
     def _bury(self, now_s: float, why: str) -> str:

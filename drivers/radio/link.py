@@ -24,6 +24,7 @@ from drivers.radio.protocol import (
     Beat,
     Configure,
     Do,
+    Figures,
     FromEngine,
     Hello,
     Message,
@@ -50,8 +51,10 @@ from gateway.interfaces import (
 _LOG: Final = logging.getLogger("gridcall.radio")
 
 BEAT_S: Final = 1.0
-# The radio process takes under two seconds to start; afterwards an absence of so long is news.
+# When both start together the radio process takes under two seconds; so long is news.
 AWAY_S: Final = 5.0
+# A frame later than this may be heard as a gap: the far jitter buffers hold no more.
+LATE_MS: Final = 60.0
 _RECONNECT_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 # Hours of pages at any speed at which they can be spoken.
 UNSETTLED_MAX: Final = 5_000
@@ -98,8 +101,15 @@ class RadioDriver:
         self._writer: asyncio.StreamWriter | None = None
         self._boot = ""
         self._taken = 0
+        self._met = False
         self._away: set[str] = set()
         self._settings_path: str | None = None
+        self._figures: Figures | None = None
+
+    @property
+    def figures(self) -> Figures | None:
+        """How late frames and keyings were in the radio process's last ten seconds."""
+        return self._figures
 
     @property
     def connected(self) -> bool:
@@ -139,6 +149,9 @@ class RadioDriver:
                 failures += 1
                 if failures == 1:
                     _LOG.warning("the radio process cannot be reached: %s", error)
+                if self._met:
+                    # It did not only let go of us: it is gone, and hears nobody.
+                    await self._tell_away(intake)
             else:
                 failures = 0
                 await self._serve(intake, reader, writer)
@@ -203,16 +216,29 @@ class RadioDriver:
                 case Taken(id=outbox_id):
                     if self._unsettled.pop(outbox_id, None) is not None:
                         intake.settle(outbox_id)
+                case Figures():
+                    self._note_figures(message)
                 case _:
                     raise WireError(f"the radio process said {type(message).__name__}")
+
+    def _note_figures(self, figures: Figures) -> None:
+        self._figures = figures
+        level = logging.WARNING if figures.late_max_ms > LATE_MS else logging.DEBUG
+        _LOG.log(
+            level,
+            "%d channels: frames late by %.2f ms (p99), %.2f ms (most); tick %.2f ms",
+            figures.channels, figures.late_p99_ms, figures.late_max_ms, figures.tick_cpu_ms,
+        )  # fmt: skip
 
     async def _greet(
         self, intake: Intake, hello: Hello, writer: asyncio.StreamWriter
     ) -> None:
         """Send everything that is not settled, and say which channels are back."""
         if hello.boot != self._boot:
+            if self._boot:
+                await self._tell_anew(intake, hello)
             self._boot, self._taken = hello.boot, 0
-        self._writer = writer
+        self._writer, self._met = writer, True
         if self._settings_path is not None:
             self._send(Configure(self._settings_path))
         for pending in self._unsettled.values():
@@ -279,6 +305,15 @@ class RadioDriver:
             if channel not in self._away:
                 self._away.add(channel)
                 await self._tell_path(intake, channel, "the radio process is away")
+
+    async def _tell_anew(self, intake: Intake, hello: Hello) -> None:
+        """Say which channels another radio process has not brought up yet.
+
+        Until it tells of them they are as little heard as while it was away.
+        """
+        for channel in self._channels:
+            if channel not in hello.paths and channel not in self._away:
+                await self._tell_path(intake, channel, "the radio process has started anew")
 
     async def _tell_path(self, intake: Intake, channel: str, reason: str | None) -> None:
         await intake.submit(

@@ -27,7 +27,7 @@ from drivers.radio.dtmf import DtmfBank
 from drivers.radio.engine_door import EngineDoor
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.pages import Pages
-from drivers.radio.protocol import Configure, Do, Taken
+from drivers.radio.protocol import Configure, Do, Figures, Taken
 from drivers.radio.receiving import Moment
 from drivers.radio.recording import (
     RecordingFinished,
@@ -39,6 +39,7 @@ from drivers.radio.recording import (
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import SpeechConfig, SpeechWorker
+from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
 from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
 from gateway.core.events import PageFailed, PageSpoken, RecordingKept
@@ -51,6 +52,7 @@ _TICK_S: Final = FRAME_MS / 1000.0
 _RESYNC_S: Final = 0.5
 _RESULTS_EVERY_TICKS: Final = 10
 _ALIVE_EVERY_TICKS: Final = 50
+_FIGURES_EVERY_TICKS: Final = 500
 # Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
 REPEAT_WORDS: Final = {"zh_CN": "重复", "en": "Repeat"}
 
@@ -101,6 +103,7 @@ class RadioProcess:
         self._boot = secrets.token_hex(6)
         self._names = 0
         self._chance = random.SystemRandom()
+        self._monitors: list[tuple[Unit, Unit]] = []
         self._selector = selectors.DefaultSelector()
         self._pages = Pages()
         self._units: dict[str, Unit] = {}
@@ -110,6 +113,11 @@ class RadioProcess:
         self._repeat_words: dict[str, str | None] = {}
         self._bank = DtmfBank(0)
         self._ticks = 0
+        self._adopted: dict[str, RadioChannel] | None = None
+        self._late = Lateness()
+        self._keying = Lateness()
+        self._cpu_s = time.process_time()
+        self._rows: list[Unit] = []
         self._stopping = False
         self._speech = SpeechWorker(SpeechConfig())
         self._selector.register(self._speech.fileno(), selectors.EVENT_READ, self._serve_speech)
@@ -150,7 +158,7 @@ class RadioProcess:
                 continue
             if wait_s < -_RESYNC_S:
                 due_s = read_clocks().s
-            self._tick()
+            self._tick(due_s)
             due_s += _TICK_S
         self._close()
 
@@ -158,7 +166,7 @@ class RadioProcess:
         """Leave the loop at its next turn."""
         self._stopping = True
 
-    def _tick(self) -> None:
+    def _tick(self, due_s: float) -> None:
         now = read_clocks()
         self._ticks += 1
         for unit in self._units.values():
@@ -168,6 +176,9 @@ class RadioProcess:
         may_key = self._door.engine_alive(now.s)
         for unit in self._units.values():
             unit.play(now, may_key=may_key)
+            self._late.add(1000.0 * (time.monotonic() - due_s))
+        if self._ticks % _FIGURES_EVERY_TICKS == 0:
+            self._tell_figures()
         if self._ticks % _ALIVE_EVERY_TICKS == 0:
             self._tell_alive()
         if self._ticks % _RESULTS_EVERY_TICKS == 0:
@@ -176,7 +187,7 @@ class RadioProcess:
         self._adopt(now)
 
     def _listen(self, now: Moment) -> None:
-        units = list(self._units.values())
+        units = self._rows
         listening = np.zeros(len(units), np.bool_)
         frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
         for row, unit in enumerate(units):
@@ -185,6 +196,21 @@ class RadioProcess:
                 frames[row] = unit.frame
         for heard in self._bank.step(frames, listening):
             units[heard.channel].channel.heard(heard.symbol, now)
+        for unit, monitor in self._monitors:
+            unit.channel.monitored(monitor.frame)
+
+    def _tell_figures(self) -> None:
+        """Tell how late frames and keyings were since the last time."""
+        frames, late_p99_ms, late_max_ms = self._late.take()
+        keyings, key_p99_ms, key_max_ms = self._keying.take()
+        cpu_s = time.process_time()
+        spent_ms, self._cpu_s = 1000.0 * (cpu_s - self._cpu_s), cpu_s
+        self._door.send(
+            Figures(
+                len(self._units), frames, late_p99_ms, late_max_ms,
+                keyings, key_p99_ms, key_max_ms, round(spent_ms / _FIGURES_EVERY_TICKS, 3),
+            )
+        )  # fmt: skip
 
     def _watch_parent(self) -> None:
         # A file or /dev/null cannot be watched, and never ends while somebody cares.
@@ -300,6 +326,8 @@ class RadioProcess:
 
     def _adopt(self, now: Moment) -> None:
         """Bring the channels to what the settings want, one that is busy later."""
+        if self._adopted is self._wanted and not self._retiring:
+            return
         for name in list(self._retiring):
             if self._retiring[name].retired(now):
                 del self._retiring[name]
@@ -315,6 +343,24 @@ class RadioProcess:
         if changed:
             # Digits under way on other channels are lost, once a reload.
             self._bank = DtmfBank(len(self._units))
+            self._rows = list(self._units.values())
+            for unit in self._rows:
+                unit.channel.missed()
+            self._watch_monitors()
+        current = {name: unit.settings for name, unit in self._units.items()}
+        self._adopted = self._wanted if current == self._wanted else None
+
+    def _watch_monitors(self) -> None:
+        """Find for each channel the receiver that has to hear it."""
+        self._monitors = []
+        for name, unit in self._units.items():
+            if unit.settings.monitor is None:
+                continue
+            other = unit.settings.monitor.channel or name
+            if other in self._units:
+                self._monitors.append((unit, self._units[other]))
+            else:
+                _LOG.error("channel %s: its monitor %r is no radio channel", name, other)
 
     def _give_up(self, name: str, unit: Unit, now: Moment) -> None:
         waiting = unit.channel.give_up("the channel's settings changed", now)
@@ -334,6 +380,7 @@ class RadioProcess:
             settings,
             selector=self._selector,
             clock=read_clocks,
+            keying=self._keying,
             make_channel=self._make_channel,
         )
         for page, word in self._inherited.pop(name, []):

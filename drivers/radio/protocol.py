@@ -10,6 +10,7 @@ The radio process listens on a Unix socket and the engine connects. First the ra
                        configure  the path of new resolved settings
     radio -> engine    told       an event, numbered within the boot; kept and sent again until
                                   acknowledged; ``settles``: the outbox ids it is the end of
+                       figures    how late frames and keyings were in the last ten seconds
                        taken      an effect that no event answers has been taken
 
 Nothing else of the radio process is visible to the engine: frames and squelch edges stay there.
@@ -85,6 +86,31 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """How late things were since the last figures.
+
+    Attributes:
+        channels: How many channels there are.
+        frames: Frames handed to the sound links.
+        late_p99_ms: How late a frame left: sent minus due, 99th percentile.
+        late_max_ms: The latest.
+        keyings: How often a transmitter was keyed.
+        key_p99_ms: From the decision to key to the keyer's moving the line.
+        key_max_ms: The slowest.
+        tick_cpu_ms: Processor time of one tick, all channels, on average.
+    """
+
+    channels: int
+    frames: int
+    late_p99_ms: float
+    late_max_ms: float
+    keyings: int
+    key_p99_ms: float
+    key_max_ms: float
+    tick_cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The engine is alive."""
 
@@ -112,12 +138,12 @@ class Configure:
     path: str
 
 
-FromRadio = Hello | Told | Taken
+FromRadio = Hello | Told | Taken | Figures
 FromEngine = Beat | Do | Ack | Configure
 Message = FromRadio | FromEngine
 
 _MESSAGES: Final[dict[str, type[Message]]] = {
-    "hello": Hello, "told": Told, "taken": Taken,
+    "hello": Hello, "told": Told, "taken": Taken, "figures": Figures,
     "beat": Beat, "do": Do, "ack": Ack, "configure": Configure,
 }  # fmt: skip
 _NAMES: Final = {kind: name for name, kind in _MESSAGES.items()}

@@ -1,9 +1,13 @@
 """What others say on a channel: squelch to overs, digits to frames, sound to recordings.
 
-An over begins when the squelch has been open for ``squelch_open_ms`` and ends when it has been
-closed for ``squelch_close_ms``: noise bursts open nothing, and a weak signal's flutter makes
-one over, not ten. While our own transmitter is on the receiver is deaf: nothing of ours is
-decoded.
+An over begins when the squelch has been open for ``squelch_open_ms`` (and the key was pressed
+for ``kerchunk_ms``) and ends when it has been closed for ``squelch_close_ms``: noise bursts
+open nothing, and a weak signal's flutter makes one over, not ten. While our own transmitter is
+on the receiver is deaf, unless the channel is full duplex: nothing of ours is decoded.
+
+An over whose beginning may have been missed is **cut**: it was open when the channel began to
+hear, or when we unkeyed, or sound was lost in it. The identity that a radio sends at key-down
+is missing then, so that a frame which needs it is kept as stray and answered by nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +15,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from drivers.radio.activity import NoiseSquelch, VoiceActivity
 from drivers.radio.dtmf_frames import DtmfFramer, DtmfMessage
+from drivers.radio.presses import Presses
 from drivers.radio.recording import Recorder
-from drivers.radio.samples import FRAME_MS, Int16Array, level_dbfs
+from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
+from drivers.radio.squelch import Flapping, Squelch, parse_squelch
 from gateway.core.events import DigitsHeard, OverHeard
+from gateway.core.replies import parse_digits
 
 # What came before the debounced opening belongs to the over: up to half a second.
 _PRE_ROLL_FRAMES: Final = 500 // FRAME_MS
-# A radio without a squelch line: somebody speaks while it is louder than this, and a pause
-# shorter than the hang is part of his sentence (2 s as VOX squelches have it is too long for
-# answers by tone).
-_VOICE_DBFS: Final = -38.0
-_VOICE_HANG_S: Final = 1.0
+# A squelch that opens so soon after our own unkeying opens in the middle of an over: nobody
+# who waited for our end has keyed yet.
+_TURN_S: Final = 0.15
+# Our own last word comes back from a repeater so late, and its receiver opens so late.
+_REPEATER_DELAY_S: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,45 +42,6 @@ class Moment:
 
     s: float
     us: int
-
-
-class Squelch:
-    """A squelch line, debounced.
-
-    Attributes:
-        is_open: Whether somebody is heard.
-        since_s: When it last opened or closed, by the line's own edge.
-    """
-
-    def __init__(self, open_ms: float, close_ms: float) -> None:
-        self.is_open = False
-        self.since_s = float("-inf")
-        self._open_s, self._close_s = open_ms / 1000.0, close_ms / 1000.0
-        self._raw = False
-        self._raw_since_s = float("-inf")
-
-    @property
-    def raw(self) -> bool:
-        """Whether the line says open at this moment."""
-        return self._raw
-
-    def line(self, is_open: bool, at_s: float) -> None:
-        """Take an edge of the line."""
-        if is_open != self._raw:
-            self._raw, self._raw_since_s = is_open, at_s
-
-    def deafen(self, now_s: float) -> None:
-        """Close while our own transmitter is on; an open line counts anew afterwards."""
-        if self.is_open:
-            self.is_open, self.since_s = False, now_s
-        self._raw_since_s = max(self._raw_since_s, now_s)
-
-    def step(self, now_s: float) -> bool:
-        """Return whether somebody is heard now."""
-        wanted_s = self._open_s if self._raw else self._close_s
-        if self._raw != self.is_open and now_s - self._raw_since_s >= wanted_s:
-            self.is_open, self.since_s = self._raw, self._raw_since_s
-        return self.is_open
 
 
 @dataclass(slots=True)
@@ -97,6 +66,8 @@ class Receiver:
 
     Attributes:
         stuck: The squelch has been open for longer than anybody speaks.
+        hears: Lines and sound are followed; what began before that is cut.
+        flapping: Notices a squelch that changes all the time.
     """
 
     def __init__(
@@ -110,19 +81,38 @@ class Receiver:
         day: Callable[[int], str],
     ) -> None:
         self.stuck = False
+        self.hears = False
+        self.flapping = Flapping()
         self._channel = channel
         self._settings = settings
         self._recorder = recorder
         self._new_name = new_name
         self._tell = tell
         self._day = day
+        control = settings.control
+        self._expression = parse_squelch(control.squelch)
+        self._values: dict[str, bool] = {}
+        self._raw = False
+        self._noise = NoiseSquelch(control.squelch_noise_dbfs)
+        self._voice = VoiceActivity(control.squelch_voice_dbfs)
         self._squelch = Squelch(settings.squelch_open_ms, settings.squelch_close_ms)
+        self._presses = Presses(settings.squelch_open_ms)
         ani = settings.ani
         self._framer = DtmfFramer(ani.digits, ani.position) if ani else DtmfFramer()
         self._over: _Over | None = None
+        self._cut = False
+        self._withheld = ""
         self._before: deque[Int16Array] = deque(maxlen=_PRE_ROLL_FRAMES)
+        self._held: deque[Int16Array] = deque()
+        self._tail_frames = settings.squelch_tail_ms // FRAME_MS
         self._open_since_s = float("inf")
-        self._voice_s = float("-inf")
+        self._deaf = False
+        self._deaf_until_s = float("-inf")
+        # A repeater's carrier after our own transmission, until it falls or somebody talks.
+        self._in_tail = False
+        self._talk = VoiceActivity(control.squelch_voice_dbfs)
+
+    # --- how it stands -----------------------------------------------------------------------
 
     @property
     def squelch_open(self) -> bool:
@@ -136,27 +126,87 @@ class Receiver:
 
     @property
     def listening(self) -> bool:
-        """Whether there is somebody whose digits should be looked for."""
+        """Whether there is somebody, not debounced: nobody who just keyed is talked over."""
         return self._squelch.raw or self._squelch.is_open
 
-    def line(self, is_open: bool, at_s: float) -> None:
-        """Take an edge of the squelch line."""
-        if is_open and not self.listening:
+    @property
+    def lines_missing(self) -> tuple[str, ...]:
+        """The lines that the squelch needs and the keyer has not told."""
+        return tuple(line for line in self._expression.lines if line not in self._values)
+
+    @property
+    def _decodes(self) -> bool:
+        """Whether digits are looked for: also where only a repeater seems to be there."""
+        return self.listening or (self._in_tail and self._raw)
+
+    # --- what the squelch is made of ---------------------------------------------------------
+
+    def lines(self, levels: str, at_s: float) -> None:
+        """Take the levels of the receiver's lines, as the keyer says them: ``cts=1 dsr=0``."""
+        inverted = self._settings.control.invert_squelch
+        for level in levels.split():
+            line, _, value = level.partition("=")
+            self._values[line] = (value == "1") is not inverted
+        self._evaluate(at_s)
+
+    def lines_lost(self) -> None:
+        """Forget the lines: the keyer is gone."""
+        for line in self._expression.lines:
+            self._values.pop(line, None)
+
+    def presence(self, kind: Literal["ctcss", "dcs"], present: bool, at_s: float) -> None:
+        """Take the word of a tone decoder: the channel's tone or code is there, or not."""
+        if self._values.get(kind, False) != present:
+            self._values[kind] = present
+            self._evaluate(at_s)
+
+    def _sense(self, now_s: float, frame: Int16Array | None) -> None:
+        """Look at the sound, where the squelch asks for it."""
+        terms = self._expression.terms
+        if "noise" in terms:
+            self._values["noise"] = self._noise.step(frame)
+        if "voice" in terms:
+            self._values["voice"] = self._voice.step(now_s, frame)
+        if "noise" in terms or "voice" in terms:
+            self._evaluate(now_s)
+
+    def _evaluate(self, at_s: float) -> None:
+        raw = self._expression.open(self._values)
+        if raw != self._raw:
+            self._raw = raw
+            self.flapping.edge(at_s)
+            if not self._deaf:
+                self._presses.edge(raw, at_s)
+        self._line(raw and not self._in_tail, at_s)
+
+    def _line(self, is_open: bool, at_s: float) -> None:
+        if is_open and not self.listening and not self._deaf:
             self._framer.over_started()
+            self._begin_hearing(cut=not self.hears or at_s - self._deaf_until_s < _TURN_S)
         self._squelch.line(is_open, at_s)
+
+    def _begin_hearing(self, *, cut: bool) -> None:
+        self._cut, self._withheld = cut, ""
+        if cut:
+            self._presses.forget()
+
+    # --- each tick ---------------------------------------------------------------------------
 
     def follow(self, now_s: float, frame: Int16Array | None, *, deaf: bool) -> bool:
         """Take this tick's sound; return whether digits should be looked for in it."""
+        self._sense(now_s, frame)
         if deaf:
-            self._before.clear()
-            self._squelch.deafen(now_s)
+            self._deafen(now_s)
             return False
-        if self._settings.control.squelch == "none":
-            self._follow_voice(now_s, frame)
+        if self._deaf:
+            self._undeafen(now_s)
+        self._follow_repeater(now_s, frame)
         self._squelch.step(now_s)
         if frame is not None:
             self._keep(frame)
-        return self.listening
+        elif self._decodes:
+            self._cut = True
+        return self._decodes
 
     def heard(self, symbol: str, now: Moment) -> None:
         """Take a digit."""
@@ -164,59 +214,114 @@ class Receiver:
         if message is not None:
             self._tell_digits(message, now)
 
+    def missed(self) -> None:
+        """Note that sound was not listened to for a moment: an over under way is cut."""
+        self._cut = True
+
     def tick(self, now: Moment) -> None:
         """Begin or end the over, after this tick's digits."""
         self._framer.tick(now.s)
+        flaps = self.flapping.step(now.s)
         is_open = self._squelch.is_open
-        if is_open and self._over is None and not self.stuck:
-            self._begin(now)
-        elif not is_open and self._over is not None:
-            self._end(now, until_s=self._squelch.since_s)
-        if not is_open:
-            self._open_since_s, self.stuck = float("inf"), False
-        else:
-            self._open_since_s = min(self._open_since_s, self._squelch.since_s)
-            if now.s - self._open_since_s >= self._settings.stuck_squelch_s and not self.stuck:
-                self.stuck = True
-                if self._over is not None:
-                    self._end(now, until_s=now.s)
+        if is_open and self._over is None:
+            if not (self.stuck or flaps) and self._pressed_long_enough(now.s):
+                self._begin(now)
+        elif self._over is not None and (flaps or not is_open):
+            self._end(now, until_s=now.s if is_open else self._squelch.since_s)
+        self._follow_stuck(now)
+        if flaps or self.stuck:
+            self._presses.forget()
+        self._tell_presses(now)
 
     def close(self, now: Moment) -> None:
         """End an over that is going on: the line is lost, or the channel is given up."""
+        self._presses.edge(False, now.s)
+        self._raw = False
         self._squelch.line(False, now.s)
         self._squelch.deafen(now.s)
         if self._over is not None:
             self._end(now, until_s=now.s)
+        self._presses.forget()
 
-    def _follow_voice(self, now_s: float, frame: Int16Array | None) -> None:
-        if frame is not None and level_dbfs(frame) > _VOICE_DBFS:
-            self._voice_s = now_s
-        self.line(now_s - self._voice_s < _VOICE_HANG_S, now_s)
+    # --- inside ------------------------------------------------------------------------------
+
+    def _deafen(self, now_s: float) -> None:
+        self._deaf, self._deaf_until_s = True, now_s
+        self._before.clear()
+        self._squelch.deafen(now_s)
+        self._presses.forget()
+
+    def _undeafen(self, now_s: float) -> None:
+        """Hear again: who is there already may have said who he is before."""
+        self._deaf = False
+        self._framer.over_started()
+        self._begin_hearing(cut=True)
+        if self._settings.duplex == "repeater":
+            self._in_tail = True
+            self._squelch.line(False, now_s)
+
+    def _follow_repeater(self, now_s: float, frame: Int16Array | None) -> None:
+        """Find out when what is open after our own transmission is somebody's over."""
+        if not self._in_tail:
+            return
+        talks = self._talk.loud(frame)
+        age_s = now_s - self._deaf_until_s
+        hang_is_over = age_s >= self._settings.repeater_hang_ms / 1000.0
+        if hang_is_over or (age_s > _REPEATER_DELAY_S and (talks or not self._raw)):
+            self._in_tail = False
+            # Not through _line: what was decoded in the tail is this over's beginning.
+            self._squelch.line(self._raw, now_s)
+
+    def _pressed_long_enough(self, now_s: float) -> bool:
+        return 1000.0 * (now_s - self._squelch.since_s) >= self._settings.kerchunk_ms
+
+    def _follow_stuck(self, now: Moment) -> None:
+        if not self._squelch.is_open:
+            self._open_since_s, self.stuck = float("inf"), False
+            return
+        self._open_since_s = min(self._open_since_s, self._squelch.since_s)
+        if now.s - self._open_since_s >= self._settings.stuck_squelch_s and not self.stuck:
+            self.stuck = True
+            if self._over is not None:
+                self._end(now, until_s=now.s)
 
     def _keep(self, frame: Int16Array) -> None:
         if self._over is not None:
-            self._recorder.write(frame)
+            self._hold(frame)
         elif self.listening:
             self._before.append(frame)
         else:
             self._before.clear()
 
+    def _hold(self, frame: Int16Array) -> None:
+        """Keep a frame back until it is known not to be the over's tail.
+
+        While the squelch is closed nobody knows yet whether the over goes on.
+        """
+        self._held.append(frame)
+        while self._squelch.raw and len(self._held) > self._tail_frames:
+            self._recorder.write(self._held.popleft())
+
     def _begin(self, now: Moment) -> None:
         # Both clocks are read at the tick; the line's edge was a little earlier.
-        at_s = self._squelch.since_s
-        at = Moment(at_s, now.us - round(1e6 * (now.s - at_s)))
+        at = self._moment_of(self._squelch.since_s, now)
         name = self._new_name()
         recording = self._recorder.begin(name, self._day(at.us))
         self._over = _Over(name, at, recording if self._recorder.recording else None)
         for frame in self._before:
-            self._recorder.write(frame)
+            self._hold(frame)
         self._before.clear()
+
+    @staticmethod
+    def _moment_of(at_s: float, now: Moment) -> Moment:
+        return Moment(at_s, now.us - round(1e6 * (now.s - at_s)))
 
     def _end(self, now: Moment, until_s: float) -> None:
         assert self._over is not None
         message = self._framer.over_ended()
         self._tell_digits(message, now)
         over, self._over = self._over, None
+        self._held.clear()
         self._recorder.end()
         self._tell(
             OverHeard(
@@ -226,13 +331,34 @@ class Receiver:
                 keyed_ms=max(0, round(1000 * (until_s - over.at.s))),
                 ani=message.ani,
                 recording=over.recording,
-                stray=message.stray,
+                stray=message.stray + self._withheld,
+                presses_ms=self._presses.so_far(),
+            )
+        )
+
+    def _tell_presses(self, now: Moment) -> None:
+        """Tell of key-ups too short to be overs, once no other follows them."""
+        began_s = self._presses.since_s
+        ended = self._presses.group_ended(now.s)
+        if ended is None:
+            return
+        group_ms, keyed_ms = ended
+        self._tell(
+            OverHeard(
+                at_us=self._moment_of(began_s, now).us,
+                channel=self._channel,
+                over=self._new_name(),
+                keyed_ms=keyed_ms,
+                presses_ms=group_ms,
             )
         )
 
     def _tell_digits(self, message: DtmfMessage, now: Moment) -> None:
         over = self._over.id if self._over else None
         for digits in message.frames:
+            if self._cut and message.ani is None and self._needs_ani(digits):
+                self._withheld += f"*{digits}#"
+                continue
             if over is None:
                 # A squelch that is stuck open still lets an answer through.
                 over = self._new_name()
@@ -245,3 +371,10 @@ class Receiver:
                     ani=message.ani,
                 )
             )
+
+    def _needs_ani(self, digits: str) -> bool:
+        """Return whether a frame says nothing without the radio's own id."""
+        if self._settings.ani is None:
+            return False
+        reply = parse_digits(digits)
+        return reply is None or reply.guard_code is None

@@ -235,8 +235,8 @@ class RtpLink:
         """The UDP port we listen on."""
         return int(self._socket.getsockname()[1])
 
-    def send(self, frame: Int16Array) -> None:
-        """Send one 20 ms frame (160 samples). One that the network refuses is only counted."""
+    def send(self, frame: Int16Array) -> bool:
+        """Send one 20 ms frame (160 samples); return whether the network took it."""
         packet = RtpPacket(
             self._payload_type,
             self._sequence,
@@ -253,8 +253,9 @@ class RtpLink:
         except OSError:
             # Full buffer, no route, or the other end's port closed: the next frame tries again.
             self._counts.send_failures += 1
-        else:
-            self._counts.sent += 1
+            return False
+        self._counts.sent += 1
+        return True
 
     def pump(self) -> None:
         """Take in what has arrived. ``receive`` does it too; a selector may call it earlier."""

@@ -3,9 +3,11 @@
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from drivers.radio.squelch import EXPRESSION_MAX, parse_squelch
+from gateway.interfaces import SetupError
 from gateway.settings import ChannelSettings, Model, port_in_range, written
 
 _RTP_CODECS = ("l16", "pcmu")
@@ -37,16 +39,28 @@ def _audio_url(url: str) -> str:
     return url
 
 
+def _squelch_expression(text: str) -> str:
+    try:
+        parse_squelch(text)
+    except SetupError as error:
+        raise PydanticCustomError("squelch", "{why}", {"why": str(error)}) from error
+    return text
+
+
 class ControlLines(Model):
-    """The line that keys the transmitter and tells the squelch.
+    """The line that keys the transmitter, and what tells of the squelch.
 
     Attributes:
         url: ``/dev/ttyUSB0`` or ``rfc2217://host:port``.
-        ptt: Line that keys: ``rts``, ``dtr`` or ``rts & !dtr`` (recommended).
-        squelch: Line that tells an open squelch, or ``none``.
+        ptt: Line that keys: ``rts``, ``dtr``, ``dtr & !rts`` or ``rts & !dtr`` (recommended).
+        squelch: When the squelch is open: ``cts``, ``dsr``, ``cd``, ``ri``, ``noise``,
+            ``voice``, ``ctcss``, ``dcs``, joined by ``&``, ``|``, ``!`` and brackets;
+            ``none`` is ``voice``.
+        squelch_noise_dbfs: Discriminator audio (``noise``): hiss below this is a carrier.
+        squelch_voice_dbfs: Speaker audio (``voice``): louder than this is somebody.
         lease_ms: Longest time PTT is held without played audio, ms.
         invert_ptt: Key with the line low.
-        invert_squelch: Squelch is open while the line is low.
+        invert_squelch: The squelch's lines mean the opposite: low is open.
     """
 
     url: Annotated[
@@ -57,8 +71,14 @@ class ControlLines(Model):
         ),
         AfterValidator(port_in_range),
     ]
-    ptt: Literal["rts", "dtr", "rts & !dtr"] = "rts"
-    squelch: Literal["cts", "dsr", "cd", "ri", "none"] = "cts"
+    ptt: Literal["rts", "dtr", "rts & !dtr", "dtr & !rts"] = "rts"
+    squelch: Annotated[
+        str,
+        Field(min_length=1, max_length=EXPRESSION_MAX),
+        AfterValidator(_squelch_expression),
+    ] = "cts"
+    squelch_noise_dbfs: Annotated[int, Field(ge=-70, le=-10)] = -35
+    squelch_voice_dbfs: Annotated[int, Field(ge=-60, le=-10)] = -38
     lease_ms: Annotated[int, Field(ge=100, le=1000)] = 350
     invert_ptt: bool = False
     invert_squelch: bool = False
@@ -88,6 +108,44 @@ class Ani(Model):
     position: Literal["start", "end", "both"] = "start"
 
 
+class Identification(Model):
+    """What the station says of itself, as its licence asks: spoken, or as DTMF digits.
+
+    Attributes:
+        text: Spoken.
+        dtmf: Sent as digits instead.
+        language: Language of the text, ``zh_CN`` or ``en``.
+        every_min: While the channel is in use, at least this often.
+        after_s: Use has ended when nothing of ours was sent for this long: then once more.
+    """
+
+    text: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    dtmf: Annotated[str, written(r"^[0-9ABCD*#]{1,16}$", "1 to 16 of 0-9 A-D * #")] | None = (
+        None
+    )
+    language: Literal["zh_CN", "en"] = "zh_CN"
+    every_min: Annotated[int, Field(ge=1, le=240)] = 10
+    after_s: Annotated[int, Field(ge=5, le=600)] = 30
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> "Identification":
+        if (self.text is None) == (self.dtmf is None):
+            raise PydanticCustomError("identification", "needs one of: text, dtmf")
+        return self
+
+
+class Monitor(Model):
+    """A receiver that has to hear what we transmit.
+
+    Attributes:
+        channel: The channel whose receiver hears it; absent: this one's own audio does.
+        within_ms: Sound has to come back after so much sound was sent.
+    """
+
+    channel: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    within_ms: Annotated[int, Field(ge=200, le=5000)] = 1000
+
+
 def _growing(waits: tuple[int, int, int]) -> tuple[int, int, int]:
     if tuple(sorted(waits)) != waits:
         raise PydanticCustomError(
@@ -112,7 +170,18 @@ class RadioChannel(ChannelSettings):
         busy_wait_s: Longest wait for a clear channel, seconds by level 1, 2, 3.
         squelch_open_ms: The squelch counts as open after this, ms.
         squelch_close_ms: The squelch counts as closed after this, ms.
+        squelch_tail_ms: What is left out of recordings at the end of an over: the noise
+            between the carrier's end and the squelch's closing, ms.
+        kerchunk_ms: A key pressed for less makes no over; presses are counted all the same, ms.
         stuck_squelch_s: A squelch open for longer is taken for stuck, seconds.
+        flapping_squelch: While a faulty squelch opens and closes all the time: ``transmit``
+            as if it were closed, or ``wait`` as if it were open.
+        duplex: ``half``: deaf while we transmit. ``full``: we hear all the time.
+            ``repeater``: as half, and what the repeater sends after our own transmission is
+            nobody's over.
+        repeater_hang_ms: The repeater's carrier stays this long after a transmission, ms.
+        identification: What the station says of itself; absent = nothing.
+        monitor: A receiver that has to hear what we transmit; absent = nobody checks.
         ani: The radios' own id; absent = they send none.
         answer_tones: Whether each reply is answered by a short tone.
     """
@@ -125,8 +194,15 @@ class RadioChannel(ChannelSettings):
     time_out_s: Annotated[int, Field(ge=5, le=180)] = 60
     busy_wait_s: Annotated[tuple[WaitS, WaitS, WaitS], AfterValidator(_growing)] = (10, 60, 300)
     squelch_open_ms: Annotated[int, Field(ge=0, le=500)] = 40
-    squelch_close_ms: Annotated[int, Field(ge=0, le=1000)] = 150
+    squelch_close_ms: Annotated[int, Field(ge=0, le=3000)] = 150
+    squelch_tail_ms: Annotated[int, Field(ge=0, le=500)] = 0
+    kerchunk_ms: Annotated[int, Field(ge=0, le=480)] = 300
     stuck_squelch_s: Annotated[int, Field(ge=10, le=900, validate_default=True)] = 120
+    flapping_squelch: Literal["transmit", "wait"] = "transmit"
+    duplex: Literal["half", "full", "repeater"] = "half"
+    repeater_hang_ms: Annotated[int, Field(ge=0, le=10_000)] = 3000
+    identification: Identification | None = None
+    monitor: Monitor | None = None
     ani: Ani | None = None
     answer_tones: bool = True
 

@@ -109,6 +109,7 @@ class PageProgramme:
         stopped: The last transmission was ended by ``stop``, not by the time-out's nearness.
         told_started: PageStarted has been told.
         recording: Where it is recorded, or None.
+        unheard: The monitor heard nothing of a transmission of it.
     """
 
     def __init__(self, page: PageChannel, speech: Speech, before: str | None = None) -> None:
@@ -117,7 +118,7 @@ class PageProgramme:
         self.finished = False
         self.fell_back = False
         self.stopped = False
-        self.told_started = False
+        self.told_started = self.unheard = False
         self.recording: str | None = None
         self._speech = speech
         self._sentences = (before, *page.text) if before else page.text

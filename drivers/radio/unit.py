@@ -13,6 +13,7 @@ from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array
 from drivers.radio.settings import RadioChannel
+from drivers.radio.timing import Lateness
 from gateway.interfaces import LinkError, SetupError
 
 _LOG: Final = logging.getLogger("gridcall.radio")
@@ -32,6 +33,7 @@ class Unit:
         settings: Its settings.
         selector: The loop's selector.
         clock: Both clocks.
+        keying: Counts how long the keyer takes from the decision to the line.
         make_channel: Makes the state machine around the keyer.
 
     Attributes:
@@ -47,6 +49,7 @@ class Unit:
         *,
         selector: selectors.BaseSelector,
         clock: Callable[[], Moment],
+        keying: Lateness,
         make_channel: Callable[[str, RadioChannel, KeyerProcess], Channel],
     ) -> None:
         self.id = id
@@ -55,6 +58,7 @@ class Unit:
         self._selector = selector
         self._clock = clock
         self._keyer = KeyerProcess(settings)
+        self._keying = keying
         self._registered: int | None = None
         self._audio: AudioLink | None = None
         self._audio_failures = 0
@@ -75,6 +79,8 @@ class Unit:
         """Take the keyer's words in."""
         now = self._clock()
         for word in self._keyer.read(now.s):
+            if word.word == "keyed" and self._keyer.asked_s is not None:
+                self._keying.add(1000.0 * (word.at_s - self._keyer.asked_s))
             self._log_fault(word.word, word.detail)
             self.channel.keyer_said(word.word, word.detail, word.at_s, now)
 
@@ -89,7 +95,9 @@ class Unit:
 
     def watch_keyer(self, now: Moment) -> None:
         """Start, restart or kill the keyer as it needs."""
-        self.serve_keyer()
+        if self._keyer.quiet(now.s):
+            # Words that wait in the pipe are no silence.
+            self.serve_keyer()
         why = self._keyer.watch(now.s)
         if why is not None:
             _LOG.error("channel %s: %s; starting another", self.id, why)
@@ -120,9 +128,7 @@ class Unit:
         frame = self.channel.tick(now, may_key=may_key)
         if self._audio is None:
             return
-        before = self._audio.statistics().send_failures
-        self._audio.send(frame)
-        if self._audio.statistics().send_failures == before:
+        if self._audio.send(frame):
             self.channel.played()
 
     def _open_audio(self, now: Moment) -> None:

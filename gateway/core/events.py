@@ -130,6 +130,9 @@ class OverHeard:
         keyed_ms: How long it lasted.
         recording: Path below the recordings folder, or None.
         stray: Symbols heard outside any frame; kept, never acted on.
+        presses_ms: Key-down and key-up in turn of the presses up to now that followed one
+            another within a second: ``(300, 250, 280)`` are two. Short ones that make no over
+            are told once no other follows, as an over without a recording.
     """
 
     at_us: int
@@ -139,6 +142,7 @@ class OverHeard:
     ani: str | None = None
     recording: str | None = None
     stray: str = ""
+    presses_ms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

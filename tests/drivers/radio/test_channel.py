@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.radio.channel import Channel
-from drivers.radio.receiving import Moment, Squelch
+from drivers.radio.receiving import Moment
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered
+from drivers.radio.squelch import Squelch
 from drivers.radio.tones import attention_tone
 from gateway.core.effects import AnswerOver, PageChannel
 from gateway.core.events import (
@@ -133,7 +134,10 @@ class Air:
         )
         self.keyed_s: list[float] = []
         self.channel.keyer_said("ready", "", self.s, self.now)
+        self.channel.keyer_said("lines", "cts=0", self.s, self.now)
         self.channel.sound_opened(self.now)
+        self.run(for_s=0.4)
+        self.played.clear()
 
     @property
     def now(self) -> Moment:
@@ -182,7 +186,7 @@ class Air:
         self.channel.hurry(self.now, may_key=self.engine)
 
     def squelch(self, is_open: bool) -> None:
-        self.channel.keyer_said("squelch", "open" if is_open else "closed", self.s, self.now)
+        self.channel.keyer_said("lines", f"cts={is_open:d}", self.s, self.now)
 
     def told(self, kind: type, **fields: object) -> list:
         return [
@@ -446,13 +450,13 @@ def test_a_radio_that_gives_no_sound_is_told_within_30_s() -> None:
         air.channel.follow(air.now, None)
         air.channel.tick(air.now, may_key=True)
     assert air.s - begun_s == pytest.approx(5, abs=0.2)
-    air.run(for_s=0.1)
+    air.run(for_s=0.4)
     assert air.told(PathChanged)[-1].up
 
 
 def test_without_a_squelch_line_the_voice_makes_the_over() -> None:
     air = Air(control={"url": "/dev/ttyUSB0", "squelch": "none"})
-    voice = np.full(160, 3000, np.int16)
+    voice = (3000 * np.sin(2 * np.pi * 700 / 8000 * np.arange(160))).astype(np.int16)
     for n in range(150):
         air.s += TICK_S
         speaking = 20 < n < 70 or 90 < n < 100  # a pause of 0.4 s is part of the over

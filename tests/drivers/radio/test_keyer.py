@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.radio.control_lines import PttRule, parse_ptt, parse_squelch
+from drivers.radio.control_lines import PttRule, parse_ptt
 from drivers.radio.keyer import Lease
 from gateway.interfaces import SetupError
 from simulators.ether import Ether
@@ -63,7 +63,7 @@ async def running_keyer(radio_port: int, **config: object) -> AsyncIterator[Keye
     whole = {
         "url": f"rfc2217://127.0.0.1:{radio_port}",
         "ptt": "rts",
-        "squelch": "cts",
+        "lines": ["cts"],
         "lease_ms": 350,
         "time_out_s": 60,
     } | config
@@ -175,10 +175,10 @@ async def test_it_tells_when_the_squelch_opens_and_closes() -> None:
     async with Ether("ch1", seed=7) as ether, BaseRadio(ether) as radio:
         guard = Handheld(ether, "guard")
         async with running_keyer(radio.serial_port) as keyer:
-            await keyer.said("squelch closed")
+            await keyer.said("lines cts=0")
             await guard.key_and_send(voice_s=0.2)
-            await keyer.said("squelch open")
-            await keyer.said("squelch closed", times=2)
+            await keyer.said("lines cts=1")
+            await keyer.said("lines cts=0", times=2)
 
 
 @pytest.mark.asyncio
@@ -218,12 +218,12 @@ async def test_a_server_that_does_not_answer_cannot_hold_up_beat_or_lease() -> N
 
 @pytest.mark.asyncio
 async def test_recommended_wiring_and_inverted_lines() -> None:
-    options = {"ptt": "rts & !dtr", "invert_squelch": True, "squelch": "dsr"}
+    options = {"ptt": "rts & !dtr", "lines": ["dsr", "cd"]}
     async with (
         base_radio(ptt="rts&!dtr", squelch="!dsr") as radio,
         running_keyer(radio.serial_port, **options) as keyer,
     ):
-        await keyer.said("squelch closed")
+        await keyer.said("lines dsr=1 cd=0")
         keyer.send(b"K")
         await radio.wait_ptt(True, timeout_s=1)
 
@@ -245,11 +245,6 @@ def test_ptt_expressions(expression: str, invert: bool, rule: PttRule) -> None:
 def test_other_ptt_expressions_are_refused(expression: str) -> None:
     with pytest.raises(SetupError, match="none of"):
         parse_ptt(expression)
-
-
-def test_an_unknown_squelch_line_is_refused() -> None:
-    with pytest.raises(SetupError, match="none of"):
-        parse_squelch("rts")
 
 
 @settings(max_examples=300, deadline=None)

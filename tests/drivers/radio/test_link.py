@@ -22,6 +22,7 @@ from drivers.radio.protocol import (
     Beat,
     Configure,
     Do,
+    Figures,
     Hello,
     Lines,
     Message,
@@ -246,6 +247,42 @@ async def test_a_radio_process_that_is_away_is_told_and_so_is_its_return(
             radio.cut()
             await wait_until(lambda: radio.connections == 2, 3, "connected again")
         assert len(intake.events(PathChanged)) == 2, "a blink is no news"
+
+
+@pytest.mark.asyncio
+async def test_a_radio_process_that_died_is_told_at_once_and_another_until_it_hears(
+    tmp_path: Path,
+) -> None:
+    """What nobody listens to must not stand as up: not while it is away, nor while it starts."""
+    intake, driver = FakeIntake(), driver_at(tmp_path / "s")
+    async with running(driver, intake):
+        async with FakeRadio(tmp_path / "s").listening():
+            await wait_until(lambda: driver.connected, 2, "connected")
+        await wait_until(lambda: intake.events(PathChanged), 2, "told away")
+        assert [e.up for e in intake.events(PathChanged)] == [False]
+        another = FakeRadio(tmp_path / "s")
+        another.boot, another.paths = "another", {}
+        async with another.listening():
+            await wait_until(lambda: driver.connected, 3, "connected again")
+            await wait_until(lambda: another.heard.count(Beat()), 3, "a beat")
+            assert [e.up for e in intake.events(PathChanged)] == [False]
+            another.say(Told(1, PathChanged(at_us=1, path="channel:gate", up=True)))
+            await wait_until(lambda: len(intake.events(PathChanged)) == 2, 2, "told up")
+
+
+@pytest.mark.asyncio
+async def test_an_engine_that_meets_another_radio_process_holds_no_channel_for_up(
+    tmp_path: Path,
+) -> None:
+    intake, driver = FakeIntake(position="former:7"), driver_at(tmp_path / "s")
+    radio = FakeRadio(tmp_path / "s")
+    radio.boot, radio.paths = "another", {}
+    async with radio.listening(), running(driver, intake):
+        await wait_until(lambda: intake.events(PathChanged), 2, "told")
+        (told,) = intake.events(PathChanged)
+        assert (told.up, told.reason) == (False, "the radio process has started anew")
+        radio.say(Figures(8, 4000, 1.5, 80.0, 2, 9.0, 9.5, 2.0))
+        await wait_until(lambda: driver.figures, 2, "figures")
 
 
 @pytest.mark.asyncio
