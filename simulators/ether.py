@@ -1,10 +1,17 @@
-"""One simplex radio frequency: who is on the air, who hears what, and the record of it all.
+"""One radio channel: who is on the air, who hears what, and the record of it all.
 
 Every 20 ms the ether takes one frame from each station that has its key down and gives each
 other station what its receiver makes of them. A station that transmits hears nothing. Of two
 at once the one twice as strong is heard alone (FM capture); otherwise both are spoilt. A
 receiver's squelch opens on the third frame of a carrier (some 50 ms) and closes 100 ms after
 its end, with the burst of noise that people know as the squelch tail.
+
+That is the kind ether. With an `Air` it has teeth: the sound is really modulated, fades, is
+drowned, clipped and filtered, and each radio hears as it is built (`channel_model`).
+
+On a `duplex` site the base radio sends on one frequency and hears the handhelds on the other,
+also while it sends; they hear it alone. On a `repeater` site everybody hears what the repeater
+hears, 20 ms later, and its carrier for a while after.
 
     async with Ether("ch1", seed=7, log=Path("ether.jsonl"), wav_dir=Path("air")) as ether:
         async with BaseRadio(ether) as radio:
@@ -13,7 +20,6 @@ its end, with the burst of noise that people know as the squelch tail.
 
 import asyncio
 import json
-import math
 import re
 import time
 import wave
@@ -22,11 +28,22 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from simulators import mdc1200, selcall
+from simulators.channel_model import Air
+from simulators.reception import (
+    SILENCE,
+    TAIL_FRAMES,
+    Ear,
+    Reception,
+    Sent,
+    Site,
+    Station,
+    Subtoned,
+)
 from simulators.tones import (
     FRAME_S,
     FRAME_SAMPLES,
@@ -40,42 +57,22 @@ from simulators.tones import (
     rms_dbfs,
 )
 
-SILENCE: Final[Samples] = np.zeros(FRAME_SAMPLES, np.int16)
-
-_OPEN_FRAMES: Final = 3
-TAIL_FRAMES: Final = 5
-_CAPTURE_RATIO: Final = 2.0
-_NOISE_FRAMES: Final = 64
-_FAINT_DBFS: Final = -70.0
-_FLOOR_DBFS: Final = -50.0
-_TAIL_DBFS: Final = -20.0
-_HOWL_DBFS: Final = -20.0
 _VOICED_DBFS: Final = -40.0
 _RESYNC_S: Final = 0.5
 _KEPT_SAMPLES_S: Final = 1800.0
 
 
-class Station(Protocol):
-    """A radio on the frequency: the base or a handheld.
+@runtime_checkable
+class Signalling(Protocol):
+    """A station whose overs may hold five-tone calls or MDC1200 packets.
 
     Attributes:
-        who: its name in the records.
-        kind: `base` or `handheld`.
-        strength: how strongly it is received, relative to the others; twice is capture.
+        selcall_set: the five-tone set to look for, or None.
+        sends_mdc1200: look for MDC1200.
     """
 
-    who: str
-    kind: str
-    strength: float
-
-    def radiate(self) -> Samples | None:
-        """Returns the next 160 samples it sends, or None while its key is up."""
-
-    def hear(self, frame: Samples, *, squelch_open: bool) -> None:
-        """Takes the next 160 samples of its receiver."""
-
-    def recorded(self, over: "Over") -> None:
-        """Is told that an over of its own has ended and stands in the record."""
+    selcall_set: str | None
+    sends_mdc1200: bool
 
 
 @dataclass
@@ -94,6 +91,10 @@ class Over:
             held.
         tones: what a detector makes of the samples.
         collided: another station was on the air during it.
+        signals: the five-tone calls and MDC1200 packets in it, as `zvei1 12345` or
+            `mdc1200 46/01 1033`.
+        base_heard: for how much of it a base radio's squelch was open, 0 to 1; also an over of
+            a base radio's own, when another base heard it.
         wav: where the samples were written, if anywhere.
         rms_dbfs: level of the whole.
         duration_s: how long it was on the air.
@@ -111,6 +112,8 @@ class Over:
     tones: tuple[ToneHeard, ...]
     collided: bool
     wav: Path | None = None
+    signals: tuple[str, ...] = ()
+    base_heard: float = 0.0
     rms_dbfs: float = field(init=False)
     duration_s: float = field(init=False)
     voiced_s: float = field(init=False)
@@ -147,27 +150,7 @@ class _Carrier:
     detector: ToneDetector = field(default_factory=ToneDetector)
     tones: list[ToneHeard] = field(default_factory=list)
     collided: bool = False
-
-
-@dataclass
-class _Receiver:
-    """A station's squelch: opens after some frames of carrier, closes some frames after it."""
-
-    station: Station
-    is_open: bool = False
-    present: int = 0
-    absent: int = 0
-
-    def mute(self) -> None:
-        self.is_open, self.present = False, 0
-
-    def follow(self, *, carrier: bool) -> None:
-        if carrier:
-            self.present, self.absent = self.present + 1, 0
-            self.is_open = self.is_open or self.present >= _OPEN_FRAMES
-        else:
-            self.present, self.absent = 0, self.absent + 1
-            self.is_open = self.is_open and self.absent < TAIL_FRAMES
+    base_heard: int = 0
 
 
 def utc_now_us() -> int:
@@ -195,6 +178,9 @@ class Ether:
         *,
         wav_dir: Path | None = None,
         utc_us: Callable[[], int] = utc_now_us,
+        air: Air | None = None,
+        site: Site = "simplex",
+        repeater_hang_s: float = 2.0,
     ) -> None:
         """Makes the frequency; nobody is on it.
 
@@ -204,20 +190,23 @@ class Ether:
             log: file that gets one JSON object a line; several ethers may share it.
             wav_dir: folder that gets each finished over as a WAV file; made if missing.
             utc_us: says the time of day in UTC microseconds.
+            air: what the channel does to sound; None is the kind ether.
+            site: `simplex`, `duplex` or `repeater`.
+            repeater_hang_s: for how long the repeater's carrier stays when nobody speaks.
         """
         self.name = name
         self.seed = seed
         self.overs: list[Over] = []
         self._utc_us = utc_us
         self._wav_dir = wav_dir
-        self._receivers: list[_Receiver] = []
+        self._ears: list[Ear] = []
         self._carriers: dict[str, _Carrier] = {}
         self._kept_s = 0.0
         self._emptied = 0
         self._tick_count = 0
-        noise = np.random.default_rng(seed).standard_normal((_NOISE_FRAMES, FRAME_SAMPLES))
-        self._faint, self._floor, self._tail, self._howl = (
-            _scaled(noise, dbfs) for dbfs in (_FAINT_DBFS, _FLOOR_DBFS, _TAIL_DBFS, _HOWL_DBFS)
+        self._collision = False
+        self._reception = Reception(
+            seed, note=self.note, air=air, site=site, repeater_hang_s=repeater_hang_s
         )
         if wav_dir is not None:
             wav_dir.mkdir(parents=True, exist_ok=True)
@@ -265,14 +254,14 @@ class Ether:
         Raises:
             ValueError: a station of that name is there already.
         """
-        if any(r.station.who == station.who for r in self._receivers):
+        if any(e.station.who == station.who for e in self._ears):
             message = f"two stations called {station.who!r} on {self.name}; name them apart"
             raise ValueError(message)
-        self._receivers.append(_Receiver(station))
+        self._ears.append(Ear(station))
 
     def detach(self, station: Station) -> None:
         """Takes a station off the frequency; an over of its is ended by the next frame."""
-        self._receivers = [r for r in self._receivers if r.station is not station]
+        self._ears = [e for e in self._ears if e.station is not station]
 
     def is_on_air(self, who: str) -> bool:
         """Says whether that station radiates at this moment."""
@@ -280,8 +269,7 @@ class Ether:
 
     def static(self) -> Samples:
         """Returns the noise of an open squelch with nobody there, for this frame."""
-        frame: Samples = self._tail[self._tick_count % _NOISE_FRAMES]
-        return frame
+        return self._reception.static()
 
     def note(self, what: str, who: str, **facts: object) -> None:
         """Writes one line into the log: both times, what, channel, who, and the facts."""
@@ -299,56 +287,51 @@ class Ether:
     def tick(self, now_s: float) -> None:
         """Carries one frame of 20 ms from those who radiate to those who listen."""
         self._tick_count += 1
-        on_air: list[tuple[Station, Samples]] = []
-        for receiver in self._receivers:
-            frame = receiver.station.radiate()
+        self._reception.start(self._tick_count)
+        on_air: list[Sent] = []
+        for ear in self._ears:
+            frame = ear.station.radiate()
             if frame is not None:
-                on_air.append((receiver.station, frame))
+                on_air.append(Sent(ear.station, frame, _subtone(ear.station)))
         self._follow_keys(on_air, now_s)
-        self._deliver(on_air)
+        self._deliver(on_air, now_s)
 
-    # --- who is heard ----------------------------------------------------------------------
+    def _deliver(self, on_air: list[Sent], now_s: float) -> None:
+        hearing = self._reception.hearing(on_air, now_s)
+        for ear in self._ears:
+            station, was_open = ear.station, ear.is_open
+            frame = hearing.frame(ear, deaf=self._reception.is_deaf(station, on_air))
+            station.hear(frame, squelch_open=ear.is_open)
+            if station.kind == "base":
+                if was_open != ear.is_open:
+                    self.note("squelch", station.who, open=ear.is_open)
+                self._count_heard(ear)
 
-    def _deliver(self, on_air: list[tuple[Station, Samples]]) -> None:
-        row = self._tick_count % _NOISE_FRAMES
-        sending = {id(station) for station, _ in on_air}
-        received = self._received(on_air, row) if on_air else self.static()
-        for receiver in self._receivers:
-            was_open = receiver.is_open
-            if id(receiver.station) in sending:
-                receiver.mute()
-            else:
-                receiver.follow(carrier=bool(on_air))
-            frame = received if receiver.is_open else self._faint[row]
-            receiver.station.hear(frame, squelch_open=receiver.is_open)
-            if was_open != receiver.is_open and receiver.station.kind == "base":
-                self.note("squelch", receiver.station.who, open=receiver.is_open)
-
-    def _received(self, on_air: list[tuple[Station, Samples]], row: int) -> Samples:
-        """Returns what a receiver makes of the carriers: the strong one, or a howl."""
-        strongest, *others = sorted(on_air, key=lambda pair: -pair[0].strength)
-        mixed = strongest[1].astype(np.int32) + self._floor[row]
-        if others and strongest[0].strength < _CAPTURE_RATIO * others[0][0].strength:
-            for _, frame in others:
-                mixed += frame
-            mixed += self._howl[row]
-        clipped: Samples = np.clip(mixed, -32768, 32767).astype(np.int16)
-        return clipped
+    def _count_heard(self, ear: Ear) -> None:
+        """Counts this frame to each over that a base radio's open squelch lets through."""
+        if ear.is_open:
+            for who, carrier in self._carriers.items():
+                carrier.base_heard += who != ear.station.who
 
     # --- the record ------------------------------------------------------------------------
 
-    def _follow_keys(self, on_air: list[tuple[Station, Samples]], now_s: float) -> None:
-        sending = {station.who for station, _ in on_air}
+    def _follow_keys(self, on_air: list[Sent], now_s: float) -> None:
+        sending = {sent.station.who for sent in on_air}
         for who in [who for who in self._carriers if who not in sending]:
             self._key_up(who, now_s)
-        collision_before = len(self._carriers) > 1
-        for station, frame in on_air:
+        for sent in on_air:
+            station = sent.station
             carrier = self._carriers.get(station.who) or self._key_down(station, now_s)
-            carrier.frames.append(frame)
-            self._note_tones(carrier, carrier.detector.feed(frame))
-            carrier.collided = carrier.collided or len(on_air) > 1
-        if len(on_air) > 1 and not collision_before:
-            self.note("collision", self.name, stations=sorted(sending))
+            carrier.frames.append(sent.together())
+            self._note_tones(carrier, carrier.detector.feed(sent.frame))
+            carrier.collided |= self._reception.clash(station, on_air)
+        clashing = sorted(s.station.who for s in on_air if self._clashes(s, on_air))
+        if clashing and not self._collision:
+            self.note("collision", self.name, stations=clashing)
+        self._collision = bool(clashing)
+
+    def _clashes(self, sent: Sent, on_air: list[Sent]) -> bool:
+        return self._reception.clash(sent.station, on_air)
 
     def _key_down(self, station: Station, now_s: float) -> _Carrier:
         carrier = _Carrier(station, now_s, self._utc_us())
@@ -358,6 +341,7 @@ class Ether:
 
     def _key_up(self, who: str, now_s: float) -> None:
         carrier = self._carriers.pop(who)
+        self._reception.unkeyed(who)
         self.note("key_up", who, kind=carrier.station.kind)
         self._note_tones(carrier, carrier.detector.flush())
         over = Over(
@@ -371,7 +355,9 @@ class Ether:
             samples=np.concatenate(carrier.frames),
             tones=tuple(carrier.tones),
             collided=carrier.collided,
+            base_heard=carrier.base_heard / len(carrier.frames),
         )
+        over.signals = _signals(carrier.station, over.samples)
         over.wav = self._write_wav(over)
         self._keep(over)
         self._note_over(over)
@@ -416,6 +402,8 @@ class Ether:
             answer=over.answer,
             digits=over.digits,
             collided=over.collided,
+            signals=over.signals,
+            base_heard=round(over.base_heard, 3),
             wav=str(over.wav) if over.wav is not None else None,
         )
 
@@ -443,6 +431,23 @@ class Ether:
             self._log = None
 
 
+def _subtone(station: Station) -> Samples | None:
+    return station.subtone() if isinstance(station, Subtoned) else None
+
+
+def _signals(station: Station, samples: Samples) -> tuple[str, ...]:
+    """Returns the five-tone calls and MDC1200 packets that a station has sent."""
+    if not isinstance(station, Signalling):
+        return ()
+    found = list[tuple[float, str]]()
+    if station.selcall_set is not None:
+        calls = selcall.decode(samples, station.selcall_set)
+        found += [(call.at_s, f"{call.tone_set} {call.digits}") for call in calls]
+    if station.sends_mdc1200:
+        found += [(one.at_s, f"mdc1200 {one.packet}") for one in mdc1200.decode(samples)]
+    return tuple(text for _, text in sorted(found))
+
+
 def _voiced_s(samples: Samples) -> float:
     """Returns how many seconds of the samples are sound, frame by frame."""
     frames = samples[: samples.size // FRAME_SAMPLES * FRAME_SAMPLES]
@@ -451,6 +456,4 @@ def _voiced_s(samples: Samples) -> float:
     return float(np.count_nonzero(square > floor)) * FRAME_S
 
 
-def _scaled(noise: npt.NDArray[np.float64], dbfs: float) -> Samples:
-    scaled: Samples = (noise * (32767 * 10 ** (dbfs / 20) / math.sqrt(2))).astype(np.int16)
-    return scaled
+__all__ = ["SILENCE", "TAIL_FRAMES", "Ether", "Over", "Station"]

@@ -3,12 +3,15 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import numpy as np
 
 from simulators.ether import TAIL_FRAMES, Ether, Over
+from simulators.radio_models import IdPosition, RadioSet
+from simulators.subtones import Under
 from simulators.tones import (
+    FRAME_S,
     FRAME_SAMPLES,
     Samples,
     ToneDetector,
@@ -22,11 +25,17 @@ from simulators.tones import (
     voice,
 )
 
-AniPosition = Literal["start", "end", "both"]
+AniPosition = IdPosition
 
 _LEAD_MS: Final = 300.0
+_TONE_MS: Final = 70.0
+# A finger is slower than a filter: what was sent last gets out whole.
+_LET_GO_MS: Final = 60.0
 _PAUSE_MS: Final = 200.0
 _KEPT_HEARD: Final = 1000
+# A short press of the key, and the time until the next.
+_PRESS_MS: Final = 240.0
+_BETWEEN_S: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,9 @@ class Handheld:
         ani: digits it sends by itself in every over, or None.
         ani_position: `start`, `end` or `both` ends of the over.
         strength: how strongly others receive it; twice as strong captures.
+        radio: what it is and how it was programmed; None is a radio that can key anything.
+        selcall_set: five-tone set of its id, for the ether's record.
+        sends_mdc1200: its overs may hold MDC1200.
         heard: what it heard, oldest first; the last thousand.
     """
 
@@ -89,9 +101,18 @@ class Handheld:
         ani: str | None = None,
         ani_position: AniPosition = "start",
         strength: float = 1.0,
+        *,
+        radio: RadioSet | None = None,
     ) -> None:
         self.who = who
         self.ani = ani
+        self.radio = radio
+        kind = radio.kind if radio is not None and radio.id is not None else None
+        self.selcall_set = radio.selcall_set if radio and kind == "selcall" else None
+        self.sends_mdc1200 = radio is not None and radio.kind == "mdc1200"
+        self._under = Under(radio.subtone() if radio is not None else None)
+        self._time_out_s = radio.limit_s() if radio is not None else None
+        self._sent_frames = 0
         self.ani_position: AniPosition = ani_position
         self.strength = strength
         self.heard: deque[Heard] = deque(maxlen=_KEPT_HEARD)
@@ -113,9 +134,9 @@ class Handheld:
         digits: str = "",
         voice_s: float = 0.0,
         *,
-        tone_ms: float = 70,
-        gap_ms: float = 70,
-        lead_ms: float = _LEAD_MS,
+        tone_ms: float | None = None,
+        gap_ms: float | None = None,
+        lead_ms: float | None = None,
     ) -> Over:
         """Keys, sends the ANI if it has one, the digits and a voice, and has unkeyed on return.
 
@@ -125,29 +146,87 @@ class Handheld:
         Args:
             digits: DTMF digits, for example `*12034#1`; may be empty.
             voice_s: seconds of voice-like sound after the digits.
-            tone_ms: length of each DTMF tone, of the ANI as well.
-            gap_ms: silence after each.
-            lead_ms: carrier before the first tone, in which squelches open.
+            tone_ms: length of each DTMF tone, of the ANI as well; 70, or as it is programmed.
+            gap_ms: silence after each, likewise.
+            lead_ms: carrier before the first tone, in which squelches open; 300, likewise.
 
         Returns:
             the over as the ether recorded it.
 
         Raises:
-            ValueError: a character has no DTMF tone.
+            ValueError: a character has no DTMF tone, or the radio has no keypad.
         """
-        at_start = self.ani if self.ani_position in {"start", "both"} else None
-        at_end = self.ani if self.ani_position in {"end", "both"} else None
-        parts = [silence(lead_ms)]
-        for burst in (at_start, digits):
-            if burst:
-                parts.append(dtmf(burst, tone_ms=tone_ms, gap_ms=gap_ms))
-                parts.append(silence(_PAUSE_MS))
+        if digits and self.radio is not None and not self.radio.able.keypad:
+            message = f"a {self.radio.model} has no keypad to send {digits!r} with"
+            raise ValueError(message)
+        usual_ms = self.radio.tone_ms if self.radio is not None else _TONE_MS
+        tone_ms = usual_ms if tone_ms is None else tone_ms
+        gap_ms = usual_ms if gap_ms is None else gap_ms
+        parts: list[Samples] = []
+        if digits:
+            parts += [dtmf(digits, tone_ms=tone_ms, gap_ms=gap_ms), silence(_PAUSE_MS)]
         if voice_s > 0:
             parts.append(voice(voice_s, self._voice_seed))
-        if at_end:
-            parts.append(silence(_PAUSE_MS))
-            parts.append(dtmf(at_end, tone_ms=tone_ms, gap_ms=gap_ms))
-        return await self.transmit(np.concatenate(parts))
+        before, after = (
+            self._id_sound(end=end, tone_ms=tone_ms, gap_ms=gap_ms) for end in (False, True)
+        )
+        if before.size:
+            parts = [before, silence(_PAUSE_MS), *parts]
+        if after.size:
+            parts += [silence(_PAUSE_MS), after]
+        return await self._key(parts, lead_ms)
+
+    async def press(self, times: int) -> list[Over]:
+        """Keys so many times briefly; returns the overs, which bear its id if it sends one."""
+        before, after = (
+            self._id_sound(end=end, tone_ms=_TONE_MS, gap_ms=_TONE_MS) for end in (False, True)
+        )
+        # Who has an id to send keeps the key down until it is out.
+        parts = [silence(self._lead_ms()), before, after] if before.size + after.size else []
+        overs = []
+        for number in range(times):
+            if number:
+                await asyncio.sleep(_BETWEEN_S)
+            overs.append(await self._key(parts or [silence(_PRESS_MS)], 0.0))
+        return overs
+
+    async def send_status(self, number: int) -> Over:
+        """Sends an MDC1200 status.
+
+        Raises:
+            ValueError: the radio sends none.
+        """
+        return await self._key([self._made().status_sound(number)], None)
+
+    async def send_emergency(self) -> Over:
+        """Sends what its emergency key sends.
+
+        Raises:
+            ValueError: it has no emergency key.
+        """
+        return await self._key([self._made().emergency_sound()], None)
+
+    def _made(self) -> RadioSet:
+        if self.radio is None:
+            message = f"the radio of {self.who} is of no model; it has no such key"
+            raise ValueError(message)
+        return self.radio
+
+    def _lead_ms(self) -> float:
+        return self.radio.lead_ms if self.radio is not None else _LEAD_MS
+
+    def _id_sound(self, *, end: bool, tone_ms: float, gap_ms: float) -> Samples:
+        """Returns what it says of itself at one end of an over, which may be nothing."""
+        if self.radio is not None:
+            return self.radio.id_sound(end=end)
+        wanted = {"end", "both"} if end else {"start", "both"}
+        name = self.ani if self.ani is not None and self.ani_position in wanted else ""
+        return dtmf(name, tone_ms=tone_ms, gap_ms=gap_ms)
+
+    async def _key(self, parts: list[Samples], lead_ms: float | None) -> Over:
+        lead = silence(self._lead_ms() if lead_ms is None else lead_ms)
+        let_go = silence(_LET_GO_MS if self.radio is not None else 0.0)
+        return await self.transmit(np.concatenate([lead, *parts, let_go]))
 
     async def transmit(self, samples: Samples) -> Over:
         """Keys, sends these samples, and has unkeyed on return.
@@ -222,7 +301,17 @@ class Handheld:
 
     def radiate(self) -> Samples | None:
         """Returns the next frame to send, or None with the key up (called by the ether)."""
-        return self._outgoing.popleft() if self._outgoing else None
+        frame = self._outgoing.popleft() if self._outgoing else None
+        self._sent_frames = self._sent_frames + 1 if frame is not None else 0
+        if self._time_out_s is not None and self._sent_frames * FRAME_S > self._time_out_s:
+            self._ether.note("time_out", self.who, held_s=round(self._time_out_s, 3))
+            self._outgoing.clear()
+            frame = None
+        return self._under.follow(frame)
+
+    def subtone(self) -> Samples | None:
+        """Returns what runs under the frame just radiated (called by the ether)."""
+        return self._under.now
 
     def hear(self, frame: Samples, *, squelch_open: bool) -> None:
         """Takes the next frame of the receiver (called by the ether)."""
