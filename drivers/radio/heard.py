@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Heard", "HeardKind", "MdcPacket"]
+__all__ = ["Heard", "HeardKind", "MdcPacket", "SelcallFit"]
 
 HeardKind = Literal["dtmf", "selcall", "ctcss", "dcs", "mdc1200"]
 
@@ -14,6 +14,9 @@ HeardKind = Literal["dtmf", "selcall", "ctcss", "dcs", "mdc1200"]
 class MdcPacket:
     """One MDC1200 packet, its check sum right.
 
+    The tones say whether a bit differs from the one before, so that an audio path that inverts
+    leaves no trace.
+
     Attributes:
         op: operation, 0 to 255.
         arg: its argument, 0 to 255.
@@ -21,7 +24,6 @@ class MdcPacket:
             is meant.
         status: the byte behind the check sum (a message number, otherwise 0).
         second: ``op, arg, ID hi, ID lo`` of a double packet's second word, else None.
-        inverted: the audio path inverts (the packet was read all the same).
         repaired_bits: data bits that the error correction turned over.
     """
 
@@ -30,8 +32,18 @@ class MdcPacket:
     unit: str
     status: int = 0
     second: bytes | None = None
-    inverted: bool = False
     repaired_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SelcallFit:
+    """What else the tones of a five-tone call would mean.
+
+    Attributes:
+        also: other tables listened for that fit too, as ``zvei2:12345``.
+    """
+
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +68,4 @@ class Heard:
     value: str
     start_sample: int
     duration_ms: float
-    detail: MdcPacket | None = None
+    detail: MdcPacket | SelcallFit | None = None

@@ -1,0 +1,325 @@
+"""Five-tone sequential calling: samples to calls, of all tables at once.
+
+How the decoder works. Every 10 ms it looks at the last 20 ms through a Hann window, at 54
+frequencies 50 Hz apart, and finds the strongest. Looks in a row with one frequency are a run,
+whatever the tables say, so that one pass serves all tables. Where five runs follow one
+another without a gap and could be a call of some enabled table, the call is measured anew on
+the samples themselves (`selcall_call`), and that decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from drivers.radio.heard import Heard, SelcallFit
+from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array
+from drivers.radio.selcall_call import LENGTH_TOLERANCE, Call, measure
+from drivers.radio.selcall_tables import CALL_TONES, SYMBOLS, SelcallTable, digits_of
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+__all__ = ["SelcallBank"]
+
+_HOP_SAMPLES = 80
+_HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
+_LOOKS = FRAME_SAMPLES // _HOP_SAMPLES
+# 350 to 3000 Hz in steps of 50 Hz. Below lies CTCSS, which is no evidence against a tone.
+_FIRST_BIN, _BINS, _BIN_HZ = 7, 54, 50.0
+# At 0 dB signal to noise a tone holds half the band's power, give or take 0.07; a look that
+# two tones share by halves holds a quarter in each.
+_TONAL_FRACTION = 0.25
+# -50 dBFS, as mean square.
+_POWER_MIN = 0.5 * 10.0 ** (-50.0 / 10.0)
+# Noise at 0 dB moves one look by 5 Hz; tones of a table are 60 Hz apart at least.
+_SAME_HZ = 30.0
+# Looks that are no run: one where two tones meet, one more for noise, and the call is over.
+_GAP_LOOKS = 4
+# A tone that goes on this long after five others belongs to no call (an alert tone).
+_LONG_LOOKS = 30
+_RUNS_KEPT = 12
+# Between two tones one look may belong to neither, and one more in noise.
+_BETWEEN_LOOKS_MAX = 2
+# A sender's 1.5 %, and what noise does to the few looks of a short tone.
+_COARSE_OFF, _COARSE_OFF_HZ = 0.018, 16.0
+# 1.5 % is what senders may be off, all tones of one sender alike but for the division of its
+# clock. On top of that comes noise: so many turns within one tone.
+_OFF_MAX = 0.018
+_SPREAD_MAX = 0.006
+_NOISE_TURNS = 0.2
+# Frames looked at together: the same work in a quarter of the calls.
+_BLOCK_FRAMES = 4
+# Frequencies kept, in looks: enough to find the middle of a run.
+_LOOKS_KEPT = 64
+# What is kept of each channel: the longest call (5 tones of 130 ms) and its surroundings.
+_KEPT_FRAMES = 64
+
+
+def _filters() -> tuple[Float32Array, Float32Array]:
+    """Return (80, 54) cosines and sines about the window's middle, Hann-weighted.
+
+    A look is folded there, sums on the cosines and differences on the sines, which halves
+    the work. Scaled so that a sine of full scale gives 1 / 2.
+    """
+    n = np.arange(FRAME_SAMPLES // 2)
+    window = np.sin(np.pi * (n + 0.5) / FRAME_SAMPLES) ** 2
+    hz = (_FIRST_BIN + np.arange(_BINS)) * _BIN_HZ
+    turns = 2.0 * np.pi * np.outer(n - (FRAME_SAMPLES - 1) / 2.0, hz) / SAMPLE_RATE_HZ
+    weight = (window * (np.sqrt(2.0) / window.sum() / 2.0 / 32768.0))[:, None]
+    cosines, sines = weight * np.cos(turns), weight * np.sin(turns)
+    return cosines.astype(np.float32), sines.astype(np.float32)
+
+
+class SelcallBank:
+    """Streaming decoder of five-tone calls for ``n_channels`` channels and many tables.
+
+    Two tables that fit the same tones (ZVEI1 and ZVEI2 share their digits; every call of
+    DZVEI is another call of ZVEI1) make one `Heard`: it names the table that
+    needs fewer letters (A to D, F) to explain them, then the one whose frequencies and tone
+    length fit better, then the one given first; the others stand in ``detail.also``.
+    """
+
+    def __init__(self, n_channels: int, tables: Sequence[SelcallTable]) -> None:
+        self._tables: list[tuple[SelcallTable, ...]] = [tuple(tables)] * n_channels
+        self._cosines, self._sines = _filters()
+        self._kept = np.zeros((n_channels, _KEPT_FRAMES, FRAME_SAMPLES), np.int16)
+        self._frame = 0
+        self._waiting = 0
+        self._listened = np.zeros(n_channels, np.bool_)
+        self._listening = np.zeros(n_channels, np.bool_)
+        # Of each channel's last look: frequency, whether it is a tone, where its run began.
+        self._hz = np.zeros((n_channels, _LOOKS_KEPT), np.float32)
+        self._tonal = np.zeros(n_channels, np.bool_)
+        self._begun = np.zeros(n_channels, np.intp)
+        # Chains: how many runs, and of each of the last ones first look, looks, frequency.
+        self._count = np.zeros(n_channels, np.intp)
+        self._runs = np.zeros((n_channels, _RUNS_KEPT, 3))
+
+    def only(self, channel: int, tables: Sequence[SelcallTable]) -> None:
+        """Listen on one channel for these tables instead of the bank's."""
+        self._tables[channel] = tuple(tables)
+
+    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+        """Take the next 20 ms of every channel and return the calls that ended.
+
+        A call is returned 50 to 130 ms after its last tone, or in the step in which
+        ``listening`` becomes False.
+
+        Args:
+            frames: (n_channels, 160) int16.
+            listening: (n_channels,) bool; frames of other channels are not looked at.
+        """
+        np.multiply(frames, listening[:, None], out=self._kept[:, self._frame % _KEPT_FRAMES])
+        cut = self._listening & ~listening
+        self._listened |= listening | cut
+        self._listening = listening.copy()
+        self._frame += 1
+        self._waiting += 1
+        found: list[Heard] = []
+        if self._waiting == _BLOCK_FRAMES or cut.any():
+            if self._listened.any():
+                found += self._look(self._waiting)
+            self._waiting = 0
+            self._listened[:] = False
+        if cut.any():
+            found += self._judge(np.flatnonzero(cut))
+        return found
+
+    def _look(self, n_frames: int) -> list[Heard]:
+        """Look at the frames that wait; return the calls that are over."""
+        rows = np.flatnonzero(self._listened)
+        n_looks = _LOOKS * n_frames
+        first = _LOOKS * (self._frame - n_frames)
+        slots = np.arange(self._frame - n_frames - 1, self._frame) % _KEPT_FRAMES
+        halves = self._kept[rows[:, None], slots].reshape(len(rows), -1, _HOP_SAMPLES)
+        halves = halves[:, _LOOKS - 1 :].astype(np.float32)
+        # First halves and mirrored second halves of the windows.
+        left, right = halves[:, :-1], halves[:, 1:, ::-1]
+        power = ((left + right).reshape(-1, _HOP_SAMPLES) @ self._cosines) ** 2
+        power += ((left - right).reshape(-1, _HOP_SAMPLES) @ self._sines) ** 2
+        hz, tonal = _strongest(power, n_looks)
+        columns = np.arange(first, first + n_looks) % _LOOKS_KEPT
+        before_hz = self._hz[rows, (first - 1) % _LOOKS_KEPT]
+        steady = np.abs(np.diff(hz, axis=1, prepend=before_hz[:, None])) < _SAME_HZ
+        before = np.concatenate([self._tonal[rows, None], tonal[:, :-1]], axis=1)
+        same: BoolArray = steady & tonal & before
+        self._hz[rows[:, None], columns] = hz
+        self._tonal[:] = False
+        self._tonal[rows] = tonal[:, -1]
+        return self._follow(rows, same, before, first)
+
+    def _follow(
+        self, rows: IntArray, same: BoolArray, before: BoolArray, first: int
+    ) -> list[Heard]:
+        """Put the runs that ended into chains; judge the chains that are over."""
+        looks = np.arange(first, first + same.shape[1])
+        begun = np.where(same, 0, looks)
+        np.maximum(begun[:, 0], np.where(same[:, 0], self._begun[rows], 0), out=begun[:, 0])
+        begun = np.maximum.accumulate(begun, axis=1)
+        earlier = np.concatenate([self._begun[rows, None], begun[:, :-1]], axis=1)
+        self._begun[rows] = begun[:, -1]
+        ended = before & ~same & (looks - earlier >= 2)
+        found: list[Heard] = []
+        for k in np.flatnonzero(ended.any(axis=0)).tolist():
+            at = np.flatnonzero(ended[:, k])
+            found += self._put(rows[at], earlier[at, k], int(looks[k]))
+        # A chain is over when nothing steady has followed its last run.
+        long = np.flatnonzero(self._count >= CALL_TONES)
+        if len(long):
+            now = first + same.shape[1]
+            steady_looks = np.where(self._tonal[long], now - self._begun[long], 0)
+            quiet = now - self._runs[long, -1, 0] - self._runs[long, -1, 1] >= _GAP_LOOKS
+            over = (quiet & (steady_looks < 2)) | (steady_looks >= _LONG_LOOKS)
+            found += self._judge(long[over])
+        return found
+
+    def _put(self, channels: IntArray, begun: IntArray, now: int) -> list[Heard]:
+        """Add runs that ended to the chains of their channels, or begin new chains."""
+        last_end = self._runs[channels, -1, 0] + self._runs[channels, -1, 1]
+        apart = channels[begun - last_end >= _GAP_LOOKS]
+        found = self._judge(apart)
+        self._runs[channels, :-1] = self._runs[channels, 1:]
+        hz = self._hz[
+            channels, (np.maximum(begun + now, 2 * now - _LOOKS_KEPT) // 2) % _LOOKS_KEPT
+        ]
+        self._runs[channels, -1] = np.stack([begun, now - begun, hz], axis=1)
+        self._count[channels] += 1
+        return found
+
+    def _judge(self, channels: IntArray) -> list[Heard]:
+        """These chains are over: return the calls they were."""
+        calls = channels[self._count[channels] >= CALL_TONES]
+        found = [heard for channel in calls.tolist() for heard in self._calls_in(channel)]
+        self._count[channels] = 0
+        return found
+
+    def _calls_in(self, channel: int) -> list[Heard]:
+        """Return the call among the last runs of a channel, if there is one."""
+        runs = _joined(self._runs[channel, -min(int(self._count[channel]), _RUNS_KEPT) :])
+        for first in range(len(runs) - CALL_TONES + 1):
+            five = runs[first : first + CALL_TONES]
+            tables = [t for t in self._tables[channel] if _may_be(five, t)]
+            if not tables:
+                continue
+            around = np.delete(runs, np.s_[first : first + CALL_TONES], axis=0)
+            if heard := self._measured(channel, five, around, tables):
+                return [heard]
+        return []
+
+    def _measured(
+        self,
+        channel: int,
+        five: Float64Array,
+        around: Float64Array,
+        tables: list[SelcallTable],
+    ) -> Heard | None:
+        origin = FRAME_SAMPLES * (self._frame - _KEPT_FRAMES)
+        kept = np.roll(self._kept[channel], -(self._frame % _KEPT_FRAMES), axis=0).reshape(-1)
+        # A look stands for the middle of its window, the end of which is its hop's.
+        begin = five[:, 0] * _HOP_SAMPLES - origin
+        end = begin + (five[:, 1] - 1) * _HOP_SAMPLES
+        fits: list[tuple[tuple[int, float], SelcallTable, str, Call]] = []
+        for table in tables:
+            call = measure(kept, begin, end, five[:, 2], table.tone_ms)
+            if call is None or _goes_on(call, around, origin, table):
+                continue
+            if (found := _digits_in(call, table)) is not None:
+                fits.append((found[:2], table, found[2], call))
+        if not fits:
+            return None
+        _, table, digits, call = min(fits, key=lambda fit: fit[0])
+        also = tuple(f"{t.name}:{d}" for _, t, d, _ in fits if t is not table)
+        return Heard(
+            channel, "selcall", table.name, digits, max(origin + call.start, 0),
+            1000.0 * (call.end - call.start) / SAMPLE_RATE_HZ, SelcallFit(also),
+        )  # fmt: skip
+
+
+def _strongest(power: Float32Array, n_looks: int) -> tuple[Float32Array, BoolArray]:
+    """Return (n, n_looks) the strongest frequency, and whether it is a tone.
+
+    ``power`` is (n * n_looks, 54), the power at each frequency of `_filters`.
+    """
+    flat = power.reshape(-1)
+    peak = np.clip(power.argmax(axis=1), 1, _BINS - 2)
+    at = peak + np.arange(0, flat.size, _BINS)
+    below, top, above = flat[at - 1], flat[at], flat[at + 1]
+    # A Hann window counts each tone in three bins and a half: 1.5 in all.
+    total = power @ np.full(_BINS, 1 / 1.5, np.float32)
+    tonal = (below + top + above > 1.5 * _TONAL_FRACTION * total) & (total > _POWER_MIN)
+    # The larger neighbour says how far off the bin the tone is (exact for a Hann window).
+    ratio = np.sqrt(np.maximum(below, above) / np.maximum(top, 1e-30))
+    off = np.clip((2.0 * ratio - 1.0) / (1.0 + ratio), 0.0, 0.6)
+    hz = (_FIRST_BIN + peak + np.where(above > below, off, -off)) * _BIN_HZ
+    return hz.astype(np.float32).reshape(-1, n_looks), tonal.reshape(-1, n_looks)
+
+
+def _nearest(hz: Float64Array, table: SelcallTable) -> tuple[IntArray, Float64Array]:
+    """Return the index of the nearest tone of the table to each frequency, and how far."""
+    tones = np.array(table.tones_hz)
+    off = hz[:, None] / np.where(tones > 0, tones, 1.0) - 1.0
+    index = np.abs(off).argmin(axis=1)
+    return index, off[np.arange(len(hz)), index]
+
+
+def _joined(runs: Float64Array) -> Float64Array:
+    """Return the runs with those made one that a single look of noise had parted."""
+    out = [runs[0].copy()]
+    for run in runs[1:]:
+        last = out[-1]
+        if abs(run[2] - last[2]) < _SAME_HZ and run[0] - last[0] - last[1] <= 1:
+            last[1] = run[0] + run[1] - last[0]
+        else:
+            out.append(run.copy())
+    return np.array(out)
+
+
+def _may_be(five: Float64Array, table: SelcallTable) -> bool:
+    """Whether five runs are worth measuring as a call of this table."""
+    starts, looks = five[:, 0], five[:, 1]
+    if (starts[1:] - starts[:-1] - looks[:-1]).max() > _BETWEEN_LOOKS_MAX:
+        return False
+    lengths_ms = np.append(np.diff(starts), looks[-1]) * _HOP_MS
+    least = (1.0 - LENGTH_TOLERANCE) * table.tone_ms - 1.5 * _HOP_MS
+    most = (1.0 + LENGTH_TOLERANCE) * table.tone_ms + 1.5 * _HOP_MS
+    if lengths_ms.min() < least - _HOP_MS or lengths_ms[1:].max() > most:
+        return False
+    hz = five[:, 2]
+    off_hz = np.abs(_nearest(hz, table)[1]) * hz
+    return bool((off_hz < _COARSE_OFF * hz + _COARSE_OFF_HZ).all())
+
+
+def _goes_on(call: Call, around: Float64Array, origin: int, table: SelcallTable) -> bool:
+    """Whether the tone before or after is a tone of the table too: no five-tone call then."""
+    if not len(around):
+        return False
+    begin = around[:, 0] * _HOP_SAMPLES - origin
+    end = begin + (around[:, 1] - 1) * _HOP_SAMPLES
+    touches = (np.abs(end - call.start) < 2.5 * _HOP_SAMPLES) | (
+        np.abs(begin - call.end) < 2.5 * _HOP_SAMPLES
+    )
+    long = around[:, 1] * _HOP_MS > 0.6 * table.tone_ms
+    near = np.abs(_nearest(around[:, 2], table)[1]) < _OFF_MAX
+    return bool((touches & long & near).any())
+
+
+def _digits_in(call: Call, table: SelcallTable) -> tuple[int, float, str] | None:
+    """Return letters in the call, how badly it fits, its digits; None where it does not."""
+    index, off = _nearest(call.hz, table)
+    noise = _NOISE_TURNS / (0.001 * table.tone_ms * call.hz)
+    if (np.abs(off) - noise).max() > _OFF_MAX:
+        return None
+    # One clock makes all five tones: they are off alike.
+    if (np.abs(off - np.median(off)) - noise).max() > _SPREAD_MAX:
+        return None
+    digits = digits_of("".join(SYMBOLS[i] for i in index))
+    if digits is None:
+        return None
+    length = abs(float(call.lengths_ms[1:].mean()) / table.tone_ms - 1.0)
+    misfit = round(float(np.abs(off).mean()) + 0.05 * length, 3)
+    return sum(d.isalpha() for d in digits), misfit, digits
