@@ -11,35 +11,20 @@ Rules for whoever edits this file:
 
 import asyncio
 import secrets
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import structlog
 
+from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
+from gateway.core.alert import AlertKind, Level
 from gateway.core.answering import code_digest
 from gateway.core.dispatch import Outcome, step
-from gateway.core.effects import (
-    AnswerOver,
-    Effect,
-    PageChannel,
-    PostCard,
-    Receipt,
-    ReportStatus,
-    SendText,
-    WithdrawPage,
-)
+from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
@@ -54,13 +39,13 @@ from gateway.core.events import (
     RegisterSeeded,
     SettingsReloaded,
     Started,
-    TimerFired,
 )
-from gateway.core.order import AlertKey, Change, Path, Put, Timer
+from gateway.core.order import AlertKey, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
 from gateway.core.state import State
+from gateway.hand_out import HandOut, driver_of, once_more
 from gateway.interfaces import (
     Committed,
     Cursor,
@@ -77,6 +62,7 @@ from gateway.interfaces import (
     Written,
 )
 from gateway.metrics import Metrics
+from gateway.published import Published
 from gateway.records import Records
 
 log = structlog.get_logger("gridcall.engine")
@@ -93,9 +79,6 @@ CODE_LIFE_US = 600 * US
 SEED_CHUNK = 100
 # A wall clock this far behind the journal's last row is not to be trusted.
 CLOCK_SLACK_US = 3600 * US
-# A wall clock that went so much faster or slower than the monotonic one was moved.
-CLOCK_STEP_US = US
-CLOCK_WATCHED_EVERY_S = 1.0
 
 
 class Reloader(Protocol):
@@ -152,19 +135,23 @@ class Engine:
         self._clock = clock
         self._reloader = reloader
         self._state = State()
-        self._drivers: dict[str, Driver] = {}
-        self._group: asyncio.TaskGroup | None = None
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._figures = Metrics()
+        self._out = HandOut(self._no_such_driver, self._end)
+        self._clocks = Clocks(
+            clock, self._timer, self._take_quietly, self._figures.timer_error
+        )
+        self._published = Published(
+            self._name_of, lambda after, limit: records.reports(after_seq=after, limit=limit)
+        )
+        # Who waits for a commit; None while the engine does not run.
+        self._callers: set[asyncio.Future[Committed]] | None = None
+        self._broken: asyncio.Future[Exception] | None = None
         self._cursors: dict[str, str] = {}
         self._seq = 0
         self._committed_at_s = 0.0
-        self._published = asyncio.Event()
         # Before this moment the wall clock is not to be trusted: the journal has seen later.
         self._trusted_from_us = 0
-        self._wall_ahead_us = 0
-        self._unsettled: dict[int, tuple[str, Outgoing]] = {}
         self._reloading = asyncio.Lock()
-        self._figures = Metrics()
 
     # ---- life ----
 
@@ -181,30 +168,41 @@ class Engine:
             JournalError: The journal is damaged or cannot be written any more.
             SetupError: Another daemon writes this journal.
         """
-        self._drivers = dict(drivers)
+        self._out.change_drivers(drivers)
         recovered = await self._journal.recover()
+        self._callers = set()
+        self._broken = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.TaskGroup() as group:
-                self._group = group
                 group.create_task(self._watch_journal(), name="engine.watch")
+                group.create_task(_raise(self._broken), name="engine.broken")
                 await self._take_over(recovered)
                 await self._seed(people, contacts)
-                self._hand_out((name, _once_more(out)) for name, out in recovered.outbox)
+                self._out.give((name, once_more(out)) for name, out in recovered.outbox)
                 for timer in list(self._state.each(Timer)):
-                    self._arm(timer)
+                    self._clocks.arm(timer)
                 group.create_task(self._prove(), name="engine.prove")
-                group.create_task(self._watch_clock(), name="engine.clock")
+                group.create_task(self._clocks.watch(), name="engine.clock")
                 group.create_task(self._finish_erasures(), name="engine.erase")
                 ready.set()
         finally:
-            self._group = None
-            for timer_id in list(self._timers):
-                self._disarm(timer_id)
+            self._stop()
+
+    def _stop(self) -> None:
+        """Leave nobody waiting for a commit that this engine will not see any more."""
+        callers, self._callers = self._callers or set(), None
+        for done in callers:
+            if not done.done():
+                done.set_exception(
+                    JournalError("the engine has stopped; this was not confirmed")
+                )
+        self._clocks.stop()
 
     async def _take_over(self, recovered: Recovered) -> None:
         self._state = State(recovered.entities)
         self._cursors = dict(recovered.cursors)
         self._seq = recovered.seq
+        self._published.begin(recovered.seq)
         self._trusted_from_us = recovered.last_at_us - CLOCK_SLACK_US
         now_us = self._clock.now_us()
         down_us, moved_us = self._downtime_us(recovered, now_us)
@@ -217,12 +215,12 @@ class Engine:
 
     def _downtime_us(self, recovered: Recovered, now_us: int) -> tuple[int, int]:
         """Return how long nobody was here, and how far the wall clock was moved meanwhile."""
-        self._wall_ahead_us = now_us - self._mono_us()
+        self._clocks.begin(now_us)
         if not recovered.seq:
             return 0, 0
         passed_us = now_us - recovered.last_at_us
         if recovered.last_mono_us is not None:  # the same boot: the monotonic clock knows
-            down_us = max(0, self._mono_us() - recovered.last_mono_us)
+            down_us = max(0, mono_us() - recovered.last_mono_us)
             return down_us, passed_us - down_us
         return max(0, passed_us), min(0, passed_us)
 
@@ -254,23 +252,6 @@ class Engine:
                 await self._journal.probe()
                 self._committed_at_s = loop.time()
 
-    async def _watch_clock(self) -> None:
-        """Notice a moved wall clock also while nothing happens."""
-        while True:
-            await asyncio.sleep(CLOCK_WATCHED_EVERY_S)
-            self._follow_clock()
-
-    def _follow_clock(self) -> None:
-        """Have the core take notice when the wall clock was moved, before anything else."""
-        ahead_us = self._clock.now_us() - self._mono_us()
-        moved_us = ahead_us - self._wall_ahead_us
-        self._wall_ahead_us = ahead_us
-        if abs(moved_us) <= CLOCK_STEP_US:
-            return  # NTP leads the clock gently; that is no step, however long it goes on
-        log.warning("the wall clock was moved", by_s=moved_us / US)
-        stepped = ClockStepped(at_us=self._clock.now_us(), by_us=moved_us)
-        self._spawn(self._finish(self._decide(stepped, (), None)))
-
     async def _finish_erasures(self) -> None:
         """Erase whom we were erasing when we died; who is gone already costs nothing."""
         for person in list(self._state.each(Person)):
@@ -291,28 +272,13 @@ class Engine:
         """
         if isinstance(event, AlertReceived):
             event = await self._with_prior(event)
-        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
-        # From now on the rows are the event's, whatever becomes of the driver that brought it.
-        held = {row: self._unsettled.pop(row) for row in settles if row in self._unsettled}
-        try:
-            self._spawn(self._commit(event, tuple(settles), cursor, done), done)
-            return await asyncio.shield(done)
-        except ValueError:
-            self._unsettled.update(held)
-            raise
-
-    def _spawn(
-        self,
-        work: Coroutine[object, object, None],
-        done: "asyncio.Future[Committed] | None" = None,
-    ) -> None:
-        """Do the engine's own work, whatever becomes of who asked for it and waits."""
-        if self._group is None:
-            work.close()
+        if self._callers is None:
             raise JournalError("the engine has stopped; nothing is journalled any more")
-        task = self._group.create_task(work)
-        if done is not None:
-            task.add_done_callback(lambda _: _give_up(done))
+        done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        self._take(event, tuple(settles), cursor, done)
+        self._callers.add(done)
+        done.add_done_callback(self._callers.discard)
+        return await done
 
     async def _with_prior(self, received: AlertReceived) -> AlertReceived:
         """Add what the journal knows of an alert that has left the memory."""
@@ -327,22 +293,42 @@ class Engine:
             received, prior_sha256=sha256, prior_order=order, prior_number=number
         )
 
-    async def _commit(
+    def _take(
         self,
         event: Event,
-        settles: tuple[int, ...],
-        cursor: Cursor | None,
-        done: asyncio.Future[Committed],
+        settles: tuple[int, ...] = (),
+        cursor: Cursor | None = None,
+        done: "asyncio.Future[Committed] | None" = None,
     ) -> None:
+        """Decide on an event now; let out what it asks for, and tell ``done``, when it is safe.
+
+        Raises:
+            ValueError: It cannot be journalled; nothing has changed.
+            JournalError: Nothing can be journalled any more.
+        """
+        self._clocks.check()
         try:
-            self._follow_clock()
             decided = self._decide(event, settles, cursor)
         except ValueError as error:
             log.error("event not journalled", kind=type(event).__name__, why=str(error))
-            if not done.done():
-                done.set_exception(error)
-            return
-        await self._finish(decided, done)
+            raise
+        except JournalError:
+            raise
+        except Exception as error:
+            self._end(error)
+            raise JournalError(f"the engine has failed: {error}") from error
+        for row in settles:
+            self._out.settle(row)
+        if isinstance(event, AlertReceived):
+            self._out.receipt_due()
+        decided.waiting.add_done_callback(partial(self._finish, decided, done))
+
+    def _take_quietly(self, event: Event, settles: tuple[int, ...] = ()) -> None:
+        """Take in what nobody waits for."""
+        if self._callers is not None:
+            # Told in the log where it was refused; a journal that has failed ends the engine.
+            with suppress(ValueError, JournalError):
+                self._take(event, settles)
 
     def _decide(
         self, event: Event, settles: tuple[int, ...], cursor: Cursor | None
@@ -359,61 +345,96 @@ class Engine:
             outcome = step(self._state, self._site, event, synchronised=synchronised)
         except Exception as error:  # noqa: BLE001  # a supervisor's duty: see _put_aside
             event, outcome = _put_aside(event, error)
-        entry = self._entry(event, outcome.changes, outcome.effects, settles, cursor)
+        entry = self._entry(event, outcome, settles, cursor)
         waiting = self._journal.append(entry)
         # The state moves with the decision, not with the commit: the next event is decided on
         # it. If the commit fails the engine ends and nobody has been told anything.
-        self._fold(outcome.changes)
-        return _Decided(entry, outcome, waiting, began_s)
+        for change in outcome.changes:
+            self._state.apply(change)
+        return _Decided(entry, outcome.effects, waiting, began_s)
 
-    async def _finish(
-        self, decided: "_Decided", done: "asyncio.Future[Committed] | None" = None
+    def _finish(
+        self,
+        decided: "_Decided",
+        done: "asyncio.Future[Committed] | None",
+        waiting: "asyncio.Future[Written]",
     ) -> None:
-        """Let out what a transaction asks for, once it is on the disk."""
-        entry, outcome = decided.entry, decided.outcome
+        """Let out what a transaction asks for, now that it is on the disk."""
         try:
-            written = await decided.waiting
-        except ValueError as error:
-            # The state has moved and the journal has not: this engine cannot go on.
-            raise JournalError(f"the transaction was not written: {error}") from error
-        if entry.cursor is not None:
-            self._cursors[entry.cursor.source] = entry.cursor.position
-        loop = asyncio.get_running_loop()
-        self._seq = max(self._seq, written.seq)
-        self._committed_at_s = loop.time()
-        self._figures.committed(loop.time() - decided.began_s, outcome.effects)
+            self._let_out(decided, done, waiting)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the engine cannot go on
+            self._end(error)
+
+    def _let_out(
+        self,
+        decided: "_Decided",
+        done: "asyncio.Future[Committed] | None",
+        waiting: "asyncio.Future[Written]",
+    ) -> None:
+        entry, effects = decided.entry, decided.effects
+        alert = entry.event if isinstance(entry.event, AlertReceived) else None
+        if alert is not None:
+            self._out.receipt_given()
+        written = self._outcome_of(waiting, done)
+        if written is None or self._callers is None:
+            return
         if done is not None and not done.done():
             done.set_result(Committed(seq=written.seq, receipt=entry.receipt))
-        self._hand_out(
-            (driver, Outgoing(id=row, effect=effect))
-            for row, (driver, effect) in zip(written.outbox_ids, entry.outbox, strict=True)
+        if entry.cursor is not None:
+            self._cursors[entry.cursor.source] = entry.cursor.position
+        self._seq = max(self._seq, written.seq)
+        self._committed_at_s = self._now_s()
+        self._figures.committed(self._committed_at_s - decided.began_s, effects)
+        rows = zip(written.outbox_ids, entry.outbox, strict=True)
+        self._out.take(
+            [(driver, Outgoing(id=row, effect=effect)) for row, (driver, effect) in rows],
+            at_once=alert is not None and _opens_level_1(alert),
         )
-        self._follow_timers(outcome.changes)
+        self._clocks.follow(entry.changes)
         if entry.reports:
-            self._published.set()
-            self._published = asyncio.Event()
+            self._published.add(written.seq, entry.reports)
+
+    def _outcome_of(
+        self, waiting: "asyncio.Future[Written]", done: "asyncio.Future[Committed] | None"
+    ) -> Written | None:
+        """Return what was written; where nothing was, end the engine and return None.
+
+        The state has moved and the journal has not, so this engine cannot go on.
+        """
+        error = None if waiting.cancelled() else waiting.exception()
+        if error is None and not waiting.cancelled():
+            return waiting.result()
+        lost = JournalError(f"the transaction was not written: {error or 'cancelled'}")
+        if done is not None and not done.done():
+            done.set_exception(lost)
+        self._end(lost)
+        return None
+
+    def _end(self, error: Exception) -> None:
+        """End the engine: what it has in mind is not what is on the disk, or it is mistaken."""
+        if self._broken is not None and not self._broken.done():
+            self._broken.set_result(error)
 
     def _entry(
         self,
         event: Event,
-        changes: tuple[Change, ...],
-        effects: tuple[Effect, ...],
+        outcome: Outcome,
         settles: tuple[int, ...],
         cursor: Cursor | None,
     ) -> Entry:
         outbox: list[tuple[str, OutboxEffect]] = []
         reports: list[ReportStatus] = []
         receipt: Receipt | None = None
-        for effect in effects:
+        for effect in outcome.effects:
             if isinstance(effect, Receipt):
                 receipt = effect
             elif isinstance(effect, ReportStatus):
                 reports.append(effect)
             else:
-                outbox.append((_driver_of(effect), effect))
+                outbox.append((driver_of(effect), effect))
         return Entry(
             event=event,
-            changes=changes,
+            changes=outcome.changes,
             outbox=tuple(outbox),
             reports=tuple(reports),
             receipt=receipt,
@@ -421,21 +442,8 @@ class Engine:
             cursor=cursor,
             settings=self._site.version,
             at_us=self._clock.now_us(),
-            mono_us=self._mono_us(),
+            mono_us=mono_us(),
         )
-
-    def _fold(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            self._state.apply(change)
-
-    def _hand_out(self, rows: Iterable[tuple[str, Outgoing]]) -> None:
-        for name, outgoing in rows:
-            self._unsettled[outgoing.id] = (name, outgoing)
-            driver = self._drivers.get(name)
-            if driver is not None:
-                driver.deliver(outgoing)
-            else:
-                self._no_such_driver(name, outgoing)
 
     def _no_such_driver(self, name: str, outgoing: Outgoing) -> None:
         """Say that what was asked of a driver that is gone (a reload) cannot be done."""
@@ -449,22 +457,16 @@ class Engine:
         if failed is None:
             self.settle(outgoing.id)
             return
-        self._spawn(self._submit_quietly(failed, (outgoing.id,)))
-
-    async def _submit_quietly(self, event: Event, settles: tuple[int, ...] = ()) -> None:
-        with suppress(ValueError):  # told in the log where it was refused
-            await self.submit(event, settles=settles)
+        self._take_quietly(failed, (outgoing.id,))
 
     def started(self, outbox_id: int) -> None:
         """Note that an outbox row is about to leave."""
-        if outbox_id in self._unsettled:
-            name, outgoing = self._unsettled[outbox_id]
-            self._unsettled[outbox_id] = (name, _once_more(outgoing))
+        self._out.started(outbox_id)
         self._journal.note(started=(outbox_id,))
 
     def settle(self, outbox_id: int) -> None:
         """Note that an outbox row is done with."""
-        self._unsettled.pop(outbox_id, None)
+        self._out.settle(outbox_id)
         self._journal.note(settled=(outbox_id,))
 
     def note_cursor(self, cursor: Cursor) -> None:
@@ -475,39 +477,6 @@ class Engine:
     async def cursor(self, source: str) -> str | None:
         """Return the position last stored for a source, or None."""
         return self._cursors.get(source)
-
-    # ---- clocks ----
-
-    def _follow_timers(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            if isinstance(change, Put) and isinstance(change.entity, Timer):
-                self._arm(change.entity)
-            elif not isinstance(change, Put) and change.kind == Timer.KIND:
-                self._disarm(change.key)
-
-    def _arm(self, timer: Timer) -> None:
-        """Set a timer on monotonic time, anchored once to what the wall clock says now."""
-        self._disarm(timer.id)
-        delay_s = max(0.0, (timer.due_us - self._clock.now_us()) / US)
-        loop = asyncio.get_running_loop()
-        self._timers[timer.id] = loop.call_later(delay_s, self._fire, timer.id)
-
-    def _disarm(self, timer_id: str) -> None:
-        handle = self._timers.pop(timer_id, None)
-        if handle is not None:
-            handle.cancel()
-
-    def _fire(self, timer_id: str) -> None:
-        self._timers.pop(timer_id, None)
-        timer = self._state.find(Timer, timer_id)
-        if timer is None:
-            return
-        # Should the clock have been moved, the timer is about to move with it, and this firing
-        # names a moment that means nothing any more; the timer is then set anew.
-        now_us = self._clock.now_us()
-        self._figures.timer_error((now_us - timer.due_us) / US)
-        fired = TimerFired(at_us=now_us, timer=timer_id, due_us=timer.due_us)
-        self._spawn(self._submit_quietly(fired))
 
     # ---- Queries ----
 
@@ -525,15 +494,8 @@ class Engine:
 
     async def follow(self, *, after_seq: int) -> AsyncIterator[Report]:
         """Yield reports after ``after_seq`` for ever, each once it is on the disk."""
-        last = after_seq
-        while True:
-            changed = self._published
-            found = await self._records.reports(after_seq=last, limit=500)
-            for report in found:
-                yield report
-                last = max(last, report.seq)
-            if not found:
-                await changed.wait()
+        async for report in self._published.follow(after_seq):
+            yield report
 
     def health(self) -> dict[str, object]:
         """Return whether the daemon does its work, and what does not."""
@@ -560,15 +522,20 @@ class Engine:
         """Yield the paths there still are: a reload may have taken a channel or a chat away."""
         for path in self._state.each(Path):
             kind, _, name = path.id.partition(":")
-            if name in self._site.channels if kind == "channel" else path.id in self._drivers:
+            drivers, channels = self._out.drivers, self._site.channels
+            if name in channels if kind == "channel" else path.id in drivers:
                 yield path
 
     @staticmethod
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
 
-    def _mono_us(self) -> int:
-        return int(self._now_s() * US)
+    def _name_of(self, person: str) -> str | None:
+        found = self._state.find(Person, person)
+        return None if found is None or found.name == ERASED else found.name
+
+    def _timer(self, timer: str) -> Timer | None:
+        return self._state.find(Timer, timer)
 
     # ---- Control ----
 
@@ -599,9 +566,7 @@ class Engine:
 
         What an old driver had not settled is its successor's, in the order it was asked for.
         """
-        before, self._drivers = self._drivers, dict(drivers)
-        changed = {n for n in before if before[n] is not self._drivers.get(n)}
-        self._hand_out([row for row in self._unsettled.values() if row[0] in changed])
+        self._out.change_drivers(drivers)
 
     async def enrol(self, person: str) -> dict[str, object]:
         """Issue a one-time code that binds a chat account to a person."""
@@ -631,8 +596,10 @@ class Engine:
         """Strike a person off and make his name, accounts and words unreadable everywhere."""
         if self._state.find(Person, person) is None:
             return {"ok": False, "errors": [f"no person {person!r} in the register"]}
-        await self.submit(PersonErased(at_us=self._clock.now_us(), person=person))
+        committed = await self.submit(PersonErased(at_us=self._clock.now_us(), person=person))
         await self._journal.erase(person)
+        # What was told of him before is read anew, without him.
+        self._published.begin(max(self._seq, committed.seq))
         return {"ok": True, "person": person}
 
     def people(self) -> list[dict[str, object]]:
@@ -656,15 +623,18 @@ class _Decided(NamedTuple):
     """A decision whose transaction is queued."""
 
     entry: Entry
-    outcome: Outcome
-    waiting: Awaitable[Written]
+    effects: tuple[Effect, ...]
+    waiting: "asyncio.Future[Written]"
     began_s: float
 
 
-def _give_up(done: "asyncio.Future[Committed]") -> None:
-    """Leave nobody waiting for a commit that this engine will not see any more."""
-    if not done.done():
-        done.set_exception(JournalError("the engine has stopped; this was not confirmed"))
+async def _raise(broken: "asyncio.Future[Exception]") -> None:
+    raise await broken
+
+
+def _opens_level_1(received: AlertReceived) -> bool:
+    alert = received.alert
+    return alert.kind is AlertKind.ALERT and alert.level is Level.ONE
 
 
 def _put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
@@ -685,19 +655,3 @@ def _put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
     else:
         return refused, Outcome((), ())
     return refused, Outcome((), (receipt,))
-
-
-def _once_more(outgoing: Outgoing) -> Outgoing:
-    """Mark what a platform shows twice: it may have left just before its mark was on the disk.
-
-    The radio process remembers page ids itself, so a page needs no such caution.
-    """
-    shown = isinstance(outgoing.effect, PostCard | SendText)
-    return replace(outgoing, again=True) if shown else outgoing
-
-
-def _driver_of(effect: OutboxEffect) -> str:
-    """Return the driver an effect goes to: the radio process, or the chat it names."""
-    if isinstance(effect, PageChannel | WithdrawPage | AnswerOver):
-        return "radio"
-    return f"chat:{effect.chat}"

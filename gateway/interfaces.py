@@ -1,6 +1,7 @@
 """What the rooms promise one another: protocols, value types on the border, and errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -325,10 +326,10 @@ class Journal(Protocol):
         """
         ...
 
-    def append(self, entry: Entry) -> Awaitable[Written]:
-        """Queue a transaction; what is returned is done once it is on the disk.
+    def append(self, entry: Entry) -> "asyncio.Future[Written]":
+        """Queue a transaction; the future is done once it is on the disk.
 
-        Transactions are written in the order of the calls.
+        Transactions are written, and their futures done, in the order of the calls.
 
         Raises:
             ValueError: At once: this entry cannot be journalled (a lone surrogate, NUL, a

@@ -1,0 +1,105 @@
+"""The clocks of orders, on monotonic time, and the watch over the wall clock."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from gateway.core.events import ClockStepped, TimerFired
+from gateway.core.order import Change, Put, Timer
+from gateway.interfaces import WallClock
+
+log = structlog.get_logger("gridcall.engine")
+
+US = 1_000_000
+
+# A wall clock that went so much faster or slower than the monotonic one was moved.
+CLOCK_STEP_US = US
+CLOCK_WATCHED_EVERY_S = 1.0
+
+
+class Clocks:
+    """Wakes the core at the moments it asked for, and tells it when the wall clock was moved.
+
+    Args:
+        clock: Wall time, in which the core gives its moments.
+        find: Gives a timer as it stands now.
+        take: Takes an event in; never waits.
+        late: Told how late a timer fired, seconds.
+    """
+
+    def __init__(
+        self,
+        clock: WallClock,
+        find: Callable[[str], Timer | None],
+        take: Callable[[TimerFired | ClockStepped], None],
+        late: Callable[[float], None],
+    ) -> None:
+        self._clock = clock
+        self._find = find
+        self._take = take
+        self._late = late
+        self._handles: dict[str, asyncio.TimerHandle] = {}
+        self._wall_ahead_us = 0
+
+    def begin(self, now_us: int) -> None:
+        """Compare the wall clock from now on with how it stands at ``now_us``."""
+        self._wall_ahead_us = now_us - mono_us()
+
+    async def watch(self) -> None:
+        """Notice a moved wall clock also while nothing happens; until cancelled."""
+        while True:
+            await asyncio.sleep(CLOCK_WATCHED_EVERY_S)
+            self.check()
+
+    def check(self) -> None:
+        """Have the core take notice when the wall clock was moved, before anything else."""
+        ahead_us = self._clock.now_us() - mono_us()
+        moved_us = ahead_us - self._wall_ahead_us
+        self._wall_ahead_us = ahead_us
+        if abs(moved_us) <= CLOCK_STEP_US:
+            return  # NTP leads the clock gently; that is no step, however long it goes on
+        log.warning("the wall clock was moved", by_s=moved_us / US)
+        self._take(ClockStepped(at_us=self._clock.now_us(), by_us=moved_us))
+
+    def follow(self, changes: Iterable[Change]) -> None:
+        """Set and stop timers as changes say."""
+        for change in changes:
+            if isinstance(change, Put):
+                if isinstance(change.entity, Timer):
+                    self.arm(change.entity)
+            elif change.kind == Timer.KIND:
+                self._disarm(change.key)
+
+    def arm(self, timer: Timer) -> None:
+        """Set a timer on monotonic time, anchored once to what the wall clock says now."""
+        self._disarm(timer.id)
+        delay_s = max(0.0, (timer.due_us - self._clock.now_us()) / US)
+        loop = asyncio.get_running_loop()
+        self._handles[timer.id] = loop.call_later(delay_s, self._fire, timer.id)
+
+    def stop(self) -> None:
+        """Wake nobody any more."""
+        for timer_id in list(self._handles):
+            self._disarm(timer_id)
+
+    def _disarm(self, timer_id: str) -> None:
+        handle = self._handles.pop(timer_id, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _fire(self, timer_id: str) -> None:
+        self._handles.pop(timer_id, None)
+        timer = self._find(timer_id)
+        if timer is None:
+            return
+        # Should the clock have been moved, the timer is about to move with it, and this firing
+        # names a moment that means nothing any more; the timer is then set anew.
+        now_us = self._clock.now_us()
+        self._late((now_us - timer.due_us) / US)
+        self._take(TimerFired(at_us=now_us, timer=timer_id, due_us=timer.due_us))
+
+
+def mono_us() -> int:
+    """Return the loop's monotonic time, microseconds."""
+    return int(asyncio.get_running_loop().time() * US)
