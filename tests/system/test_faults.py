@@ -23,22 +23,12 @@ async def kill_engine(lab):
 
 
 async def say(radio, digits):
-    """Key digits, as often as a guard would, and return how the gateway answered.
-
-    What was keyed while a port was being opened again may have lost its beginning: then the
-    wrong tone is the right answer, and a guard keys once more.
-    """
-    answer = None
-    for _ in range(4):
-        await radio.wait_clear(30, settle_s=0.3)
-        await radio.key_and_send(digits)
-        try:
-            while (answer := (await radio.next_heard(4)).answer) is None:
-                pass
-        except TimeoutError:
-            continue
-        if answer == "accepted":
-            break
+    """Key digits once, on a clear channel, and return how the gateway answered."""
+    await radio.wait_clear(30, settle_s=0.3)
+    await radio.key_and_send(digits)
+    async with asyncio.timeout(8):
+        while (answer := (await radio.next_heard(8)).answer) is None:
+            pass
     return answer
 
 
