@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import structlog
+import uvloop
 import yaml
 from pydantic import BaseModel
 
@@ -450,7 +451,8 @@ def main() -> int:
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
         files = [Path(argument) for argument in sys.argv[1:3]]
-        asyncio.run(serve(*files, supervised=not sys.stdin.isatty()))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(*files, supervised=not sys.stdin.isatty()))
     except (GridcallError, ExceptionGroup) as problem:
         return _status_of(problem)
     return 0

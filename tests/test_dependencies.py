@@ -9,7 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = {"gateway", "drivers", "simulators"}
 # Never imported by us, and why it is asked for all the same.
-NEEDED_BY_OTHERS = {"audioop-lts": "pydub imports audioop, which left the library in 3.13"}
+NEEDED_BY_OTHERS = {
+    "audioop-lts": "pydub imports audioop, which left the library in 3.13",
+    "httptools": "uvicorn takes its parser in C where it is installed",
+}
 
 
 def install_requires() -> list[str]:

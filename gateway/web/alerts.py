@@ -1,17 +1,22 @@
 """The alert routes: one message in, its receipt out, only after the commit."""
 
 import math
+from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as StarletteScope
 
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.alert_json import Refusal, alert_schema, decode_alert
 from gateway.core.events import AlertReceived
 from gateway.core.report_json import RECEIPT_SCHEMA, receipt_json
+from gateway.interfaces import GridcallError
 from gateway.web.documents import json_body, json_reply, replies
 from gateway.web.entrance import DOOR, BodyRefusedError, Entrance, json_response
 from gateway.web.tokens import Scope
 
+ALERTS = "/v1/alerts"
 _STATUS = {"accepted": 202, "duplicate": 200, "conflict": 409, "refused": 422}
 _RECEIPTS = replies(
     {
@@ -111,13 +116,37 @@ def _other_id(alert: Alert) -> Refusal:
     return refusal
 
 
+def express(
+    door: AlertDoor, unconfirmed: Callable[[Request, Exception], Awaitable[Response]]
+) -> ASGIApp:
+    """Return what answers a raised alert just as its route does, without the framework.
+
+    Args:
+        door: Takes the alert.
+        unconfirmed: Answers when it could not be committed.
+    """
+
+    async def raise_alert(scope: StarletteScope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            answer = await door.take(request, AlertKind.ALERT, "alert:write")
+        except HTTPException as refused:
+            content = {"detail": refused.detail}
+            answer = json_response(refused.status_code, content, refused.headers)
+        except GridcallError as error:
+            answer = await unconfirmed(request, error)
+        await answer(scope, receive, send)
+
+    return raise_alert
+
+
 def alert_routes(entrance: Entrance) -> APIRouter:
     """Return the routes that take alerts, updates and cancels."""
     door = AlertDoor(entrance)
     router = APIRouter(tags=["alerts"])
 
     @router.post(
-        "/v1/alerts",
+        ALERTS,
         status_code=202,
         summary="Raise an alert",
         responses=_RECEIPTS,

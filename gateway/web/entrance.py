@@ -2,12 +2,12 @@
 
 import asyncio
 import base64
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 from fastapi import HTTPException, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.requests import ClientDisconnect
@@ -35,7 +35,7 @@ def json_response(
     status: int, content: object, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return ``content`` as a UTF-8 JSON response."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    body = msgspec.json.encode(content)
     return Response(
         body, status, media_type="application/json", headers={**HEADERS, **(headers or {})}
     )

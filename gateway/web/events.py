@@ -7,10 +7,10 @@ nothing for ten seconds is dropped and may come back.
 """
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Callable
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -49,8 +49,8 @@ def parse_event_id(text: str) -> tuple[int, int | None]:
 
 def event_text(report: Report, site: str) -> bytes:
     """Return one event as it stands on the wire."""
-    data = json.dumps(event_json(report, site), ensure_ascii=False, separators=(",", ":"))
-    return f"id: {report.seq}.{report.part}\ndata: {data}\n\n".encode()
+    data = msgspec.json.encode(event_json(report, site))
+    return b"id: %d.%d\ndata: %b\n\n" % (report.seq, report.part, data)
 
 
 class EventStream(StreamingResponse):
@@ -116,7 +116,10 @@ class EventStream(StreamingResponse):
             except TimeoutError:
                 await self._send_body(send, b": still here\n\n")
                 continue
-            await self._send_body(send, event_text(report, self._site))
+            ready = [event_text(report, self._site)]
+            while not ahead.empty():
+                ready.append(event_text(ahead.get_nowait(), self._site))
+            await self._send_body(send, b"".join(ready))
 
     async def _send_body(self, send: Send, body: bytes) -> None:
         message = {"type": "http.response.body", "body": body, "more_body": True}
