@@ -34,6 +34,11 @@ class Faults:
         chat_slow: a chat request is answered late.
         rtp_loss: an audio frame from the base radio to the gateway is lost.
         rtp_loss_in: an audio frame from the gateway to the base radio is lost.
+        rtp_doubled: a packet to the gateway arrives twice.
+        rtp_doubled_in: a packet from the gateway arrives twice.
+        rtp_swapped: a packet to the gateway is held until the next has overtaken it.
+        rtp_swapped_in: a packet from the gateway likewise.
+        rtp_jitter_ms: every packet, both ways, is late by up to so much; not a probability.
         draws: how often each name was asked for.
         hits: the faults that struck, oldest first; the last ten thousand.
     """
@@ -45,6 +50,11 @@ class Faults:
     chat_slow: float = 0.0
     rtp_loss: float = 0.0
     rtp_loss_in: float = 0.0
+    rtp_doubled: float = 0.0
+    rtp_doubled_in: float = 0.0
+    rtp_swapped: float = 0.0
+    rtp_swapped_in: float = 0.0
+    rtp_jitter_ms: int = 0
     draws: dict[str, int] = field(default_factory=dict)
     hits: list[Hit] = field(default_factory=list)
     _streams: dict[str, np.random.Generator] = field(default_factory=dict)
@@ -66,6 +76,12 @@ class Faults:
         if struck:
             self._record(Hit(name, count))
         return struck
+
+    def jitter_s(self) -> float:
+        """Returns how late the next packet is; 0 without `rtp_jitter_ms`."""
+        if not self.rtp_jitter_ms:
+            return 0.0
+        return float(self._stream("rtp_jitter_ms").random()) * self.rtp_jitter_ms / 1000
 
     def _stream(self, name: str) -> np.random.Generator:
         if name not in self._streams:

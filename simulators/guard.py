@@ -7,7 +7,7 @@ the card on his telephone, the tone or the line that answers him. He never sees 
 import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -15,6 +15,7 @@ from simulators.chat_rooms import ChatMessage
 from simulators.chat_server import ChatServer
 from simulators.handheld import Handheld
 from simulators.radio import BaseRadio
+from simulators.radio_models import Emergency, Keyed, Pressed, Reply, Status
 
 # What is printed on the buttons, by the digit each stands for, in both languages of the cards.
 LABELS: Final = {
@@ -55,6 +56,8 @@ class Temper:
 
     Attributes:
         answers: ``radio``, ``chat`` or ``nothing``.
+        radio: What his radio is and how it is programmed, the fields of ``RadioSet``; he says
+            with it what it can say and leaves out the rest. Without, it keys anything.
         style: On the radio: ``short`` leaves number and guard to the radio's own id.
         mishears: How often he first keys a wrong number.
         refuses: What he writes instead of coming.
@@ -65,9 +68,11 @@ class Temper:
         en_route_s: From there to setting out.
         arrived_s: From there to his arrival.
         done_s: From there to the end.
+        emergency_s: From his last step to the emergency key of his radio.
     """
 
     answers: Literal["radio", "chat", "nothing"] = "nothing"
+    radio: Mapping[str, Any] | None = None
     style: Literal["short", "full"] = "full"
     mishears: int = 0
     refuses: str | None = None
@@ -78,6 +83,7 @@ class Temper:
     en_route_s: float | None = None
     arrived_s: float | None = None
     done_s: float | None = None
+    emergency_s: float | None = None
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> "Temper":
@@ -166,7 +172,22 @@ class RadioGuard:
             await self.pace.after(delay_s)
             if not await self._step(number, digit):
                 break
+        else:
+            await self._press_emergency()
         self._taken.discard(None)
+
+    async def _press_emergency(self) -> None:
+        if self.temper.emergency_s is not None:
+            await self.pace.after(self.temper.emergency_s)
+            await self._send(Emergency())
+
+    def can_say(self, digit: str) -> bool:
+        """Return whether his radio can say a thing but by voice."""
+        return self._reply(digit, "") is not None
+
+    def _reply(self, digit: str, digits: str) -> Reply | None:
+        model = self.radio.radio
+        return Keyed(digits) if model is None else model.reply(digit, digits)
 
     def _numbers(self) -> list[str]:
         """Return the numbers on the open cards of his group, which he has looked at."""
@@ -177,41 +198,50 @@ class RadioGuard:
         return [match.group(1) for match in found if match]
 
     async def _step(self, number: str | None, digit: str) -> bool:
-        """Say one thing by radio; return whether he was told that it was taken."""
-        if digit == "1":
-            for _ in range(self.temper.mishears):
-                await self._send(f"*{_misheard(number)}{self.code or ''}{digit}#")
-                await self.pace.after(1.0)
+        """Say one thing by radio; return whether he was told that it was taken.
+
+        What his radio cannot say he lets be, and goes on.
+        """
+        if not self.can_say(digit):
+            return True
+        if digit == "1" and isinstance(self._reply(digit, ""), Keyed):
+            await self._mishear(number)
         whole = f"*{number}{self.code or ''}{digit}#"
         short = f"*{digit}#"
         tries = [short if number is None or self.temper.style == "short" else whole]
         tries.append(short if number is None else whole)
         for digits in tries:
-            sent = await self._send(digits)
+            reply = self._reply(digit, digits)
+            sent = await self._send(reply) if reply is not None else "nothing"
             if sent != "wrong":
                 return sent == "accepted"
-            await self.pace.after(1.0)  # he looks again and keys it once more
+            await self.pace.after(1.0)  # he looks again and sends it once more
         return False
 
-    async def _send(self, digits: str) -> Sent:
+    async def _mishear(self, number: str | None) -> None:
+        for _ in range(self.temper.mishears):
+            await self._send(Keyed(f"*{_misheard(number)}{self.code or ''}1#"))
+            await self.pace.after(1.0)
+
+    async def _send(self, reply: Reply) -> Sent:
         """Send until answered by a tone; return which, or that there was none."""
         async with self._button:
             for _ in range(SENDINGS):
                 await self.radio.wait_clear(CLEAR_WAIT_S, settle_s=self.pace.settle_s())
-                answer = await self._send_once(digits)
+                answer = await self._send_once(reply)
                 if answer is not None:
                     return answer
-        self._say("given_up", f"{digits} 没有回音", digits=digits)
+        self._say("given_up", f"{_written(reply)} 没有回音", digits=_written(reply))
         return "nothing"
 
-    async def _send_once(self, digits: str) -> Sent | None:
+    async def _send_once(self, reply: Reply) -> Sent | None:
         while not self._answers.empty():
             self._answers.get_nowait()  # tones for others
         cut, self.loses = self.loses, None
         if cut is not None:
             cut.mute_rtp(True)
-        over = await self.radio.key_and_send(digits)
-        self._say("keyed", f"按键 {digits}", digits=digits, keyed_us=over.start_us)
+        start_us, digits = await self._transmit(reply), _written(reply)
+        self._say("keyed", f"按键 {digits}", digits=digits, keyed_us=start_us)
         if cut is not None:
             cut.mute_rtp(False)
             self._say("satisfied", f"以为 {digits} 已收到", digits=digits)
@@ -226,6 +256,31 @@ class RadioGuard:
             return "wrong"
         self._say("satisfied", "听到确认音", digits=digits)
         return "accepted"
+
+    async def _transmit(self, reply: Reply) -> int:
+        """Send a reply as his radio does; return when he keyed for it, UTC microseconds."""
+        match reply:
+            case Keyed(digits):
+                return (await self.radio.key_and_send(digits)).start_us
+            case Status(number):
+                return (await self.radio.send_status(number)).start_us
+            case Pressed(times):
+                return (await self.radio.press(times))[0].start_us
+            case Emergency():
+                return (await self.radio.send_emergency()).start_us
+
+
+def _written(reply: Reply) -> str:
+    """Return a reply as it stands in the diary."""
+    match reply:
+        case Keyed(digits):
+            return digits
+        case Status(number):
+            return f"46/{number:02X}"
+        case Pressed(times):
+            return f"短按{times}次"
+        case Emergency():
+            return "紧急键"
 
 
 def _misheard(number: str | None) -> str:

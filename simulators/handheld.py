@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators.ether import TAIL_FRAMES, Ether, Over
 from simulators.radio_models import IdPosition, RadioSet
-from simulators.subtones import Under
+from simulators.subtones import Under, subtone
 from simulators.tones import (
     FRAME_S,
     FRAME_SAMPLES,
@@ -110,7 +110,7 @@ class Handheld:
         kind = radio.kind if radio is not None and radio.id is not None else None
         self.selcall_set = radio.selcall_set if radio and kind == "selcall" else None
         self.sends_mdc1200 = radio is not None and radio.kind == "mdc1200"
-        self._under = Under(radio.subtone() if radio is not None else None)
+        self._under = Under(subtone(radio.ctcss_hz, radio.dcs) if radio is not None else None)
         self._time_out_s = radio.limit_s() if radio is not None else None
         self._sent_frames = 0
         self.ani_position: AniPosition = ani_position

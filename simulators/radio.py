@@ -20,6 +20,7 @@ from simulators.faults import Faults
 from simulators.handheld import AniPosition, Handheld, Heard
 from simulators.line_server import Lines, LineServer
 from simulators.rtp import Codec, RtpCounts, RtpEndpoint
+from simulators.subtones import Subtone, Under
 from simulators.tones import Samples
 
 __all__ = ["AniPosition", "BaseRadio", "Edge", "Handheld", "Heard"]
@@ -71,6 +72,8 @@ class BaseRadio:
         strength: float = 1.0,
         who: str = "base",
         faults: Faults | None = None,
+        clock_ppm: float = 0.0,
+        subtone: Subtone | None = None,
     ) -> None:
         """Makes the radio and puts it on the ether; its wires are dead until `start()`.
 
@@ -87,7 +90,9 @@ class BaseRadio:
             time_out_s: the radio's own time-out timer.
             strength: how strongly others receive it.
             who: its name in the records.
-            faults: `rtp_loss` and `rtp_loss_in` are drawn for each frame.
+            faults: those called `rtp_…` are drawn for each packet.
+            clock_ppm: by how many millionths its sound card is fast.
+            subtone: what it sends under the voice.
 
         Raises:
             ValueError: `ptt` or `squelch` names no such line.
@@ -107,8 +112,10 @@ class BaseRadio:
             codec,
             port=rtp_port,
             peer=gateway_rtp,
-            loses=lambda: self._faults.draw("rtp_loss_in"),
+            faults=self._faults,
+            clock_ppm=clock_ppm,
         )
+        self._under = Under(subtone)
         self._ptt_on, self._ptt_off = asyncio.Event(), asyncio.Event()
         self._ptt_off.set()
         self._ptt_since_s = 0.0
@@ -239,9 +246,12 @@ class BaseRadio:
     def radiate(self) -> Samples | None:
         """Returns the next frame to send, None while it does not (called by the ether)."""
         frame = self._rtp.pull()
-        if not self.ptt or self._ignores_ptt or self._has_timed_out():
-            return None
-        return frame
+        keyed = self.ptt and not self._ignores_ptt and not self._has_timed_out()
+        return self._under.follow(frame if keyed else None)
+
+    def subtone(self) -> Samples | None:
+        """Returns what runs under the frame just radiated (called by the ether)."""
+        return self._under.now
 
     def hear(self, frame: Samples, *, squelch_open: bool) -> None:
         """Takes the next frame of the receiver and sends it on (called by the ether)."""
@@ -254,7 +264,7 @@ class BaseRadio:
             self._rtp.send(self._loudspeaker(frame, squelch_open=squelch_open))
 
     def _loudspeaker(self, frame: Samples, *, squelch_open: bool) -> Samples:
-        if self.transmitting:
+        if self.transmitting and not squelch_open:
             return SILENCE
         stuck = self._squelch_is_stuck and not squelch_open
         return self._ether.static() if stuck else frame

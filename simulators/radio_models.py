@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from simulators import mdc1200, selcall
-from simulators.subtones import Ctcss, Dcs, Subtone
 from simulators.tones import Samples, dtmf, silence
 
 IdKind = Literal["dtmf", "selcall", "mdc1200"]
@@ -231,14 +230,6 @@ class RadioSet:
     def limit_s(self) -> float | None:
         """Returns after how long its own timer ends an over, or None."""
         return self.able.default_time_out_s if self.time_out_s is None else self.time_out_s
-
-    def subtone(self) -> Subtone | None:
-        """Returns what runs under its voice, begun anew."""
-        if self.ctcss_hz is not None:
-            return Ctcss(self.ctcss_hz)
-        if self.dcs is not None:
-            return Dcs(self.dcs.lstrip("-"), inverted=self.dcs.startswith("-"))
-        return None
 
     def id_sound(self, *, end: bool) -> Samples:
         """Returns the id as it is sent at the start (or end) of an over; empty if not."""

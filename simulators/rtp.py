@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -14,7 +15,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from simulators.tones import FRAME_SAMPLES, Samples
+from simulators.faults import Faults
+from simulators.tones import FRAME_S, FRAME_SAMPLES, Samples
 
 Codec = Literal["l16", "pcmu"]
 
@@ -28,6 +30,8 @@ _SPARE_FRAMES: Final = 7
 _RESTART_GAP: Final = 100
 _CONCEALED_FRAMES: Final = 3
 _REBUFFER_AFTER: Final = 5
+# Long enough for the next packet to come first.
+_HELD_S: Final = 1.5 * FRAME_S
 
 
 def _mulaw_decode_table() -> Samples:
@@ -176,6 +180,47 @@ class JitterBuffer:
         return number
 
 
+class FarClock:
+    """A sound card whose 8000 samples a second are not quite that.
+
+    It takes frames by true time and gives frames by its own: now and then one more, or none.
+    """
+
+    _REACH: Final = 8
+
+    def __init__(self, ppm: float) -> None:
+        """Makes the clock; `ppm` is by how many millionths it is fast."""
+        self._step = 1 / (1 + ppm * 1e-6)
+        self._taken = np.zeros(2 * self._REACH)
+        self._place = float(self._REACH)
+        self._given = np.zeros(0, np.int16)
+
+    def push(self, frame: Samples) -> list[Samples]:
+        """Returns the frames of its own that are complete with these samples."""
+        self._taken = np.concatenate([self._taken, frame])
+        ready = int((self._taken.size - self._REACH - self._place) / self._step)
+        places = self._place + self._step * np.arange(max(0, ready), dtype=np.float64)
+        self._given = np.concatenate([self._given, self._between(places)])
+        self._forget(self._place + self._step * places.size)
+        whole = self._given.size // FRAME_SAMPLES * FRAME_SAMPLES
+        frames, self._given = self._given[:whole], self._given[whole:]
+        return list(frames.reshape(-1, FRAME_SAMPLES))
+
+    def _between(self, places: npt.NDArray[np.float64]) -> Samples:
+        """Returns the sound at places between the samples, by a windowed sinc."""
+        before = places.astype(int)
+        reach = np.arange(1 - self._REACH, self._REACH + 1)
+        distance = reach - (places - before)[:, None]
+        weight = np.sinc(distance) * np.cos(np.pi / 2 * distance / (self._REACH + 1))
+        sound = (self._taken[before[:, None] + reach] * weight).sum(axis=1)
+        clipped: Samples = np.clip(sound, -32768, 32767).astype(np.int16)
+        return clipped
+
+    def _forget(self, place: float) -> None:
+        passed = int(place) - self._REACH
+        self._taken, self._place = self._taken[passed:], place - passed
+
+
 class RtpEndpoint:
     """A UDP port that takes the gateway's frames and sends it ours.
 
@@ -191,7 +236,8 @@ class RtpEndpoint:
         *,
         port: int = 0,
         peer: tuple[str, int] | None = None,
-        loses: Callable[[], bool] = lambda: False,
+        faults: Faults | None = None,
+        clock_ppm: float = 0.0,
     ) -> None:
         """Makes the endpoint; no socket is open yet.
 
@@ -199,13 +245,17 @@ class RtpEndpoint:
             codec: `l16` or `pcmu`, both ways.
             port: UDP port; 0 takes a free one.
             peer: host and port of the gateway's end.
-            loses: asked for each packet received; True throws it away.
+            faults: what the way does to packets; `rtp_loss` is the caller's, by `skip`.
+            clock_ppm: by how many millionths its sound card is fast, both ways.
         """
         self.port = port
         self.peer = peer
         self.counts = RtpCounts()
         self._codec: Codec = codec
-        self._loses = loses
+        self._faults = faults or Faults(seed=0)
+        self._clock_out = FarClock(clock_ppm) if clock_ppm else None
+        self._clock_in = FarClock(-clock_ppm) if clock_ppm else None
+        self._pulled: deque[Samples] = deque()
         self._buffer = JitterBuffer(self.counts)
         self._socket: socket.socket | None = None
         self._sequence = self._time = 0
@@ -234,14 +284,35 @@ class RtpEndpoint:
 
     def send(self, frame: Samples) -> None:
         """Sends 20 ms to the gateway, if it is known where that is."""
+        frames = [frame] if self._clock_out is None else self._clock_out.push(frame)
+        for own in frames:
+            self._send_own(own)
+
+    def _send_own(self, frame: Samples) -> None:
         if self._socket is not None and self.peer is not None:
             kind = _PAYLOAD_TYPES[self._codec]
             header = _HEADER.pack(0x80, kind, self._sequence, self._time, self._ssrc)
-            # A full socket buffer loses a frame, as a full network would.
-            with contextlib.suppress(BlockingIOError):
-                self._socket.sendto(header + encode(frame, self._codec), self.peer)
+            self._travel(header + encode(frame, self._codec), "", self._put_on_wire)
             self.counts.sent += 1
         self.skip()
+
+    def _put_on_wire(self, packet: bytes) -> None:
+        if self._socket is not None and self.peer is not None:
+            # A full socket buffer loses a frame, as a full network would.
+            with contextlib.suppress(BlockingIOError):
+                self._socket.sendto(packet, self.peer)
+
+    def _travel(self, packet: bytes, way: str, arrive: Callable[[bytes], None]) -> None:
+        """Has a packet arrive: at once, late, out of order or twice, as the faults have it."""
+        faults = self._faults
+        late_s = faults.jitter_s()
+        if faults.draw(f"rtp_swapped{way}"):
+            late_s += _HELD_S
+        for _ in range(1 + faults.draw(f"rtp_doubled{way}")):
+            if late_s:
+                asyncio.get_running_loop().call_later(late_s, arrive, packet)
+            else:
+                arrive(packet)
 
     def skip(self) -> None:
         """Lets 20 ms pass as if a frame had been sent and lost on the way."""
@@ -250,7 +321,11 @@ class RtpEndpoint:
 
     def pull(self) -> Samples:
         """Returns the next 160 samples from the gateway; call it every 20 ms."""
-        return self._buffer.pull()
+        if self._clock_in is None:
+            return self._buffer.pull()
+        while not self._pulled:
+            self._pulled.extend(self._clock_in.push(self._buffer.pull()))
+        return self._pulled.popleft()
 
     def _drain(self) -> None:
         assert self._socket is not None
@@ -259,14 +334,14 @@ class RtpEndpoint:
                 packet = self._socket.recv(2048)
             except BlockingIOError:
                 return
-            self._take(packet)
+            self._travel(packet, "_in", self._take)
 
     def _take(self, packet: bytes) -> None:
         header = _parse(packet, self._codec)
         if header is None:
             self.counts.malformed += 1
             return
-        if self._loses():
+        if self._faults.draw("rtp_loss_in"):
             return
         sequence, ssrc, payload = header
         self._time_arrival()

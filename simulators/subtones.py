@@ -125,6 +125,13 @@ class Dcs:
         return self._turn_off.ending()
 
 
+def subtone(ctcss_hz: float | None, dcs: str | None) -> Subtone | None:
+    """Returns a tone, or a code (`-` before it is the inverted polarity), or None."""
+    if ctcss_hz is not None:
+        return Ctcss(ctcss_hz)
+    return Dcs(dcs.lstrip("-"), inverted=dcs.startswith("-")) if dcs is not None else None
+
+
 class Under:
     """What runs under a radio's transmissions, and keeps its carrier up until it has ended.
 

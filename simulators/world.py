@@ -19,11 +19,16 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import parse_qs, urlsplit
 
+from simulators.channel_model import Air
 from simulators.chat_server import ChatServer
 from simulators.ether import Ether
+from simulators.faults import Faults
 from simulators.guard import LABELS, ChatPerson, Pace, RadioGuard, Temper
 from simulators.handheld import Handheld
 from simulators.radio import BaseRadio
+from simulators.radio_models import RadioSet
+from simulators.reception import Site
+from simulators.subtones import subtone
 
 Tree = Mapping[str, Any]
 
@@ -168,8 +173,13 @@ class World:
             return
         log = self.logs / f"ether-{name}.jsonl" if self.logs else None
         air = self.logs / "air" / name if self.logs else None
-        ether = Ether(name, self.seed + len(self.ethers), log, wav_dir=air)
-        self.bases[name] = _base_radio(ether, channel)
+        seed = self.seed + len(self.ethers)
+        setting = Setting.read(self.scenario.get("air", {}).get(name), seed)
+        ether = Ether(
+            name, seed, log, wav_dir=air, air=setting.air, site=setting.site,
+            repeater_hang_s=setting.repeater_hang_s,
+        )  # fmt: skip
+        self.bases[name] = _base_radio(ether, channel, setting)
         await stack.enter_async_context(ether)
         await stack.enter_async_context(self.bases[name])
         self.ethers[name] = ether
@@ -217,13 +227,7 @@ class World:
         if grid is None:
             return
         channel = grid["channel"]
-        ani = self.site["channels"][channel].get("ani")
-        handheld = Handheld(
-            self.ethers[channel],
-            person,
-            ani=fields.get("radio_id") if ani else None,
-            ani_position=ani["position"] if ani else "start",
-        )
+        handheld = self._handheld(person, channel, fields.get("radio_id"), temper)
         chat, _, group = (grid.get("chat") or "").partition("/")
         guard = RadioGuard(
             person=person, name=fields["name"], code=fields.get("guard_code"),
@@ -232,6 +236,21 @@ class World:
         )  # fmt: skip
         self.radio_guards.append(guard)
         self._tell_placed(person, fields, temper, channel=channel)
+
+    def _handheld(
+        self, person: str, channel: str, radio_id: str | None, temper: Temper
+    ) -> Handheld:
+        """Return his radio: of the model the scenario gives him, or one that keys anything."""
+        ether = self.ethers[channel]
+        if temper.radio is not None:
+            return Handheld(ether, person, radio=RadioSet.read(temper.radio, radio_id))
+        ani = self.site["channels"][channel].get("ani")
+        return Handheld(
+            ether,
+            person,
+            ani=radio_id if ani else None,
+            ani_position=ani["position"] if ani else "start",
+        )
 
     def _place_chat(self, person: str, fields: Tree, temper: Temper, pace: Pace) -> None:
         accounts = dict(fields.get("contacts") or {})
@@ -289,7 +308,45 @@ def _medium_of(fields: Tree) -> str:
     return "radio" if fields.get("guard_code") or fields.get("radio_id") else "nothing"
 
 
-def _base_radio(ether: Ether, channel: Tree) -> BaseRadio:
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How unkind one channel is, as the scenario's ``air`` has it; by default not at all.
+
+    Attributes:
+        air: What happens to the sound on the air, or None.
+        site: ``simplex``, ``duplex`` or ``repeater``.
+        repeater_hang_s: For how long the repeater's carrier stays.
+        faults: What happens to the sound between base radio and gateway.
+        clock_ppm: By how many millionths the base radio's sound card is fast.
+        ctcss_hz: What the base radio sends under the voice.
+        dcs: Likewise; ``-`` before it is the inverted polarity.
+    """
+
+    air: Air | None = None
+    site: Site = "simplex"
+    repeater_hang_s: float = 2.0
+    faults: Faults
+    clock_ppm: float = 0.0
+    ctcss_hz: float | None = None
+    dcs: str | None = None
+
+    @classmethod
+    def read(cls, fields: Tree | None, seed: int) -> "Setting":
+        """Return the setting a scenario describes.
+
+        ``physics`` holds the fields of ``Air.read`` (``{}`` for a good channel with all its
+        physics), ``wire`` the faults of the sound's way; the rest are the fields above.
+
+        Raises:
+            TypeError: An unknown word.
+        """
+        rest = dict(fields or {})
+        physics, wire = rest.pop("physics", None), rest.pop("wire", {})
+        air = Air.read(physics, seed) if physics is not None else None
+        return cls(air=air, faults=Faults(seed=seed, **wire), **rest)
+
+
+def _base_radio(ether: Ether, channel: Tree, setting: Setting) -> BaseRadio:
     """Return the base radio of a channel on the ports and lines that its settings name."""
     control, sound = channel["control"], urlsplit(channel["audio"]["url"])
     query = parse_qs(sound.query)
@@ -304,6 +361,9 @@ def _base_radio(ether: Ether, channel: Tree) -> BaseRadio:
         codec="pcmu" if query.get("codec") == ["pcmu"] else "l16",
         ptt=f"!{ptt}" if control["invert_ptt"] else ptt,
         squelch=("!" if control["invert_squelch"] else "") + squelch,
+        faults=setting.faults,
+        clock_ppm=setting.clock_ppm,
+        subtone=subtone(setting.ctcss_hz, setting.dcs),
     )
 
 

@@ -127,7 +127,7 @@ def check_answer_tones(witnesses: Witnesses, journal: Journal) -> Finding:
         "answer_tones", "base radio on the air ↔ journal", "overs", "each a page or an answer"
     )
     every = pages(journal)
-    unanswered = list(journal.of("DigitsHeard"))
+    unanswered = list(journal.radio_replies())
     for air in witnesses.airs.values():
         for over in air.base_overs:
             finding.compared += 1

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 
 # Nodes that a person reaches by saying so.
 ANSWERS = frozenset({"acknowledged", "en_route", "arrived", "need_help", "done", "declined"})
+# What a reply by radio may come to besides.
+_OTHERWISE = frozenset({"refused_reply", "answered_unidentified"})
 NODE_OF_DIGIT = {
     "0": "declined", "1": "acknowledged", "2": "en_route", "3": "arrived", "4": "need_help",
     "5": "done",
@@ -90,6 +92,13 @@ class Journal:
     def of(self, kind: str) -> Iterator[Row]:
         """Yield the rows of one kind of event."""
         return (row for row in self.rows if row.kind == kind)
+
+    def radio_replies(self) -> Iterator[Row]:
+        """Yield what was said to us by radio: frames of digits, statuses, presses of a key."""
+        for row in self.rows:
+            meant = any(r["node"] in ANSWERS | _OTHERWISE for r in row.reports)
+            if row.kind == "DigitsHeard" or ("channel" in row.event and meant):
+                yield row
 
     def history(self, kind: str, key: str) -> list[State]:
         """Return how one entity stood, oldest first; empty when there never was one."""

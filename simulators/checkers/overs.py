@@ -19,32 +19,33 @@ SHORTEST_OVER_US: Final = US // 2
 SAME_START_US: Final = US
 
 
-def _keyed_in(row: Row, air: Air) -> list[Over]:
-    """Return the overs that a row's frame may have come from."""
+def _said_in(row: Row, air: Air) -> list[Over]:
+    """Return the overs that a row's frame, status or presses may have come from."""
     return [
         over
         for over in air.guard_overs
-        if row.event["digits"] in over.frames()
+        if (row.kind != "DigitsHeard" or row.event["digits"] in over.frames())
         and over.start_us - SLACK_US <= row.happened_us <= over.end_us + DECODED_LATE_US
     ]
 
 
 def check_air_replies(witnesses: Witnesses, journal: Journal) -> Finding:
-    """Every reply by radio in the journal was keyed on the air, by the person it names.
+    """Every reply by radio in the journal was given on the air, by the person it names.
 
     What was misheard and refused did no harm; but somebody must have been on the air.
     """
     finding = Finding("air_replies", "DigitsHeard ↔ ether", "frames", "all keyed")
     misheard = 0
-    for row in journal.of("DigitsHeard"):
+    for row in journal.radio_replies():
         finding.compared += 1
-        channel, digits = row.event["channel"], row.event["digits"]
+        channel, digits = row.event["channel"], row.event.get("digits")
         air = witnesses.airs.get(channel)
-        overs = _keyed_in(row, air) if air else []
+        overs = _said_in(row, air) if air else []
         if not overs and row.refused() and air and _somebody_spoke(row, air):
             misheard += 1
         elif not overs:
-            text = f"the journal heard *{digits}#; nobody keyed that"
+            heard = f"*{digits}#" if digits else "an answer without digits"
+            text = f"the journal heard {heard}; nobody keyed that"
             finding.object(row.happened_us, f"ether {channel}", text, row.seq)
         for report in row.answers() if overs else ():
             who = {over.who for over in overs} & set(witnesses.site["people"])
@@ -66,7 +67,7 @@ def check_keyed(witnesses: Witnesses, journal: Journal) -> Finding:
     keyed it knows that it was not taken.
     """
     finding = Finding("keyed", "frames keyed ↔ DigitsHeard", "frames", "all in the journal")
-    rows = list(journal.of("DigitsHeard"))
+    rows = list(journal.radio_replies())
     lost = 0
     for air in witnesses.airs.values():
         for over in air.guard_overs:
@@ -74,7 +75,7 @@ def check_keyed(witnesses: Witnesses, journal: Journal) -> Finding:
                 continue
             for digits in over.frames():
                 finding.compared += 1
-                if any(row.event["digits"] == digits and over in _keyed_in(row, air)
+                if any(row.event.get("digits") == digits and over in _said_in(row, air)
                        for row in rows):  # fmt: skip
                     continue
                 if _answer_to(over, air) == "accepted":
@@ -114,8 +115,10 @@ def _deaf(journal: Journal, over: Over) -> bool:
 
 def _satisfies(row: Row, belief: Lived) -> bool:
     named = {report["person"] for report in row.answers()}
+    sent, digits = belief.facts["digits"], row.event.get("digits")
+    # Presses and statuses have no digits, neither here nor there.
     return (
-        f"*{row.event['digits']}#" == belief.facts["digits"]
+        (sent == f"*{digits}#" if digits is not None else not sent.startswith("*"))
         and row.event["channel"] == belief.facts["channel"]
         and outcome(row) == "accepted"
         and (not named or belief.person in named)

@@ -12,6 +12,8 @@ Json = dict[str, Any]
 
 # A daemon that ends leaves the radio's line last.
 STOPPING_US: Final = 3_000_000
+# Of an over that the base radio's squelch let through; it opens a little late.
+HEARD: Final = 0.6
 _FRAME: Final = re.compile(r"\*([0-9A-D]*)#")
 
 
@@ -25,6 +27,7 @@ class Over:
         attention: Level of the attention tone in it.
         answer: ``accepted`` or ``wrong``, the answer tone in it.
         digits: All DTMF digits in it.
+        base_heard: For how much of it the base radio's squelch was open, 0 to 1.
     """
 
     channel: str
@@ -37,6 +40,7 @@ class Over:
     answer: str | None
     digits: str
     collided: bool
+    base_heard: float = 1.0
 
     def frames(self) -> list[str]:
         """Return what stood between ``*`` and ``#``, each time."""
@@ -84,8 +88,11 @@ class Air:
         return [over for over in self.overs if over.kind != "base"]
 
     def reached_gateway(self, over: Over) -> bool:
-        """Whether it could be heard: alone on the air, the gateway at the radio's line."""
-        alone = not over.collided and not any(over.overlaps(b) for b in self.base_overs)
+        """Whether it could be heard: alone on the air and strong, the gateway at the line."""
+        strong = over.base_heard >= HEARD
+        alone = (
+            strong and not over.collided and not any(over.overlaps(b) for b in self.base_overs)
+        )
         until_us = over.end_us + STOPPING_US
         return alone and self._attended(over.start_us) and self._attended(until_us)
 
@@ -283,7 +290,8 @@ def _over(line: Json) -> Over:
         "channel", "who", "kind", "start_us", "end_us", "voiced_s", "attention", "answer",
         "digits", "collided",
     )  # fmt: skip
-    return Over(**{name: line[name] for name in names})
+    said = {name: line[name] for name in names}
+    return Over(**said, base_heard=line.get("base_heard", 1.0))
 
 
 def _chat(name: str, path: Path) -> Chat:
