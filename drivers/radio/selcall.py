@@ -9,6 +9,7 @@ the samples themselves (`selcall_call`), and that decides.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -200,14 +201,18 @@ class SelcallBank:
 
     def _calls_in(self, channel: int) -> list[Heard]:
         """Return the call among the last runs of a channel, if there is one."""
-        runs = _joined(self._runs[channel, -min(int(self._count[channel]), _RUNS_KEPT) :])
+        kept = self._runs[channel, -min(int(self._count[channel]), _RUNS_KEPT) :]
+        runs = _joined(kept.tolist())
         for first in range(len(runs) - CALL_TONES + 1):
             five = runs[first : first + CALL_TONES]
-            tables = [t for t in self._tables[channel] if _may_be(five, t)]
+            lengths_ms, hz = _lengths_ms(five), [run[2] for run in five]
+            if lengths_ms is None:
+                continue
+            tables = [t for t in self._tables[channel] if _may_be(lengths_ms, hz, t)]
             if not tables:
                 continue
-            around = np.delete(runs, np.s_[first : first + CALL_TONES], axis=0)
-            if heard := self._measured(channel, five, around, tables):
+            around = runs[:first] + runs[first + CALL_TONES :]
+            if heard := self._measured(channel, np.array(five), np.array(around), tables):
                 return [heard]
         return []
 
@@ -267,31 +272,41 @@ def _nearest(hz: Float64Array, table: SelcallTable) -> tuple[IntArray, Float64Ar
     return index, off[np.arange(len(hz)), index]
 
 
-def _joined(runs: Float64Array) -> Float64Array:
+def _joined(runs: list[list[float]]) -> list[list[float]]:
     """Return the runs with those made one that a single look of noise had parted."""
-    out = [runs[0].copy()]
+    out = [runs[0]]
     for run in runs[1:]:
         last = out[-1]
         if abs(run[2] - last[2]) < _SAME_HZ and run[0] - last[0] - last[1] <= 1:
             last[1] = run[0] + run[1] - last[0]
         else:
-            out.append(run.copy())
-    return np.array(out)
+            out.append(run)
+    return out
 
 
-def _may_be(five: Float64Array, table: SelcallTable) -> bool:
-    """Whether five runs are worth measuring as a call of this table."""
-    starts, looks = five[:, 0], five[:, 1]
-    if (starts[1:] - starts[:-1] - looks[:-1]).max() > _BETWEEN_LOOKS_MAX:
-        return False
-    lengths_ms = np.append(np.diff(starts), looks[-1]) * _HOP_MS
-    least = (1.0 - LENGTH_TOLERANCE) * table.tone_ms - 1.5 * _HOP_MS
+def _lengths_ms(five: list[list[float]]) -> list[float] | None:
+    """Return from start to start of five runs, and the last one's length; None with a gap."""
+    lengths: list[float] = []
+    for (start, looks, _), (following, _, _) in itertools.pairwise(five):
+        if following - start - looks > _BETWEEN_LOOKS_MAX:
+            return None
+        lengths.append((following - start) * _HOP_MS)
+    return [*lengths, five[-1][1] * _HOP_MS]
+
+
+def _may_be(lengths_ms: list[float], hz: list[float], table: SelcallTable) -> bool:
+    """Whether five runs are worth measuring as a call of this table.
+
+    Plain numbers: speech makes a hundred chains a minute, and arrays of five are slow.
+    """
+    least = (1.0 - LENGTH_TOLERANCE) * table.tone_ms - 2.5 * _HOP_MS
     most = (1.0 + LENGTH_TOLERANCE) * table.tone_ms + 1.5 * _HOP_MS
-    if lengths_ms.min() < least - _HOP_MS or lengths_ms[1:].max() > most:
+    if min(lengths_ms) < least or max(lengths_ms[1:]) > most:
         return False
-    hz = five[:, 2]
-    off_hz = np.abs(_nearest(hz, table)[1]) * hz
-    return bool((off_hz < _COARSE_OFF * hz + _COARSE_OFF_HZ).all())
+    return all(
+        any(abs(tone - f) < _COARSE_OFF * f + _COARSE_OFF_HZ for tone in table.tones_hz)
+        for f in hz
+    )
 
 
 def _goes_on(call: Call, around: Float64Array, origin: int, table: SelcallTable) -> bool:
