@@ -1,17 +1,22 @@
 """The MQTT door: alerts in, receipts, events and health out, through a broker that may be away.
 
 Theory of operation. A message is acknowledged to the broker only after its row is on our disk
-and its receipt has reached the broker; a crash in between brings it again, and the core answers
-the repeat with the same order. Messages are committed together (up to 64 at a time) but
-acknowledged in the order they came (MQTT 5.0, 4.6). Events are read from the journal behind a
-cursor that moves when the broker has taken them, so that none is lost and a few may come twice;
-``(journal, part)`` tells. Receipts never wait behind events.
+and its receipt has left before the acknowledgement on the same connection: a broker that has
+read the one has read the other. A crash in between brings the message again, and the core
+answers the repeat with the same order. Messages are committed together (up to 64 at a time,
+which is what we let the broker send) but acknowledged in the order they came (MQTT 5.0, 4.6).
+Events are read from the journal behind a cursor that moves when the broker has taken them, so
+that none is lost and a few may come twice; ``(journal, part)`` tells. Receipts never wait
+behind events: in a burst events wait until it is over, or for a quarter of a second.
 """
 
 import asyncio
 import base64
+import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Final
 
 from drivers.mqtt.codec import (
@@ -24,7 +29,7 @@ from drivers.mqtt.codec import (
     parse_position,
     position,
 )
-from drivers.mqtt.connection import RECEIVE_MAXIMUM, Connection, connect
+from drivers.mqtt.connection import Connection, connect
 from drivers.mqtt.settings import MqttDoor
 from gateway.core.alert_json import Refusal
 from gateway.core.events import AlertReceived, InputRefused, PathChanged
@@ -46,12 +51,54 @@ log = logging.getLogger(__name__)
 DOOR = "mqtt"
 EVENTS_CURSOR = "mqtt:events"
 RAW_KEPT_BYTES = 4096
-# Few enough that a receipt finds room in the broker's window (20 is usual) beside them.
+# Publications that the broker has not answered: together as many as it lets a client have
+# (Receive Maximum; 20 is usual), with one for the heartbeat.
 EVENT_BATCH = 10
+RECEIPT_WINDOW = 9
+EVENTS_WAIT_S = 0.25
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 # A link that stood this long starts again from the shortest wait; two gateways with one client
 # id, which throw each other out for ever, do not.
 GOOD_LINK_S = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A message under way, and whether all that was due to it has been done."""
+
+    incoming: Incoming
+    done: bool = False
+
+
+class Turns:
+    """The messages under way, acknowledged in the order they came."""
+
+    def __init__(self, link: Connection) -> None:
+        self._link = link
+        self._open: deque[Turn] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def came(self, incoming: Incoming) -> Turn:
+        """Note a message that has come."""
+        turn = Turn(incoming)
+        self._open.append(turn)
+        self._idle.clear()
+        return turn
+
+    def done(self, turn: Turn) -> None:
+        """Acknowledge a message as soon as all before it have been done."""
+        turn.done = True
+        while self._open and self._open[0].done:
+            self._link.acknowledge(self._open.popleft().incoming)
+        if not self._open:
+            self._idle.set()
+
+    async def over(self, longest_s: float) -> None:
+        """Return when nothing is under way, or after ``longest_s``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await self._idle.wait()
 
 
 class MqttDriver:
@@ -109,10 +156,11 @@ class MqttDriver:
         ) as link:
             await link.subscribe(self._topics.alerts)
             await self._tell_path(intake, up=True)
+            turns = Turns(link)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._beat(link))
-                tasks.create_task(self._publish_events(link, intake))
-                await self._take_in(link, intake, tasks)
+                tasks.create_task(self._publish_events(link, intake, turns))
+                await self._take_in(link, intake, turns, tasks)
 
     async def _tell_path(self, intake: Intake, *, up: bool, reason: str | None = None) -> None:
         if up == self._up:
@@ -125,34 +173,29 @@ class MqttDriver:
     # Alerts in, receipts out
 
     async def _take_in(
-        self, link: Connection, intake: Intake, tasks: asyncio.TaskGroup
+        self, link: Connection, intake: Intake, turns: Turns, tasks: asyncio.TaskGroup
     ) -> None:
-        """Start the work on each message as it comes; at most 64 are under way."""
-        slots = asyncio.Semaphore(RECEIVE_MAXIMUM)
-        before = asyncio.Event()
-        before.set()
+        """Start the work on each message as it comes."""
+        room = asyncio.Semaphore(RECEIPT_WINDOW)
         async for incoming in link.messages():
-            await slots.acquire()
-            done = asyncio.Event()
-            work = tasks.create_task(self._take(link, intake, incoming, before, done))
-            work.add_done_callback(lambda _: slots.release())
-            before = done
+            turn = turns.came(incoming)
+            tasks.create_task(self._take(link, intake, turns, turn, room))
 
     async def _take(
         self,
         link: Connection,
         intake: Intake,
-        incoming: Incoming,
-        before: asyncio.Event,
-        done: asyncio.Event,
+        turns: Turns,
+        turn: Turn,
+        room: asyncio.Semaphore,
     ) -> None:
-        """Commit one message, publish its receipt, and acknowledge it in its turn."""
-        receipt = await self._commit(intake, incoming)
+        """Commit one message, send its receipt, and have it acknowledged in its turn."""
+        receipt = await self._commit(intake, turn.incoming)
         if receipt is not None:
-            await link.publish(self._topics.receipts, encode(receipt))
-        await before.wait()
-        link.acknowledge(incoming)
-        done.set()
+            await room.acquire()
+            answered = link.send(self._topics.receipts, encode(receipt))
+            answered.add_done_callback(lambda _: room.release())
+        turns.done(turn)
 
     async def _commit(self, intake: Intake, incoming: Incoming) -> dict[str, object] | None:
         """Return the receipt of a message once it stands in the journal, if it can be sent."""
@@ -192,7 +235,7 @@ class MqttDriver:
 
     # Events and health out
 
-    async def _publish_events(self, link: Connection, intake: Intake) -> None:
+    async def _publish_events(self, link: Connection, intake: Intake, turns: Turns) -> None:
         """Publish every node after the cursor, in order; the cursor follows the broker."""
         stored = await intake.cursor(EVENTS_CURSOR)
         after = parse_position(stored) if stored else (0, -1)
@@ -201,9 +244,11 @@ class MqttDriver:
             tasks.create_task(self._read_events(after, ahead))
             while True:
                 batch = [await ahead.get()]
+                await turns.over(EVENTS_WAIT_S)
                 while len(batch) < EVENT_BATCH and not ahead.empty():
                     batch.append(ahead.get_nowait())
-                await self._publish_batch(link, batch)
+                payloads = (encode_event(report, self._topics.site) for report in batch)
+                await link.publish(self._topics.events, *payloads)
                 mark = Cursor(source=EVENTS_CURSOR, position=position(batch[-1]))
                 intake.note_cursor(mark)
 
@@ -217,13 +262,6 @@ class MqttDriver:
         finally:
             if isinstance(reports, AsyncGenerator):
                 await reports.aclose()
-
-    async def _publish_batch(self, link: Connection, batch: list[Report]) -> None:
-        """Return once the broker has taken them all; they leave in order, without waiting."""
-        async with asyncio.TaskGroup() as tasks:
-            for report in batch:
-                payload = encode_event(report, self._topics.site)
-                tasks.create_task(link.publish(self._topics.events, payload))
 
     async def _beat(self, link: Connection) -> None:
         while True:

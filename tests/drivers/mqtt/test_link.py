@@ -8,8 +8,11 @@ import time
 import aiomqtt
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from drivers.mqtt.link import EVENTS_CURSOR, plugin
+from drivers.mqtt.codec import Incoming
+from drivers.mqtt.link import EVENT_BATCH, EVENTS_CURSOR, RECEIPT_WINDOW, Turns, plugin
 from drivers.mqtt.settings import MqttDoor
 from gateway.core.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
 from gateway.interfaces import Cursor
@@ -22,6 +25,7 @@ from tests.drivers.mqtt.conftest import (
     door,
     running,
 )
+from tests.drivers.mqtt.tap import PUBACK, tapped, until
 
 
 async def up(engine, times=1):
@@ -288,6 +292,86 @@ async def test_a_burst_is_committed_in_order(broker, centre, engine, alert):
                 tasks.create_task(centre.send(alert | {"id": f"JQ-{n}"}))
         await centre.receipts(200)
     assert [e.alert.id for e in engine.alerts()] == [f"JQ-{n}" for n in range(200)]
+
+
+@pytest.mark.asyncio
+async def test_each_receipt_leaves_before_its_acknowledgement_and_those_in_order(
+    broker, centre, engine, alert
+):
+    """The receipt need not be answered first: a broker reads what we write in its order."""
+    async with tapped(broker) as (tap, port), running(engine, door(broker, port=port)):
+        await up(engine)
+        for n in range(100):
+            poison = n % 7 == 3
+            await centre.send(b"{" if poison else alert | {"id": f"JQ-{n}"})
+        await centre.receipts(86)
+        await engine.wait_until(lambda: len(engine.refused()) == 14)
+        await until(lambda: len(tap.acknowledgements()) == 100)
+    alerts = {mid: body for side, _, mid, topic, body in tap.heard if topic == ALERTS}
+    assert tap.acknowledgements() == tap.arrived(ALERTS)
+    receipted = set()
+    for side, kind, mid, topic, body in tap.heard:
+        if topic == RECEIPTS:
+            receipted.add(json.loads(body)["id"])
+        elif (side, kind) == ("us", PUBACK) and alerts[mid] != b"{":
+            assert json.loads(alerts[mid])["id"] in receipted
+    assert tap.unanswered(RECEIPTS) <= RECEIPT_WINDOW
+    assert tap.unanswered(EVENTS) <= EVENT_BATCH
+
+
+@pytest.mark.asyncio
+async def test_a_broker_that_answers_nothing_gets_no_more_than_its_window(
+    broker, centre, engine, alert
+):
+    settings = {"keepalive_s": 60}
+    async with (
+        tapped(broker) as (tap, port),
+        running(engine, door(broker, port=port, **settings)),
+    ):
+        await up(engine)
+        engine.open_gate.clear()
+        for n in range(15):
+            await centre.send(alert | {"id": f"JQ-{n}"})
+        await until(lambda: len(tap.arrived(ALERTS)) == 15)
+        tap.held.clear()
+        engine.open_gate.set()
+        await centre.wait(lambda: len(centre.on(RECEIPTS)) == RECEIPT_WINDOW)
+        assert len(tap.acknowledgements()) == RECEIPT_WINDOW
+        tap.held.set()
+        await centre.receipts(15)
+
+
+class Acknowledged:
+    def __init__(self):
+        self.mids = []
+
+    def acknowledge(self, incoming):
+        self.mids.append(incoming.mid)
+
+
+@given(st.permutations(range(8)), st.integers(0, 8))
+def test_whatever_ends_first_is_acknowledged_in_its_turn(order, ended):
+    link = Acknowledged()
+    turns = Turns(link)
+    under_way = [turns.came(Incoming(ALERTS, b"", False, mid, 1)) for mid in range(8)]
+    for mid in order[:ended]:
+        turns.done(under_way[mid])
+    done = set(order[:ended])
+    assert link.mids == [mid for mid in range(8) if all(m in done for m in range(mid + 1))]
+
+
+@pytest.mark.asyncio
+async def test_events_wait_for_a_burst_to_end_but_not_for_ever():
+    turns = Turns(Acknowledged())
+    await turns.over(60)
+    first = turns.came(Incoming(ALERTS, b"", False, 1, 1))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await turns.over(0.05)
+    assert 0.04 < loop.time() - began < 5
+    loop.call_soon(turns.done, first)
+    async with asyncio.timeout(5):
+        await turns.over(60)
 
 
 @pytest.mark.asyncio
