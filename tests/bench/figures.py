@@ -1,10 +1,14 @@
-"""Rows of the bench: what was measured, its floor in the same run, and how it is printed."""
+"""Rows of the bench: what was measured, its floor in the same run, its target, and printing."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+# Figures of which more is better; of all others less is.
+_RATES = frozenset({"/s"})
 
 
 def percentile(values, percent):
@@ -15,66 +19,146 @@ def percentile(values, percent):
 
 @dataclass(frozen=True)
 class Row:
-    """One figure.
+    """One figure, or the spread of one.
 
     Attributes:
-        name: What was measured.
-        unit: Of every figure in the row: ``ms``, ``s``, ``/s``, ``MB``.
-        count: How many were measured.
-        p50: The median, or the only figure.
+        name: What was measured; its first word is the row's number in the list.
+        unit: Of every figure in the row: ``ms``, ``s``, ``/s``, ``MB``, ``cores``, ``×``, or
+            empty for a count.
+        count: How many were measured; 0 for what could not be.
+        p50: The median, or the only figure; None where nothing could be measured.
         p99: Nearest rank, so of fewer than 100 the largest; None for a single figure.
+        p95: Likewise; told where a target speaks of it.
+        worst: The largest; None for a single figure.
         floor: The least it could be on this machine, measured in the same run.
         floor_is: What that floor is made of.
         note: What must be known beside the figure.
+        target: What it must reach: ``p50``, ``p99``, ``worst``, ``ratio`` → the limit.
     """
 
     name: str
     unit: str
     count: int
-    p50: float
+    p50: float | None
     p99: float | None = None
+    p95: float | None = None
+    worst: float | None = None
     floor: float | None = None
     floor_is: str = ""
     note: str = ""
+    target: dict[str, float] | None = None
 
     @property
     def ratio(self):
         """How many times its floor the median is (for a rate: the floor's share of it)."""
-        if self.floor is None:
+        if self.floor is None or self.p50 is None:
             return None
         return self.p50 / self.floor
 
+    @property
+    def verdict(self):
+        """``ok`` or ``short`` against the target; empty without one or without a figure."""
+        if not self.target or self.p50 is None:
+            return ""
+        return "ok" if all(self._reached(*limit) for limit in self.target.items()) else "short"
+
+    def _reached(self, figure, limit):
+        value = getattr(self, figure)
+        return value >= limit if self.unit in _RATES else value <= limit
+
+    @property
+    def asked(self):
+        """The target in words, such as ``p50 ≤ 3, p99 ≤ 20``."""
+        sign = "≥" if self.unit in _RATES else "≤"
+        names = {"ratio": "×", "worst": "max"}
+        single = self.p99 is None and self.worst is None
+        return ", ".join(
+            f"{'' if single and figure == 'p50' else names.get(figure, figure) + ' '}{sign} "
+            f"{limit:g}"
+            for figure, limit in (self.target or {}).items()
+        )
+
+    def aiming(self, **target):
+        """Return the row with what it must reach."""
+        return replace(self, target=target)
+
     def as_json(self):
         """Return the row for bench.json."""
-        return {**asdict(self), "ratio": self.ratio}
+        return {**asdict(self), "ratio": self.ratio, "verdict": self.verdict}
 
 
-def times(name, seconds, *, note="", floor_ms=None, floor_is=""):
-    """Return the row of single durations, in milliseconds."""
-    spent_ms = [s * 1000 for s in seconds]
+def spread(name, unit, values, **more):
+    """Return the row of many figures of one kind."""
+    if not values:
+        return absent(name, unit, more.get("note", "nothing was measured"))
     return Row(
-        name, "ms", len(spent_ms), percentile(spent_ms, 50), percentile(spent_ms, 99),
-        floor_ms, floor_is, note,
+        name, unit, len(values), percentile(values, 50), percentile(values, 99),
+        percentile(values, 95), max(values), **more,
     )  # fmt: skip
+
+
+def times(name, seconds, *, floor_ms=None, **more):
+    """Return the row of single durations, in milliseconds."""
+    return spread(name, "ms", [s * 1000 for s in seconds], floor=floor_ms, **more)
+
+
+def absent(name, unit, why):
+    """Return the row of what could not be measured here, and why."""
+    return Row(name, unit, 0, None, note=why)
 
 
 def show(machine, rows):
     """Print the machine's data and the table."""
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 190)
     for name, value in machine.items():
         console.print(f"{name}: {value}", highlight=False)
-    table = Table("row", "n", "p50", "p99", "unit", "floor", "×", "floor is; note")
+    table = Table(*_HEADS, "floor is; note")
     for row in rows:
         said = "; ".join(part for part in (row.floor_is, row.note) if part)
-        table.add_row(
-            row.name, str(row.count), _figure(row.p50), _figure(row.p99), row.unit,
-            _figure(row.floor), _figure(row.ratio), said,
-        )  # fmt: skip
+        table.add_row(*_cells(row), said)
     console.print(table)
-    console.print("One run, with the simulated outside on the same cores. None of these figures is a pass mark.")
+    console.print("One run, with the simulated outside on the same cores.")
+
+
+_HEADS = ("row", "n", "p50, or the figure", "p99", "max", "floor", "×", "target", "")
+
+
+def _cells(row):
+    value = _figure(row.p50)
+    return (
+        row.name, f"{row.count:,}" if row.count else "–", f"{value} {row.unit}".strip(),
+        _figure(row.p99), _figure(row.worst), _figure(row.floor), _figure(row.ratio), row.asked,
+        row.verdict,
+    )  # fmt: skip
 
 
 def _figure(value):
     if value is None:
         return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def page(machine, rows):
+    """Return the README's section between its markers: machine, table, notes."""
+    said = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
+    lines = [said + ".", "", _line(_HEADS), _line(["---"] * len(_HEADS))]
+    lines += [_line(_cells(row)) for row in rows]
+    notes = [f"- {row.name}: {row.note}." for row in rows if row.note]
+    return "\n".join([BEGIN, *lines, "", *notes, END])
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def with_page(text, section):
+    """Return a README with the section in the place of the one between its markers.
+
+    Raises:
+        ValueError: The markers are not there, once each and in order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in after:
+        raise ValueError(f"README.md must hold {BEGIN} and after it {END}, once each")
+    return before + section + after

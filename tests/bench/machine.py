@@ -92,3 +92,35 @@ def pss_mb(pids):
             if line.startswith("Pss:"):
                 total_kb += int(line.split()[1])
     return total_kb * 1024 / 1e6
+
+
+def cpu_s(pids):
+    """Return the processor time of several processes and of their ended children, seconds."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def once_mb(pids):
+    """Return what several processes have in memory, each shared page once, MB of 10⁶ bytes.
+
+    PSS divides a page of the interpreter by all that map it, and the simulated outside runs on
+    the same interpreter; here nothing is divided. Of a part of a file that several map, the one
+    with the most of it in memory counts.
+    """
+    private_kb, shared_kb = 0, {}
+    for pid in pids:
+        part = None
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            words = line.split()
+            if not words[0].endswith(":"):
+                part = tuple(words[2:5])  # offset, device, inode
+            elif words[0].startswith("Private_"):
+                private_kb += int(words[1])
+            elif words[0] in ("Shared_Clean:", "Shared_Dirty:"):
+                key = (part, pid) if part[2] == "0" else part
+                own = shared_kb.setdefault(key, {})
+                own[pid] = own.get(pid, 0) + int(words[1])
+    return (private_kb + sum(max(own.values()) for own in shared_kb.values())) * 1024 / 1e6

@@ -1,152 +1,298 @@
-"""The bench's sites: the laboratory with many chats beside its channel, and the county."""
+"""The daemon under measurement, and the processes of the outside around it."""
 
 import asyncio
 import json
-import re
 import shutil
+import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
-import yaml
 
-from simulators.chat_server import ChatServer
-from simulators.ether import Ether
-from simulators.radio import BaseRadio
+from tests.bench import sites
+from tests.bench.machine import family
 from tests.ports import free_port
-from tests.system.lab import BOT_TOKEN, KEY, Lab
 
 COUNTY = Path(__file__).parents[2] / "config" / "examples" / "county.yaml"
-ACCOUNTS, GRIDS = 10, 50
 # Debian puts daemons where a user's path does not look.
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
-class QuietLab(Lab):
-    """The laboratory, remembering no events: the outside shares the daemon's cores."""
+class Process:
+    """A process of the outside, asked and answering by JSON lines; it ends with us."""
 
-    ready_s = 0.0
+    def __init__(self, *command, cwd=None):
+        self._command, self._cwd = command, cwd
 
-    def _keep(self, event):
-        self._last_seq = max(self._last_seq, event["journal"])
+    async def __aenter__(self):
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            cwd=self._cwd, limit=1 << 28,
+        )  # fmt: skip
+        self.said = await self.next_line()
+        return self
 
-    async def start_daemon(self):
-        """Return once the daemon is ready; ``ready_s`` says how long that took."""
+    async def __aexit__(self, *_):
+        self._process.stdin.close()
+        async with asyncio.timeout(20):
+            # What it still has to say must not stop it.
+            await self._process.stdout.read()
+            await self._process.wait()
+
+    async def next_line(self):
+        """Return the next thing it says."""
+        async with asyncio.timeout(60):
+            line = await self._process.stdout.readline()
+        assert line, f"{self._command} ended"
+        return json.loads(line)
+
+    async def ask(self, **command):
+        """Return its answer to a command."""
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        return await self.next_line()
+
+
+class Chats:
+    """The lean chat platform in its own process."""
+
+    def __init__(self, process, http):
+        self._process, self._http = process, http
+        self.port = process.said
+        self._base = f"http://127.0.0.1:{self.port}/plant"
+
+    async def calls(self, since=0):
+        """Return ``[when, account, method, chat, text, answer]`` of every call since one."""
+        async with self._http.get(f"{self._base}/calls?since={since}") as answer:
+            return await answer.json()
+
+    async def temper(self, **fields):
+        """Return once the platform behaves so; see ``chat_plant.Platform.temper``."""
+        async with self._http.post(f"{self._base}/temper", json=fields) as answer:
+            return await answer.json()
+
+
+class Daemon:
+    """`gridcall run` on settings of ours."""
+
+    def __init__(self, config, http_port, paths):
+        self.config, self.folder = config, config.parent
+        self.http_port, self.paths = http_port, paths
+        self.ready_s = 0.0
+        self.process = None
+
+    async def start(self):
+        """Return once it is healthy and its ways are up; ``ready_s`` says how long it took."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await super().start_daemon()
+        with (self.folder / "daemon.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "gateway", "run", str(self.config),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        base = f"http://127.0.0.1:{self.http_port}"
+        async with aiohttp.ClientSession(base) as http, asyncio.timeout(300):
+            while not await self._ready(http):
+                assert self.process.returncode is None, self.last_words()
+                await asyncio.sleep(0.02)
         self.ready_s = loop.time() - began
 
+    async def _ready(self, http):
+        try:
+            async with http.get("/healthz") as answer:
+                health = await answer.json()
+        except (aiohttp.ClientError, ValueError, OSError):
+            return False
+        ways = health.get("paths", {})
+        return health.get("ok") and all(ways.get(path, {}).get("up") for path in self.paths)
 
-class ManyChats(QuietLab):
-    """One channel, and beside it fifty grids that have a chat group each and no channel.
+    async def stop(self):
+        """Return once it has stopped as it is told to."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            async with asyncio.timeout(60):
+                await self.process.wait()
 
-    Ten bot accounts on ten platforms carry the groups: the driver's own ceiling (100 a second
-    and account, four fifths of it for levels 2 and 3) is then above a burst of 400.
+    def last_words(self):
+        """Return the end of its log."""
+        return (self.folder / "daemon.log").read_text("utf-8", "replace")[-3000:]
+
+    @property
+    def journal(self):
+        """Its journal's file."""
+        return self.folder / "state" / "journal.sqlite3"
+
+    def pids(self):
+        """Return every process of it: supervisor, engine, radio process, keyers, speech."""
+        return family(self.process.pid)
+
+    def radio_pid(self):
+        """Return the radio process."""
+        return json.loads((self.folder / "state" / "processes.json").read_text())["radio"]
+
+    async def command(self, *words):
+        """Return what `gridcall …` prints; it must end well."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *words, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        assert process.returncode == 0, (words, out[-2000:])
+        return out
+
+
+class Outside:
+    """A site of a shape: lean chats, lean radios, an HTTP client, and the daemon, ready.
+
+    Args:
+        folder: Empty folder of this site.
+        shape: How large it is.
+        mqtt_port: Of the broker, or None.
+        journal: A journal to begin with; moved here.
+        world: The simulators proper are its radios (and, if ``"all"``, its chats), with logs.
     """
 
-    def __init__(self, folder, **options):
-        super().__init__(folder, ack_s=590, **options)
-        self.platforms = []
+    def __init__(self, folder, shape, *, mqtt_port=None, journal=None, world=""):
+        self.folder, self.shape, self.mqtt_port = folder, shape, mqtt_port
+        self.logs = folder / "outside"
+        self._given, self._world = journal, world
+        self._stack = AsyncExitStack()
+        self.radios = None
 
-    def write_site(self, **changes):
-        super().write_site(**changes)
-        site = yaml.safe_load(self.config.read_text("utf-8"))
-        site["command_centre"]["http"]["alerts_per_s"] = 1000
-        work = site["chats"]["work"]
-        work |= {"per_s": 100, "per_chat_per_s": 30}
-        for number, platform in enumerate(self.platforms):
-            groups = {f"g{n}": _group(n) for n in range(GRIDS) if n % ACCOUNTS == number}
-            site["chats"][f"a{number}"] = work | {
-                "api_base_url": platform.base_url,
-                "file_base_url": platform.file_base_url,
-                "groups": groups,
-            }
-        for n in range(GRIDS):
-            site["grids"][f"q{n}"] = {
-                "name": f"网格{n}", "zone": "z", "chat": f"a{n % ACCOUNTS}/g{n}",
-                "polygon": _square(n), "first_manager": "p_liu", "second_manager": "p_chen",
-                "station": "p_station",
-            }  # fmt: skip
-            site["people"][f"q_guard{n}"] = {
-                "name": f"队员{n}", "role": "guard", "organisation": "dongmen",
-                "guard_code": str(500 + n), "grids": [f"q{n}"],
-            }  # fmt: skip
-        # JSON is YAML in which nothing needs guessing.
-        self.config.write_text(json.dumps(site, ensure_ascii=False), "utf-8")
+    async def __aenter__(self):
+        try:
+            await self._open()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(self, *problem):
+        if problem and problem[0] is not None and (self.folder / "daemon.log").exists():
+            sys.stderr.write((self.folder / "daemon.log").read_text("utf-8", "replace")[-3000:])
+        await self._stack.__aexit__(None, None, None)
 
     async def _open(self):
-        for number in range(ACCOUNTS):
-            groups = {f"g{n}": _group(n) for n in range(GRIDS) if n % ACCOUNTS == number}
-            platform = ChatServer(BOT_TOKEN, groups, 7)
-            platform.enforce_limits = False
-            await platform.start()
-            self._stack.push_async_callback(platform.stop)
-            self.platforms.append(platform)
-        await super()._open()
-        paths = [f"chat:a{n}" for n in range(ACCOUNTS)] + (["mqtt"] if self.mqtt_port else [])
-        await self.wait_ready(paths=paths)
+        enter = self._stack.enter_async_context
+        self.http_port = free_port()
+        self._plain = await enter(aiohttp.ClientSession())
+        plant = await enter(Process(sys.executable, "-m", "tests.bench.chat_plant"))
+        self.chats = Chats(plant, self._plain)
+        self.channels = [sites.Channel() for _ in range(self.shape.channels)]
+        self.config = self._written()
+        if self._given is not None:
+            (self.folder / "state").mkdir(mode=0o700, exist_ok=True)
+            shutil.move(self._given, self.folder / "state" / "journal.sqlite3")
+        await self._open_radios()
+        self.daemon = Daemon(self.config, self.http_port, self.ways())
+        self._stack.push_async_callback(self.daemon.stop)
+        await self.daemon.start()
+        base = f"http://127.0.0.1:{self.http_port}"
+        self.http = await enter(
+            aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {sites.TOKEN}"})
+        )
 
-    def posts(self):
-        """Return (when, text) of every card and line posted to a group of a grid ``q…``."""
-        return [
-            (call.mono_s, str(call.params.get("text", "")))
-            for platform in self.platforms
-            for call in platform.calls
-            if call.method.lower() == "sendmessage" and call.answer == "ok"
-        ]
+    def _written(self):
+        count = self.shape.accounts
+        chats = [free_port() for _ in range(count)] if self._world == "all" else (
+            [self.chats.port] * count
+        )  # fmt: skip
+        tree = sites.settings(
+            self.shape, http_port=self.http_port, channels=self.channels, chats=chats,
+            mqtt_port=self.mqtt_port,
+        )  # fmt: skip
+        return sites.write(self.folder, tree)
+
+    async def _open_radios(self):
+        enter = self._stack.enter_async_context
+        if not self._world:
+            self.radios = await enter(radio_plant(self.channels))
+            return
+        site = json.loads(await _resolved(self.config))
+        self.resolved = self.folder / "resolved.json"
+        self.resolved.write_text(json.dumps(site, ensure_ascii=False), "utf-8")
+        seen = site if self._world == "all" else site | {"chats": {}}
+        (self.folder / "world.json").write_text(json.dumps(seen, ensure_ascii=False), "utf-8")
+        # Nobody answers: what is measured is the calling.
+        (self.folder / "scenario.yaml").write_text("people: {}\n")
+        world = Process(
+            sys.executable, "-m", "simulators", str(self.folder / "world.json"), "--logs",
+            str(self.logs), "--seed", "7", "--scenario", str(self.folder / "scenario.yaml"),
+        )  # fmt: skip
+        await enter(world)
+
+    def ways(self):
+        """Return what must be up before anything is measured."""
+        ways = [f"channel:c{n}" for n in range(self.shape.channels)]
+        ways += [f"chat:a{n}" for n in range(self.shape.accounts)]
+        return ways + (["mqtt"] if self.mqtt_port else [])
+
+    def log(self, name):
+        """Return the lines of a witness's log, such as ``ether-c0``."""
+        lines = (self.logs / f"{name}.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
 
-def _group(number):
-    return f"-2{number:06}"
+def radio_plant(channels):
+    """Return the process of lean radios, to be entered."""
+    ports = [f"{c.line}:{c.sound}:{c.gateway}" for c in channels]
+    return Process(sys.executable, "-m", "tests.bench.radio_plant", *ports)
 
 
-def _square(number):
-    south, west = round(28.0 + number * 0.01, 4), 118.0
-    north, east = round(south + 0.005, 4), west + 0.005
-    return [[south, west], [south, east], [north, east], [north, west]]
+async def _resolved(config):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "check", str(config), "--resolved",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    return out
 
 
-class County(QuietLab):
-    """The county of config/examples: four channels on simulated radios, one chat, no broker."""
+class County:
+    """The county of config/examples: four channels on lean radios, one chat, a broker if any."""
+
+    def __init__(self, folder, mqtt_port=None):
+        self.folder, self._mqtt_port = folder, mqtt_port
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self):
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(self, *_):
+        await self._stack.__aexit__(None, None, None)
 
     async def _open(self):
-        keys = self.folder / "secrets"
-        keys.mkdir(mode=0o700)
-        for name, text in (
-            ("telegram_token", BOT_TOKEN), ("callback_key", KEY), ("mqtt_password", KEY),
-        ):  # fmt: skip
-            (keys / name).touch(mode=0o600)
-            (keys / name).write_text(text)
-        text = COUNTY.read_text("utf-8")
-        text = text.replace(":8080", f":{self.ports['http_port']}")
-        text = text.replace("port: 1883", f"port: {self.mqtt_port or free_port()}")
-        text = await self._with_radios(text)
-        numbers = re.findall(r'"(-1003\d+)"', text)
-        self.chat = ChatServer(BOT_TOKEN, {f"n{i}": n for i, n in enumerate(numbers)}, 7)
-        await self._stack.enter_async_context(self.chat)
-        bases = f"api_base_url: {self.chat.base_url}\n    file_base_url: {self.chat.file_base_url}"
-        text = text.replace("    callback_key:", f"    {bases}\n    callback_key:", 1)
-        self.config.write_text(text, "utf-8")
+        enter, http_port = self._stack.enter_async_context, free_port()
+        http = await enter(aiohttp.ClientSession())
+        plant = await enter(Process(sys.executable, "-m", "tests.bench.chat_plant"))
+        channels = [sites.Channel() for _ in range(4)]
+        await enter(radio_plant(channels))
+        text = self._settings(channels, http_port, Chats(plant, http).port)
+        sites.keep_secret(self.folder, "telegram_token", "12345:" + "A" * 35)
+        sites.keep_secret(self.folder, "callback_key", sites.KEY)
+        sites.keep_secret(self.folder, "mqtt_password", sites.KEY)
+        config = self.folder / "site.yaml"
+        config.write_text(text, "utf-8")
         shutil.copy(COUNTY.with_name("county_g7.geojson"), self.folder)
-        address = f"http://127.0.0.1:{self.ports['http_port']}"
-        self.http = await self._stack.enter_async_context(aiohttp.ClientSession(address))
-        await self.start_daemon()
+        ways = [*(f"channel:c{n}" for n in range(1, 5)), "chat:work"]
+        self.daemon = Daemon(config, http_port, ways + (["mqtt"] if self._mqtt_port else []))
+        self._stack.push_async_callback(self.daemon.stop)
+        await self.daemon.start()
 
-    async def _with_radios(self, text):
-        for number in range(1, 5):
-            ether = await self._stack.enter_async_context(Ether(f"c{number}", 7))
-            radio = BaseRadio(ether)
-            await self._stack.enter_async_context(radio)
-            local = free_port()
-            radio.gateway_rtp = ("127.0.0.1", local)
-            for written, real in ((7000, radio.serial_port), (7100, radio.rtp_port)):
-                text = text.replace(f"127.0.0.1:{written + number}", f"127.0.0.1:{real}")
-            text = text.replace(f"local_port={7200 + number}", f"local_port={local}")
-        return text
-
-    async def wait_ready(self, *, paths=("channel:c1", "channel:c4", "chat:work"), limit_s=40):
-        """Return once the county's daemon is ready."""
-        await super().wait_ready(paths=paths, limit_s=limit_s)
+    def _settings(self, channels, http_port, chat_port):
+        text = COUNTY.read_text("utf-8").replace(":8080", f":{http_port}")
+        text = text.replace("port: 1883", f"port: {self._mqtt_port or free_port()}")
+        for number, ports in enumerate(channels, 1):
+            text = text.replace(f"127.0.0.1:{7000 + number}", f"127.0.0.1:{ports.line}")
+            text = text.replace(f"127.0.0.1:{7100 + number}", f"127.0.0.1:{ports.sound}")
+            text = text.replace(f"local_port={7200 + number}", f"local_port={ports.gateway}")
+        base = f"http://127.0.0.1:{chat_port}"
+        bases = f"api_base_url: {base}/bot\n    file_base_url: {base}/file/bot"
+        return text.replace("    callback_key:", f"    {bases}\n    callback_key:", 1)
 
 
 async def settled(condition, *, for_s, limit_s):
@@ -164,4 +310,4 @@ async def settled(condition, *, for_s, limit_s):
             await asyncio.sleep(0.02)
 
 
-__all__ = ["GRIDS", "MOSQUITTO", "County", "ManyChats", "QuietLab", "settled"]
+__all__ = ["COUNTY", "MOSQUITTO", "Chats", "County", "Daemon", "Outside", "Process", "settled"]
