@@ -4,9 +4,10 @@ MQTT 5 (OASIS, 2019), QoS 1, UTF-8 JSON. Four topics a site, under ``gridcall/v1
 ``alerts`` in, ``receipts`` and ``events`` out, ``health`` out and retained.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from gateway.core.alert import Alert
 from gateway.core.alert_json import Refusal, decode_alert
@@ -79,7 +80,7 @@ def decode(incoming: Incoming, topics: Topics, now_us: int) -> Alert:
 
 def encode(content: Mapping[str, object]) -> bytes:
     """Return a payload."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(content)
 
 
 def encode_event(report: Report, site: str) -> bytes:

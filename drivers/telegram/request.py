@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
@@ -176,8 +177,7 @@ def _sent(data: RequestData | None) -> tuple[bytes | None, Mapping[str, str] | N
     if data is None:
         return None, None
     assert not data.contains_files, "no call of ours carries a file"
-    values = json.dumps(data.parameters, ensure_ascii=False, separators=(",", ":"))
-    return values.encode(), _JSON
+    return msgspec.json.encode(data.parameters), _JSON
 
 
 def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
