@@ -16,6 +16,13 @@ _BROKEN_KEPT: Final = 100
 # A smaller step back of the wall clock is the work of NTP.
 _CLOCK_STEP_US: Final = 1_000_000
 
+_Clock = tuple[str, int, int]
+"""(boot, wall clock, monotonic clock), microseconds."""
+
+
+Columns = tuple[int, str, int, int, str, str, str | None, bytes, bytes, bytes]
+"""A row as ``COLUMNS`` gives it, in its plainest form: there may be millions."""
+
 
 class ChainedRow(NamedTuple):
     """A row as ``COLUMNS`` gives it."""
@@ -32,17 +39,20 @@ class ChainedRow(NamedTuple):
     own: bytes
 
     def fits(self) -> bool:
-        """Return whether its hash is that of its content, as ``rows.row_hash`` defines it."""
-        head = b'gwj1%b{"at_us":%d,"body":' % (self.prev, self.at_us)
-        order = "null" if self.order is None else quote(self.order)
-        tail = (
-            f',"boot":{quote(self.boot)},"kind":{quote(self.kind)},"mono_us":{self.mono_us},'
-            f'"order":{order},"seq":{self.seq},"settings":{quote(self.settings)}}}'
-        )
-        found = hashlib.sha256(head)
-        found.update(self.body)
-        found.update(tail.encode("utf-8", "surrogatepass"))
-        return found.digest() == self.own
+        """Return whether its hash is that of its content."""
+        return fits(self)
+
+
+def fits(row: Columns) -> bool:
+    """Return whether a row's hash is that of its content, as ``rows.row_hash`` defines it."""
+    seq, boot, at_us, mono_us, settings, kind, order, body, prev, own = row
+    tail = (
+        f',"boot":{quote(boot)},"kind":{quote(kind)},"mono_us":{mono_us},'
+        f'"order":{"null" if order is None else quote(order)},'
+        f'"seq":{seq},"settings":{quote(settings)}}}'
+    ).encode("utf-8", "surrogatepass")
+    whole = b'gwj1%b{"at_us":%d,"body":%b%b' % (prev, at_us, body, tail)
+    return hashlib.sha256(whole).digest() == own
 
 
 @dataclass(slots=True)
@@ -81,21 +91,22 @@ class Chain:
         self.broken = Broken()
         self._findings = findings
         self._last_was_broken = False
-        self._clock: tuple[str, int, int] | None = None
+        self._clock: _Clock | None = None
         if before is not None:
             self.last_seq, self.last_hash = before.seq, before.own
             self._last_was_broken = not before.fits()
             self._clock = (before.boot, before.at_us, before.mono_us)
 
-    def row(self, row: ChainedRow) -> None:
+    def row(self, row: Columns) -> None:
         """Take the next row."""
         self.rows += 1
-        seq, broken = row.seq, not row.fits()
+        seq, boot, at_us, mono_us, _, _, _, _, prev, own = row
+        broken = not fits(row)
         if seq != self.last_seq + 1:
             self._findings.add(
                 "missing", self.last_seq + 1, gone(self.last_seq + 1, seq - 1), at=seq
             )
-        elif row.prev != self.last_hash and not broken and not self._last_was_broken:
+        elif prev != self.last_hash and not broken and not self._last_was_broken:
             # Both rows are whole in themselves: the earlier one was replaced, hash and all.
             self._findings.add(
                 "changed",
@@ -104,20 +115,20 @@ class Chain:
                 at=seq,
             )
         if broken:
-            self.broken.add(row)
-        self._check_clock(row)
-        self.last_seq, self.last_hash, self._last_was_broken = seq, row.own, broken
+            self.broken.add(ChainedRow._make(row))
+        before = self._clock
+        if before is not None and (at_us < before[1] or mono_us < before[2]):
+            self._check_clock(seq, before, (boot, at_us, mono_us))
+        self._clock = (boot, at_us, mono_us)
+        self.last_seq, self.last_hash, self._last_was_broken = seq, own, broken
 
-    def _check_clock(self, row: ChainedRow) -> None:
+    def _check_clock(self, seq: int, before: _Clock, now: _Clock) -> None:
         """Within one boot monotonic time never falls; the wall clock may only creep."""
-        if self._clock is not None:
-            boot, at_us, mono_us = self._clock
-            if row.boot == boot and row.mono_us < mono_us:
-                self._findings.add("clock", row.seq, "monotonic time falls within one boot")
-            elif row.at_us < at_us - _CLOCK_STEP_US:
-                back_s = (at_us - row.at_us) // 1_000_000
-                self._findings.add("clock", row.seq, f"the wall clock went back by {back_s} s")
-        self._clock = (row.boot, row.at_us, row.mono_us)
+        if now[0] == before[0] and now[2] < before[2]:
+            self._findings.add("clock", seq, "monotonic time falls within one boot")
+        elif now[1] < before[1] - _CLOCK_STEP_US:
+            back_s = (before[1] - now[1]) // 1_000_000
+            self._findings.add("clock", seq, f"the wall clock went back by {back_s} s")
 
 
 def gone(first: int, last: int) -> str:
@@ -139,10 +150,9 @@ def explain(broken: Broken, last_seq: int, findings: Findings) -> None:
 
 
 def _swapped_with(row: ChainedRow, others: list[ChainedRow]) -> ChainedRow | None:
-    hashes = {"prev": row.prev, "own": row.own}
     ways: tuple[Callable[[ChainedRow], ChainedRow], ...] = (
         lambda other: row._replace(seq=other.seq),
-        lambda other: other._replace(seq=row.seq, **hashes),
+        lambda other: other._replace(seq=row.seq, prev=row.prev, own=row.own),
         lambda other: row._replace(body=other.body),
     )
     for other in others:

@@ -57,6 +57,8 @@ def quote(value: object) -> str:
 
 def clean(value: Any) -> Any:  # noqa: ANN401 (JSON is any of six types)
     """Return the value with its text in NFC; raise ValueError, saying where, if it is unfit."""
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value  # nearly every one
     try:
         return _clean(value)
     except _UnfitError as unfit:
@@ -270,13 +272,19 @@ def seal(cls: type, plain: Plain, batch: Batch) -> Plain:
     return plain
 
 
-def written(item: Any, batch: Batch) -> tuple[Plain, str]:  # noqa: ANN401
-    """Return the fields of a dataclass, its personal parts sealed, and their canonical text."""
+def written(item: Any, batch: Batch) -> str:  # noqa: ANN401
+    """Return the canonical text of a dataclass, its personal parts sealed."""
     cls = type(item)
-    plain, text = encoded(item)
     if _shape(cls).sealed:
-        text = quote(seal(cls, plain, batch))
-    return plain, text
+        plain, _ = encoded(item)
+        return quote(seal(cls, plain, batch))
+    return _text_at_once(item) or encoded(item)[1]
+
+
+def fact(item: Any, name: str) -> Any:  # noqa: ANN401
+    """Return one plain field of a dataclass as it stands in its text, or None."""
+    value = getattr(item, name, None)
+    return clean(value) if isinstance(value, str) else value
 
 
 def unsealed(cls: type, plain: Plain, value_of: Callable[[str], object]) -> Plain:

@@ -32,6 +32,7 @@ QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
 TAIL_ROWS: Final = 1000
 # How long one try to take the write lock waits for somebody's shell.
 BUSY_TIMEOUT_MS: Final = 1000
+CHECKPOINT_PAGES: Final = 4000
 _LENGTH_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 _MANY: Final = (256, 64, 16, 4, 1)
@@ -196,6 +197,8 @@ class JournalFile:
             )
         db.pragma("synchronous", "FULL")
         db.pragma("secure_delete", True)
+        # Pages that every row touches are then copied home once in so many commits.
+        db.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         db.pragma("journal_size_limit", 64 * 1024 * 1024)
         self._quick_check()
         self._migrate()

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import apsw
@@ -85,9 +85,10 @@ def _read_outbox(db: apsw.Connection, last_seq: int, held: Held) -> None:
         # What it said was let go when it was settled.
         sha256 = None if done and not text else hashlib.sha256(text).hexdigest()
         held.postings.add(seq, (id_, driver, kind, level, not_after_us), sha256)
-        held.sealed.update(sealed_in(text))
         if not done:
             held.unsettled.add(id_)
+        if text:
+            held.sealed.update(sealed_in(text))
 
 
 def _read_personal(db: apsw.Connection, held: Held) -> None:
@@ -101,7 +102,7 @@ def _read_personal(db: apsw.Connection, held: Held) -> None:
             held.unopened.add(commitment)
 
 
-def names_of(db: apsw.Connection, ids: Iterator[int]) -> Iterator[str]:
+def names_of(db: apsw.Connection, ids: Iterable[int]) -> Iterator[str]:
     """Yield what stands in the projection's rows of these ids, as kind and key."""
     for id_ in ids:
         found = db.execute("SELECT kind, key FROM entity WHERE id = ?", (id_,)).get

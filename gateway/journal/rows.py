@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.core.effects import ReportStatus
+from gateway.core.events import Event
 from gateway.core.order import Change, Order, Put
 from gateway.core.people import Contact
 from gateway.interfaces import Cursor, Entry, OutboxEffect
-from gateway.journal.codec import Plain, canonical, clean, encoded, quote, written
+from gateway.journal.codec import Plain, canonical, clean, fact, quote, written
 from gateway.journal.seal import Batch, Sealed, Sealer
 
 # What the first row's ``prev`` holds.
@@ -59,7 +60,7 @@ class Upsert:
     @property
     def text(self) -> str:
         """Return it as it stands in the row."""
-        return f'["put",{quote(self.kind)},{quote(self.key)},{self.body}]'
+        return f'["put","{self.kind}",{quote(self.key)},{self.body}]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,8 @@ def prepare(entry: Entry, sealer: Sealer) -> Prepared:
         for own, (driver, effect) in zip(batches, entry.outbox, strict=True)
     )
     reports = tuple(_noted(report, batch) for report in entry.reports)
-    event, event_text = written(entry.event, batch)
-    receipt = "null" if entry.receipt is None else encoded(entry.receipt)[1]
+    event_text = written(entry.event, batch)
+    receipt = "null" if entry.receipt is None else written(entry.receipt, batch)
     cursor = None if entry.cursor is None else clean_cursor(entry.cursor)
     # Keys in their sorted order: changes, cursor, event, outbox, receipt, reports, settles.
     head = (
@@ -181,7 +182,7 @@ def prepare(entry: Entry, sealer: Sealer) -> Prepared:
         mono_us=_int64("mono_us", entry.mono_us),
         settings=clean(entry.settings),
         kind=type(entry.event).__name__,
-        order=_order_of_row(event, changes, reports),
+        order=_order_of_row(entry.event, changes, reports),
         changes=changes,
         outbox=outbox,
         reports=reports,
@@ -205,25 +206,23 @@ def _change(change: Change, batch: Batch) -> Upsert | Removal:
     if not isinstance(change, Put):
         return Removal(clean(change.kind), clean(change.key))
     entity = change.entity
-    plain, text = written(entity, batch)
-    order = plain["id"] if isinstance(entity, Order) else plain.get("order")
-    return Upsert(entity.KIND, clean(entity.key), order, text)
+    order = fact(entity, "id" if isinstance(entity, Order) else "order")
+    return Upsert(entity.KIND, clean(entity.key), order, written(entity, batch))
 
 
 def _posting(driver: str, effect: OutboxEffect, batch: Batch) -> Posting:
-    plain, text = written(effect, batch)
     return Posting(
         driver=clean(driver),
         kind=type(effect).__name__,
-        body=text,
-        level=_optional_int64("level", plain.get("level")),
-        not_after_us=_optional_int64("not_after_us", plain.get("not_after_us")),
+        body=written(effect, batch),
+        level=_optional_int64("level", fact(effect, "level")),
+        not_after_us=_optional_int64("not_after_us", fact(effect, "not_after_us")),
     )
 
 
 def _noted(report: ReportStatus, batch: Batch) -> Noted:
-    plain, text = written(report, batch)
-    return Noted(plain["order"], _int64("at_us", report.at_us), text)
+    text = written(report, batch)
+    return Noted(fact(report, "order"), _int64("at_us", report.at_us), text)
 
 
 def clean_cursor(cursor: Cursor) -> tuple[str, str]:
@@ -232,11 +231,12 @@ def clean_cursor(cursor: Cursor) -> tuple[str, str]:
 
 
 def _order_of_row(
-    event: Plain, changes: tuple[Upsert | Removal, ...], reports: tuple[Noted, ...]
+    event: Event, changes: tuple[Upsert | Removal, ...], reports: tuple[Noted, ...]
 ) -> str | None:
     """Return the one order a row is about, or None when it is about none or several."""
-    if isinstance(event.get("order"), str):
-        return str(event["order"])
+    named = fact(event, "order")
+    if isinstance(named, str):
+        return named
     orders = {change.order for change in changes if isinstance(change, Upsert)}
     orders |= {report.order for report in reports}
     orders.discard(None)

@@ -64,6 +64,12 @@ class Findings:
         else:
             self.more += 1
 
+    def room_for(self, items: list[int]) -> list[int]:
+        """Return as many of the items as can still be told, and count the others."""
+        room = _FINDINGS_KEPT - len(self.kept)
+        self.more += len(items[room:])
+        return items[:room]
+
     def joined(self, *others: "Findings") -> "Findings":
         """Return these and others in the order of the rows at which they were made."""
         every = sorted(

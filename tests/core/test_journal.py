@@ -78,7 +78,7 @@ def test_whatever_a_row_can_hold_comes_back_the_same(cls) -> None:
     @given(instances(cls))
     def comes_back(item) -> None:
         batch = Sealer({}).batch()
-        _, text = written(item, batch)
+        text = written(item, batch)
         assert text == canonical(json.loads(text)), "canonical text is written one way only"
         value_of = opened_batch(batch)
         if cls in ENTITY_TYPES:
@@ -130,7 +130,7 @@ def test_canonical_text_has_no_floats_and_no_half_letters(value) -> None:
 def test_a_typed_backslash_is_not_taken_for_nul() -> None:
     batch = Sealer({}).batch()
     item = PathEntity(id="a\\u0000b é", up=True, since_us=1)
-    _, text = written(item, batch)
+    text = written(item, batch)
     assert entity_from("path", text, str) == item
 
 
