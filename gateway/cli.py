@@ -22,6 +22,7 @@ from rich.table import Table
 
 from gateway import app as composition
 from gateway import control
+from gateway.cli_commands import LateGroup
 from gateway.cli_words import (
     event_line,
     health_lines,
@@ -38,6 +39,7 @@ from gateway.settings import Secret, Settings, SettingsError, json_schema, resol
 from gateway.web.tokens import Scope, new_token
 
 app = typer.Typer(
+    cls=LateGroup,
     help="Gridcall (网格呼): from the command centre to guards' radios and chats, and back.",
     no_args_is_help=True,
     add_completion=False,
