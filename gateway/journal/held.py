@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from gateway.journal.said import Postings, sealed_in
+from gateway.journal.said import Postings, content_of, sealed_in
 from gateway.journal.seal import unseal
 
 
@@ -72,7 +72,7 @@ def _read_entities(db: apsw.Connection, entities: Entities) -> None:
     ):
         entities.id.append(id_)
         entities.place.append(hash((kind, key)))
-        entities.content.append(hash((order, text)))
+        entities.content.append(content_of(order, text))
         entities.live.append(live != 0)
 
 

@@ -1,17 +1,27 @@
 """Whoever changes a journal behind our back is found, and what he did is named rightly."""
 
 import random
+import signal
+import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.interfaces import Anchor, Entry, JournalError, SetupError, Written
-from gateway.journal import Verdict, backup, verify
+from gateway.journal import Verdict, backup, verify, verify_process
+from gateway.journal.chain import COLUMNS as CHAIN_COLUMNS
+from gateway.journal.chain import ChainedRow
 from gateway.journal.file import JournalFile
+from gateway.journal.fold import fold
 from gateway.journal.rows import Row, prepare, row_hash
+from gateway.journal.said import DROPPED, FREED, PUT, Changes
 from gateway.journal.seal import Sealer
+from gateway.journal.verify_process import read_here
 from tests.core.journal_stories import (
     START_US,
     acknowledged,
@@ -63,9 +73,18 @@ def change(path: Path, *statements: str, bindings: tuple[object, ...] = ()) -> N
     db.close()
 
 
+def verified(path: Path, *anchors: Anchor, tables: bool = True) -> Verdict:
+    """Return the verdict, which is the same when the rows are read in three stretches."""
+    verdict = verify(path, anchors, tables=tables)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["gateway.journal.verify"], "read_with", read_here)
+        assert verify(path, anchors, tables=tables, stretches=3) == verdict
+    return verdict
+
+
 def faults(path: Path, *anchors: Anchor) -> set[tuple[str, int]]:
     """Return what the chain alone tells, but for the clock: (fault, row)."""
-    found = verify(path, anchors, tables=False).findings
+    found = verified(path, *anchors, tables=False).findings
     return {(f.fault, f.seq) for f in found if f.fault != "clock"}
 
 
@@ -225,7 +244,7 @@ def test_a_clock_that_goes_back_is_told_but_is_no_forgery(tmp_path: Path) -> Non
         file.add(prepare(story, Sealer({})))
         file.commit()
     file.close()
-    verdict = verify(path)
+    verdict = verified(path)
     assert [(f.fault, f.seq) for f in verdict.findings] == [("clock", 4), ("clock", 5)]
     assert verdict.ok
 
@@ -257,7 +276,7 @@ TABLE_CHANGES = {
 @pytest.mark.parametrize("what", TABLE_CHANGES)
 def test_tables_that_are_not_the_fold_of_the_rows_are_found(journal: Path, what: str) -> None:
     change(journal, TABLE_CHANGES[what])
-    verdict = verify(journal)
+    verdict = verified(journal)
     assert "projection" in {finding.fault for finding in verdict.findings}
     assert not verdict.ok
     assert verify(journal, tables=False).ok
@@ -281,7 +300,7 @@ def test_sealed_values_that_were_exchanged_or_lost_are_found(
     journal: Path, statement: str
 ) -> None:
     change(journal, statement)
-    verdict = verify(journal)
+    verdict = verified(journal)
     assert {finding.fault for finding in verdict.findings} == {"personal"}
     assert not verdict.ok
 
@@ -375,6 +394,108 @@ def test_verdicts_say_how_much_more_there_is(journal: Path) -> None:
     change(journal, "UPDATE entity SET body = '{}'")
     change(journal, "UPDATE report SET body = '{}'")
     change(journal, "UPDATE journal SET settings = 'x'")
-    verdict: Verdict = verify(journal)
+    verdict = verified(journal)
     assert len(verdict.findings) + verdict.more > ROWS
     assert len(verdict.findings) <= 200
+
+
+# -- many rows ---------------------------------------------------------------------------------
+
+
+def test_processes_find_what_one_process_finds(journal: Path) -> None:
+    kept = [anchor_at(journal, 10), anchor_at(journal, 40)]
+    assert verify(journal, kept, stretches=2) == verify(journal, kept, stretches=1)
+    rehash(journal, 10, settings="other")
+    swap(journal, "body", 20, 41)
+    change(journal, "DELETE FROM journal WHERE seq BETWEEN 30 AND 33")
+    for statement in (*TABLE_CHANGES.values(), "DELETE FROM personal WHERE owner = 'p2'"):
+        change(journal, statement)
+    found = verify(journal, kept, stretches=2)
+    assert found == verify(journal, kept, stretches=1)
+    assert {f.fault for f in found.findings} == {
+        "changed", "missing", "swapped", "rewritten", "projection", "personal",
+    }  # fmt: skip
+
+
+def test_a_process_tells_why_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a database at all " * 100)
+    with pytest.raises(SetupError, match="not a Gridcall journal"):
+        verify(tmp_path / "text", stretches=2)
+
+
+def test_a_process_that_is_killed_is_told(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"
+    monkeypatch.setattr(verify_process, "_RUN", killed)
+    with pytest.raises(SetupError, match="ended with status -9"):
+        verify(journal, stretches=2)
+
+
+def test_an_empty_journal_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    write(path, stories=0)
+    change(path, "DELETE FROM journal", "DELETE FROM entity", "DELETE FROM report",
+           "DELETE FROM outbox", "DELETE FROM cursor", "DELETE FROM personal")  # fmt: skip
+    verdict = verified(path)
+    assert (verdict.ok, verdict.rows, verdict.end.seq) == (True, 0, 0)
+
+
+def test_the_reader_hashes_rows_as_the_writer_does(journal: Path) -> None:
+    for columns in query(journal, f"SELECT {CHAIN_COLUMNS} FROM journal"):
+        row = ChainedRow._make(columns)  # type: ignore[arg-type]
+        for kind, order in ((row.kind, None), ('q"\\\n\x7f东\x01', "o\u20280")):
+            content = Row(
+                row.seq, row.boot, row.at_us, row.mono_us, row.settings, kind, order,
+                row.body.decode(),
+            )  # fmt: skip
+            own = row_hash(row.prev, content)
+            assert row._replace(kind=kind, order=order, own=own).fits()
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from((PUT, PUT, PUT, DROPPED, FREED)), st.integers(1, 5), st.integers(1, 9),
+        st.integers(0, 3),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(CHANGES, st.lists(st.integers(0, 40), max_size=3))
+def test_changes_folded_at_once_are_changes_folded_one_by_one(
+    made: list[tuple[int, int, int, int]], cuts: list[int]
+) -> None:
+    # Places 4 and 5 are numbers: only they are freed, and never just dropped.
+    made = [
+        (what if what == PUT else FREED if place > 3 else DROPPED, place, content, order)
+        for what, place, content, order in made
+    ]
+    edges = [0, *sorted(cuts), len(made)]
+    parts = [_changes(made[a:b]) for a, b in pairwise(edges)]
+    folded = fold(parts)
+    found = zip(folded.place.tolist(), folded.content.tolist(), folded.live.tolist(), strict=True)
+    assert list(found) == sorted((p, *rest) for p, rest in _one_by_one(made).items())
+
+
+def _changes(made: list[tuple[int, int, int, int]]) -> Changes:
+    changes = Changes()
+    for what, place, content, order in made:
+        changes.what.append(what)
+        changes.place.append(place)
+        changes.content.append(content if what == PUT else 0)
+        changes.order.append(order if what == PUT else 0)
+    return changes
+
+
+def _one_by_one(made: list[tuple[int, int, int, int]]) -> dict[int, tuple[int, bool]]:
+    """Fold as the writer's statements do: a freed number retires all of its order."""
+    table: dict[int, tuple[int, int, bool]] = {}
+    for what, place, content, order in made:
+        if what == PUT:
+            table[place] = (content, order, True)
+            continue
+        freed = table.pop(place, (0, 0, False))[1] if what == FREED else 0
+        table.pop(place, None)
+        for other, (text, its_order, _) in list(table.items()):
+            if freed and its_order == freed:
+                table[other] = (text, its_order, False)
+    return {place: (content, live) for place, (content, _, live) in table.items()}
