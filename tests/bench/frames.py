@@ -22,7 +22,7 @@ async def measured(folder, sizes, mqtt_port):
     large = folder / "large.sqlite3"
     await asyncio.to_thread(add_closed_orders, large, 0, sizes.verify_orders)
     rows = []
-    for channels in (8, 16):
+    for channels in sizes.frames_channels:
         room = folder / f"channels{channels}"
         room.mkdir()
         shape = Shape(channels=channels)
@@ -91,7 +91,8 @@ async def _exporting(outside):
 
 def _scheduling(pid):
     """Return (the limit for a frame in ms, how the radio process is scheduled)."""
-    if os.sched_getscheduler(pid) in (os.SCHED_RR, os.SCHED_FIFO):
+    policy = os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK
+    if policy in (os.SCHED_RR, os.SCHED_FIFO):
         return 20, "real-time scheduling"
     return 60, "no real-time scheduling"
 

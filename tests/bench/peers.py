@@ -30,7 +30,7 @@ ALERTMANAGER, MULTIMON = "prometheus-alertmanager", "multimon-ng"
 MARK = re.compile(r"peer-[a-z]+-\d+")
 SEED = 20261122
 KEYS = "0123456789*#ABCD"
-SNRS_DB = (20, 10, 5, 0)
+SNRS_DB = (10, 0, -3, -6)
 MULTIMON_HZ = 22_050
 
 

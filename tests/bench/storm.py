@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -25,7 +26,7 @@ SEED = 20261122
 LEVEL_ONE = 5
 # Long enough that a ladder is climbed under the storm, short enough that it ends.
 SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, expire_min=(5, 2, 2))
-IDLE = Shape(acknowledge_s=5, ladder=("repeat", "repeat"))
+IDLE = Shape(acknowledge_s=5, ladder=("repeat",))
 # Past every expiry, and what was on the air then.
 _ENDS_S = 5 * 60 + 60
 _WAITING = """
@@ -66,7 +67,7 @@ def _room(folder, name):
 async def _idle_clocks(room, sizes):
     async with Outside(room, IDLE) as outside:
         await paced(outside, "clock", sizes.steps, 10)
-        await asyncio.sleep(IDLE.acknowledge_s * 3 + 2)
+        await asyncio.sleep(IDLE.acknowledge_s * 2 + 3)
         export = room / "export.jsonl"
         export.write_bytes(await outside.daemon.command("journal", "export", str(outside.config)))
         return _clocks(Journal.read(export), "idle", 50)
@@ -142,7 +143,7 @@ def _what_became(outside, sent, journal, sizes):
     }  # fmt: skip
     posted = _posted(outside)
     spoken, ends = _on_the_air(journal)
-    marks = {f"bench-{number}": f"bench-storm-{number}" for number in range(0)} or set(sent)
+    marks = set(sent)
     without_end = [m for m in marks if m not in ends]
     unposted = [m for m in marks if m not in posted]
     lost = [m for m in marks if m.removeprefix("bench-") not in receipted]
@@ -214,7 +215,7 @@ def _level_one(outside, sent, journal):
     """Return the rows of how soon level 1 was on the air and in its chat."""
     marks, posted = _orders(journal), _posted(outside)
     raised = {
-        f"bench-{line['message']['id']}": journal_us(line)
+        f"bench-{line['message']['id']}": _at_us(line)
         for line in outside.log("centre") if line["what"] == "sent"
     }  # fmt: skip
     keyed = {}
@@ -241,10 +242,8 @@ def _overtaken(mark, raised, keyed, others):
     return sum(raised[mark] < keyed[other] < keyed[mark] for other in others)
 
 
-def journal_us(line):
+def _at_us(line):
     """Return the moment of a line of the centre's log, UTC microseconds."""
-    from datetime import datetime
-
     return round(datetime.fromisoformat(line["at"]).timestamp() * 1e6)
 
 
@@ -263,14 +262,12 @@ async def _judged(outside, export):
     findings = [json.loads(line) for line in out.splitlines()]
     assert findings, f"the judges ended with {process.returncode}"
     compared = sum(finding["compared"] for finding in findings)
+    found = [v for finding in findings for v in finding["violations"]]
     rows = []
-    for finding in findings:
-        if finding["violations"]:
-            first = finding["violations"][0]
-            said = f"{len(finding['violations'])} of {finding['name']}: {first['witness']}: {first['text']}"
-            sys.stderr.write(f"bench: storm: {said}\n")
-            rows.append(_count(f"judges object, {finding['name']}", len(finding["violations"]),
-                               0, first["text"]))  # fmt: skip
-    objections = sum(len(finding["violations"]) for finding in findings)
+    for check, count in Counter(v["check"] for v in found).items():
+        first = next(v for v in found if v["check"] == check)
+        said = f"{first['witness']}: {first['text']}"
+        sys.stderr.write(f"bench: storm: {check}: {count}, such as {said}\n")
+        rows.append(_count(f"judges object, {check}", count, 0, said))
     note = f"{len(findings)} checks, {compared:,} comparisons of logs and journal"
-    return [_count("objections of the judges", objections, 0, note), *rows]
+    return [_count("objections of the judges", len(found), 0, note), *rows]
