@@ -247,7 +247,8 @@ class ToneGate:
     """A tone squelch for one CTCSS tone; opens some 150 ms after the tone has begun."""
 
     _WINDOW: Final = 200
-    _NEWEST: Final = 60
+    _NEWEST: Final = 30
+    _SHUT_FRAMES: Final = 20
 
     def __init__(self, hz: float) -> None:
         at_s = np.arange(self._WINDOW) / _THIN_HZ
@@ -258,24 +259,23 @@ class ToneGate:
         """Forgets what it heard, as after a transmission of one's own."""
         self._heard = SubAudible(self._WINDOW)
         self._gate = _Gate(0.6, 0.35)
-        self._turned = False
+        self._shut = 0
 
     def feed(self, frame: Wave) -> bool:
         """Takes 160 samples and says whether the tone is there.
 
-        Between its phase jumping over and the tone's going it is not.
+        Once its phase has jumped over it is not, for 400 ms.
         """
         self._heard.feed(frame)
         recent = self._heard.recent - self._heard.recent.mean()
         mixed = recent * self._turning
         energy = max(float(np.sum(recent**2)), 1e-9)
         likeness = 2 * abs(mixed.sum()) ** 2 / (energy * recent.size)
-        older, newest = mixed[: -self._NEWEST].sum(), mixed[-self._NEWEST :].sum()
+        older, newest = mixed[: -self._NEWEST].mean(), mixed[-self._NEWEST :].mean()
         if self._gate.is_open and (newest * older.conjugate()).real < -0.3 * abs(older) ** 2:
-            self._turned = True
-        present = self._gate.follow(float(likeness))
-        self._turned = self._turned and energy > 1e-9 and likeness > 0.02
-        return present and not self._turned
+            self._shut = self._SHUT_FRAMES
+        self._shut = max(0, self._shut - 1)
+        return self._gate.follow(float(likeness)) and not self._shut
 
 
 class CodeGate:

@@ -17,6 +17,7 @@ from simulators.chat_server import ChatServer
 from simulators.ether import Ether
 from simulators.guard import ChatPerson, Pace, RadioGuard, Temper
 from simulators.handheld import Handheld
+from simulators.radio_models import RadioSet
 from simulators.tones import Samples, silence, tone, voice
 
 LEVEL_2 = np.concatenate([np.concatenate([tone((1200.0,), 200, -10), silence(100)])] * 3)
@@ -98,6 +99,8 @@ class Dispatcher:
         self.radio = Handheld(ether, "base")
         self.answers = answers
         self.heard: list[str] = []
+        # For radios without digits: how long it listens whether another press follows.
+        self.answers_all, self.listens_s = False, 0.0
 
     async def calls(self) -> None:
         await self.radio.transmit(np.concatenate([padded(LEVEL_2), voice(2.0, 3)]))
@@ -106,6 +109,8 @@ class Dispatcher:
         async for over in self.radio:
             if over.digits:
                 self.heard.append(over.digits)
+            if over.digits or self.answers_all:
+                await asyncio.sleep(self.listens_s)
                 answer = self.answers.pop(0) if self.answers else ACCEPTED
                 if answer is not None:
                     await self.radio.transmit(padded(answer))
@@ -115,7 +120,11 @@ def guard_on(ether: Ether, diary: Diary, **temper: Any) -> RadioGuard:
     return RadioGuard(
         person="p_zhang", name="张三", code="031", channel="east", pace=pace(), tell=diary.tell,
         temper=Temper.read({"answers": "radio", **temper}),
-        radio=Handheld(ether, "p_zhang", ani="10031"),
+        radio=(
+            Handheld(ether, "p_zhang", radio=RadioSet.read(temper["radio"], "1031"))
+            if "radio" in temper
+            else Handheld(ether, "p_zhang", ani="10031")
+        ),
     )  # fmt: skip
 
 
@@ -226,6 +235,68 @@ async def test_a_guard_waits_until_others_have_spoken_and_takes_no_tone_of_their
     assert digits_of(dispatcher) == ["*1#"]
     assert not diary.of("refused")
     assert not any(over.collided for over in ether.overs)
+
+
+@asynccontextmanager
+async def without_digits(
+    **temper: Any,
+) -> AsyncIterator[tuple[Dispatcher, Ether, Diary]]:
+    """As `on_the_air`, with a dispatcher who answers whatever he hears, a while after."""
+    async with on_the_air([], **temper) as (_, dispatcher, ether, diary):
+        dispatcher.answers_all, dispatcher.listens_s = True, 1.0
+        yield dispatcher, ether, diary
+
+
+def presses_in(ether: Ether) -> list[int]:
+    """Returns how many overs of the guard followed one another within a second, each time."""
+    counts, last_s = list[int](), -10.0
+    for over in (o for o in ether.overs if o.who == "p_zhang"):
+        if over.start_s - last_s < 1.0:
+            counts[-1] += 1
+        else:
+            counts.append(1)
+        last_s = over.end_s
+    return counts
+
+
+@at_once
+async def test_who_can_only_key_presses_twice_and_three_times() -> None:
+    temper = QUICK | {"radio": {"model": "bf888s"}}
+    async with on_the_air([], **temper) as (_, dispatcher, ether, diary):
+        await dispatcher.calls()
+        await asyncio.sleep(4)
+        await dispatcher.radio.transmit(padded(ACCEPTED))
+        await asyncio.sleep(8)
+        await dispatcher.radio.transmit(padded(ACCEPTED))
+        await asyncio.sleep(15)
+    assert presses_in(ether) == [2, 3], "acknowledged and arrived; the rest he cannot say"
+    assert all(over.duration_s < 0.4 for over in ether.overs if over.who == "p_zhang")
+    assert [line["digits"] for line in diary.of("satisfied")] == ["短按2次", "短按3次"]
+
+
+@at_once
+async def test_presses_that_nobody_answers_are_tried_three_times() -> None:
+    temper = {"radio": {"model": "bf888s"}, "acknowledge_s": 1, "arrived_s": 5}
+    async with on_the_air([], **temper) as (_, dispatcher, ether, diary):
+        await dispatcher.calls()
+        await asyncio.sleep(40)
+    assert presses_in(ether) == [2, 2, 2]
+    assert [line["digits"] for line in diary.of("given_up")] == ["短按2次"]
+
+
+@at_once
+async def test_who_has_statuses_sends_them_and_at_last_the_emergency() -> None:
+    temper = QUICK | {"radio": {"model": "mdc1200"}, "emergency_s": 2}
+    async with without_digits(**temper) as (dispatcher, ether, diary):
+        await dispatcher.calls()
+        await asyncio.sleep(40)
+    signals = [over.signals for over in ether.overs if over.who == "p_zhang"]
+    assert signals == [(f"mdc1200 46/0{n} 1031",) for n in (1, 2, 3, 5)] + [
+        ("mdc1200 00/80 1031",) * 2
+    ]
+    assert [line["digits"] for line in diary.of("satisfied")] == [
+        "46/01", "46/02", "46/03", "46/05", "紧急键",
+    ]  # fmt: skip
 
 
 class CutRadio:
