@@ -1,10 +1,9 @@
 """Journal rows: an entry written out as canonical text, chained, and read back."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.core.effects import ReportStatus
 from gateway.core.events import Event
@@ -19,8 +18,6 @@ GENESIS: Final = bytes(32)
 # A row of 2,000 seeded people has some 3 MB; near this limit is a mistake or an attack.
 MAX_BODY_CHARS: Final = 16 * 1024 * 1024
 
-_HEAD: Final = '{"changes":['
-_DECODER: Final = json.JSONDecoder()
 _SEALED: Final = re.compile(r'\{"sealed":"([0-9a-f]{64})"\}')
 
 
@@ -253,37 +250,9 @@ def _optional_int64(name: str, value: object) -> int | None:
     return None if value is None else _int64(name, value)
 
 
-def parts_of(body: str) -> tuple[list[Upsert | Removal], Plain]:
-    """Return the changes of a row, their text as it stands there, and the rest of its body.
-
-    Raises:
-        ValueError: It is not the body of a row.
-    """
-    at = len(_HEAD)
-    if not body.startswith(_HEAD):
-        raise ValueError("not the body of a journal row")
-    changes: list[Upsert | Removal] = []
-    while body[at] != "]":
-        change, end = _DECODER.raw_decode(body, at)
-        if change[0] == "drop":
-            changes.append(Removal(change[1], change[2]))
-        else:
-            changes.append(_upsert_at(change, body[at:end]))
-        at = end + (body[end] == ",")
-    rest: Plain = _DECODER.decode("{" + body[at + 2 :])
-    return changes, rest
-
-
 def sealed_in(text: str) -> list[str]:
     """Return the commitments that stand in canonical text.
 
     Quotes within text are escaped there, so nothing that somebody wrote can look like one.
     """
     return _SEALED.findall(text) if '"sealed"' in text else []
-
-
-def _upsert_at(change: list[Any], text: str) -> Upsert:
-    _, kind, key, plain = change
-    order = plain["id"] if kind == Order.KIND else plain.get("order")
-    start = len('["put",') + len(quote(kind)) + 1 + len(quote(key)) + 1
-    return Upsert(kind, key, order, text[start:-1])
