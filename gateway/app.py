@@ -28,6 +28,7 @@ from gateway.control import ControlServer
 from gateway.core.places import Site
 from gateway.core.wording import Catalogue
 from gateway.engine import Engine, Reloaded
+from gateway.housekeeping import keep_house
 from gateway.interfaces import Driver, GridcallError, SetupError, Surroundings
 from gateway.journal import SqliteJournal
 from gateway.logs import configure_logs
@@ -205,7 +206,7 @@ class Daemon:
             self._start_doors()
             log.info("ready", site=self._site.id, settings=self._site.version)
             try:
-                await asyncio.get_running_loop().create_future()  # until cancelled
+                await keep_house(self._engine.quiet)
             finally:
                 await self._stop_tasks()
 

@@ -73,6 +73,8 @@ US = 1_000_000
 PROBE_EVERY_S = 5.0
 # A commit older than this means that the journal stands still.
 STALE_COMMIT_S = 15.0
+# Nothing decided for so long: time for what can wait.
+QUIET_AFTER_S = 2.0
 # A one-time code lives this long (security.md §4).
 CODE_LIFE_US = 600 * US
 # Rows of people in one seeding row: keeps rows readable and commits short.
@@ -149,6 +151,7 @@ class Engine:
         self._cursors: dict[str, str] = {}
         self._seq = 0
         self._committed_at_s = 0.0
+        self._decided_at_s = 0.0
         # Before this moment the wall clock is not to be trusted: the journal has seen later.
         self._trusted_from_us = 0
         self._reloading = asyncio.Lock()
@@ -339,7 +342,7 @@ class Engine:
             ValueError: It cannot be journalled; nothing has changed.
             JournalError: Nothing can be journalled any more.
         """
-        began_s = asyncio.get_running_loop().time()
+        began_s = self._decided_at_s = self._now_s()
         synchronised = self._synchronised()
         try:
             outcome = step(self._state, self._site, event, synchronised=synchronised)
@@ -511,6 +514,10 @@ class Engine:
             "paths": paths,
             "open_orders": sum(1 for _ in self._state.open_orders()),
         }
+
+    def quiet(self) -> bool:
+        """Return whether nothing but proofs of the disk was journalled for some seconds."""
+        return self._now_s() - self._decided_at_s > QUIET_AFTER_S
 
     def metrics(self) -> str:
         """Return the Prometheus text."""

@@ -2,7 +2,7 @@
 
 Receipts go first. While many alerts come at once, only a trickle of what they ask is handed
 out, so that no receipt waits behind hundreds of calls; a new order of level 1 is handed out at
-once even then, and nothing waits here longer than 0.3 s. Otherwise nothing waits here at all.
+once even then, and nothing waits here longer than a second. Otherwise nothing waits here.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ STORM = 8
 # It is over when no alert has come for so long.
 CALM_AFTER_S = 0.02
 # In a storm one decision is handed out each so often, and whatever has waited so long.
-TRICKLE_S, LONGEST_WAIT_S = 0.01, 0.3
+TRICKLE_S, LONGEST_WAIT_S = 0.01, 1.0
 
 Rows = Iterable[tuple[str, Outgoing]]
 
