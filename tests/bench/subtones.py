@@ -9,11 +9,14 @@ with the spectrum and the syllables of speech unless a real one is given) is cut
 
 import argparse
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from drivers.radio.ctcss import TONES_HZ, CtcssBank
 from drivers.radio.ctcss import encode as ctcss
+from drivers.radio.dcs import CODES, DcsBank
+from drivers.radio.dcs import encode as dcs
 from drivers.radio.samples import band_shaped
 
 FS = 8000
@@ -74,39 +77,86 @@ def opened_and_closed_ms(present, begin, end):
     return opened, closed
 
 
-def ctcss_answers(seed=1, tries=4, burst_deg=180.0, off=0.0, snr=None):
-    """Return (open_ms, close_ms, right): every tone ``tries`` times under voice.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a bank did with each of many overs: when it opened and closed, and how often.
+
+    Attributes:
+        open_ms: after the tone's or the code's beginning; NaN for never.
+        close_ms: after its end (the burst's or the turn-off tone's beginning); NaN for never.
+        right: heard once, by its name.
+    """
+
+    open_ms: np.ndarray
+    close_ms: np.ndarray
+    right: np.ndarray
+
+    def __str__(self):
+        """Return one line of a report."""
+        return (
+            f"open p50 {np.nanmedian(self.open_ms):.0f} max {np.nanmax(self.open_ms):.0f} ms, "
+            f"close p50 {np.nanmedian(self.close_ms):.0f} max {np.nanmax(self.close_ms):.0f} ms, "
+            f"once and right {100 * self.right.mean():.1f} % of {len(self.right)}"
+        )
+
+
+def ctcss_answers(seed=1, tries=4, burst_deg=180.0, off=0.0, snr_db=None):
+    """Return Answers: every tone ``tries`` times under voice.
 
     Args:
         seed: of voices and phases.
         tries: how often each of the 50 tones is sent, beginning at other moments.
         burst_deg: reverse burst, None for a tone that only ceases.
         off: part by which the sender is off its frequency.
-        snr: dB of the tone in hiss of 0 to 3000 Hz, None for none.
+        snr_db: of the tone, in white noise up to 4000 Hz; None for none.
     """
     rng = np.random.default_rng(seed)
     hz = np.repeat(TONES_HZ, tries)
-    length = LEAD_SAMPLES + FS + FS // 2
-    tracks, ends = [], []
-    for one in hz:
-        begin = LEAD_SAMPLES + int(rng.integers(0, 160))
-        tone = ctcss(one * (1 + off), 900 + rng.uniform(0, 20), level_dbfs=TONE_DBFS,
+
+    def sound(i):
+        tone = ctcss(hz[i] * (1 + off), 900 + rng.uniform(0, 20), level_dbfs=TONE_DBFS,
                      reverse_burst_deg=burst_deg)  # fmt: skip
-        burst = 1200 if burst_deg is not None else 0
-        ends.append((begin, begin + len(tone) - burst))
-        voice = voice_like(length, rng)
-        noise = np.zeros(length)
-        if snr is not None:
-            noise = rng.standard_normal(length) * 32767 * 10 ** ((TONE_DBFS - 3 - snr) / 20)
-        tracks.append(added(np.pad(tone, (begin, 0))[:length], voice, noise.astype(np.int16)))
+        return tone, 1200 if burst_deg is not None else 0
+
     bank = CtcssBank(len(hz), [[one] for one in hz])
+    noise = None if snr_db is None else TONE_DBFS - 3 - snr_db
+    return _answers(bank, sound, [f"{one:.1f}" for one in hz], noise, rng)
+
+
+def dcs_answers(seed=1, level_dbfs=-20.0, snr_db=None):
+    """Return Answers: every one of the 83 codes in both polarities, once under voice."""
+    rng = np.random.default_rng(seed)
+    names = [code + polarity for code in CODES for polarity in "NI"]
+
+    def sound(i):
+        return dcs(names[i], 900 + rng.uniform(0, 171), level_dbfs=level_dbfs), 1440
+
+    bank = DcsBank(len(names), [[name] for name in names])
+    noise = None if snr_db is None else level_dbfs - snr_db
+    return _answers(bank, sound, names, noise, rng)
+
+
+def _answers(bank, sound, names, noise_dbfs, rng):
+    """Send each name once; ``sound(i)`` gives samples and how many of them are the burst."""
+    length = LEAD_SAMPLES + FS + FS
+    tracks, ends = [], []
+    for i in range(len(names)):
+        begin = LEAD_SAMPLES + int(rng.integers(0, 160))
+        samples, burst = sound(i)
+        ends.append((begin, begin + len(samples) - burst))
+        parts = [np.pad(samples, (begin, 0)), voice_like(length, rng)]
+        if noise_dbfs is not None:
+            noise = rng.standard_normal(length) * 32767 * 10 ** (noise_dbfs / 20)
+            parts.append(noise.astype(np.int16))
+        tracks.append(added(*parts)[:length])
     present, heard = followed(bank, np.stack(tracks))
-    at = [opened_and_closed_ms(present[:, [i]], *ends[i]) for i in range(len(hz))]
-    open_ms = np.array([a[0][0] for a in at])
-    close_ms = np.array([a[1][0] for a in at])
-    right = np.array([[h.value for h in heard if h.channel == i] == [f"{one:.1f}"]
-                      for i, one in enumerate(hz)])  # fmt: skip
-    return open_ms, close_ms, right
+    at = [opened_and_closed_ms(present[:, [i]], *ends[i]) for i in range(len(names))]
+    said = [[h.value for h in heard if h.channel == i] for i in range(len(names))]
+    return Answers(
+        np.array([opened[0] for opened, _ in at]),
+        np.array([closed[0] for _, closed in at]),
+        np.array([one == [name] for one, name in zip(said, names, strict=True)]),
+    )
 
 
 def main():
@@ -115,15 +165,16 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tries", type=int, default=4)
     given = parser.parse_args()
-    cases = [(b, o, s) for b in (180.0, 120.0, 240.0, None) for o, s in ((0.0, None),)]
+    cases = [(180.0, 0.0, None), (120.0, 0.0, None), (240.0, 0.0, None), (None, 0.0, None)]
     cases += [(180.0, 0.003, None), (180.0, -0.003, None), (180.0, 0.0, 6), (180.0, 0.0, 0)]
-    for burst_deg, off, snr in cases:
-        open_ms, close_ms, right = ctcss_answers(given.seed, given.tries, burst_deg, off, snr)
-        within = np.mean(open_ms <= 250)
-        print(f"CTCSS burst {burst_deg}, off {100 * off:+.1f} %, SNR {snr}: "
-              f"within 250 ms {100 * within:.1f} %, open p50 {np.nanmedian(open_ms):.0f} "
-              f"max {np.nanmax(open_ms):.0f} ms, close p50 {np.nanmedian(close_ms):.0f} "
-              f"max {np.nanmax(close_ms):.0f} ms, once and right {100 * right.mean():.1f} %")  # fmt: skip
+    for burst_deg, off, snr_db in cases:
+        answers = ctcss_answers(given.seed, given.tries, burst_deg, off, snr_db)
+        within = 100 * np.mean(answers.open_ms <= 250)
+        print(f"CTCSS burst {burst_deg}, off {100 * off:+.1f} %, SNR {snr_db} dB: within "
+              f"250 ms {within:.1f} %, {answers}")  # fmt: skip
+    for level_dbfs, snr_db in ((-20.0, None), (-20.0, 6), (-20.0, 0), (-26.0, 0)):
+        answers = dcs_answers(given.seed, level_dbfs, snr_db)
+        print(f"DCS at {level_dbfs:g} dBFS, SNR {snr_db} dB: {answers}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,347 @@
+"""CTCSS: the tone below the voice that says whose radio it is, and that it is there.
+
+Tones: the 50 of the CML CMX838 data sheet; 38 of them are in TIA-603. They stand 2.3 to 8.5 Hz
+apart, nearer than the 6 Hz that the quarter second of an answer could part by filters; but
+one tone alone is placed to 0.2 Hz by interpolation, and then belongs to the nearest name.
+
+How the decoder works. Every 20 ms the last 160 ms below 260 Hz are measured in steps of
+6.25 Hz. A tone that holds most of what lies there, on the frequency of one name for three such
+looks, is present, 170 to 220 ms after its beginning. From then on its phase is followed in
+windows of 40 ms: when the tone ceases, or turns (a reverse burst of 120, 180 or 240 degrees),
+it has ended, some 50 ms later, before the receiver's own squelch lets the tail through.
+
+A 100 Hz hum cannot be told from the tone 100.0: do not use that tone where there is hum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from drivers.radio.heard import Heard
+from drivers.radio.low_band import (
+    LOW_FRAME_SAMPLES,
+    LOW_RATE_HZ,
+    LOW_SAMPLE,
+    LowBand,
+)
+from drivers.radio.samples import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Int16Array,
+    faded,
+    peak_of,
+    samples_of,
+    to_int16,
+)
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Complex128Array = npt.NDArray[np.complex128]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+__all__ = ["TONES_HZ", "CtcssBank", "encode", "tone_named"]
+
+# CMX838 data sheet.
+TONES_HZ = (
+    *(67.0, 69.3, 71.9, 74.4, 77.0, 79.7, 82.5, 85.4, 88.5, 91.5, 94.8, 97.4, 100.0),
+    *(103.5, 107.2, 110.9, 114.8, 118.8, 123.0, 127.3, 131.8, 136.5, 141.3, 146.2, 151.4),
+    *(156.7, 159.8, 162.2, 165.5, 167.9, 171.3, 173.8, 177.3, 179.9, 183.5, 186.2, 189.9),
+    *(192.8, 196.6, 199.5, 203.5, 206.5, 210.7, 218.1, 225.7, 229.1, 233.6, 241.8, 250.3),
+    254.1,
+)
+
+# 160 ms through a Hann window, in bins of 6.25 Hz from 56 to 294 Hz: mains hum is below.
+_WINDOW = 128
+_BIN_HZ = LOW_RATE_HZ / _WINDOW
+_BINS = np.arange(9, 48)
+# The tone's three or four bins hold all of a lone tone; half of what there is while voices
+# that were not cut off at 300 Hz lie beside it.
+_PURITY_MIN = 0.75
+# 25 Hz of a deviation of 5 kHz at full scale (power of the sine's peak).
+_LEVEL_MIN = 10.0 ** (-46.0 / 10.0)
+# Senders keep 0.3 to 0.5 %; noise moves the estimate by 0.2 Hz.
+_OFF_PART, _OFF_HZ = 0.0055, 0.5
+# Never nearer to the neighbour than this part of the way.
+_OFF_NEIGHBOUR = 0.42
+_LOOKS_TO_OPEN = 3
+# Before it opens, so much of a tone's power must be one sine.
+_STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
+# The phase is followed in 40 ms.
+_SHORT = 32
+_HOLDS, _GONE, _TURNED = 0.6, 0.4, -0.2
+_LOOKS_TO_CLOSE = 2
+# A reverse burst (up to 160 ms), or what is left in the window, must not open again.
+_DEAF_AFTER_TURN, _DEAF_AFTER_END = 13, 8
+_KEPT = 320
+_FRAME_S = LOW_FRAME_SAMPLES / LOW_RATE_HZ
+
+
+def tone_named(hz: float) -> str:
+    """Return the tone's name, such as ``88.5``.
+
+    Raises:
+        ValueError: not one of the 50 tones.
+    """
+    if not any(abs(hz - tone) < 0.05 for tone in TONES_HZ):
+        near = min(TONES_HZ, key=lambda tone: abs(tone - hz))
+        msg = f"{hz:g} Hz is not a CTCSS tone; the nearest is {near:g}"
+        raise ValueError(msg)
+    return f"{hz:.1f}"
+
+
+def encode(
+    hz: float,
+    ms: float,
+    *,
+    level_dbfs: float = -26.0,
+    reverse_burst_deg: float | None = 180.0,
+    reverse_burst_ms: float = 150.0,
+) -> Int16Array:
+    """Return a tone, and after it the reverse burst that closes the far squelch.
+
+    Args:
+        hz: any frequency.
+        ms: length of the tone without the burst.
+        level_dbfs: peak; -26 is 250 Hz where full scale is 5 kHz of deviation.
+        reverse_burst_deg: how far the phase turns, 120, 180 or 240; None for no burst.
+        reverse_burst_ms: length of the burst.
+
+    Returns:
+        8 kHz mono int16 samples, to be added to what is spoken.
+    """
+    burst_ms = reverse_burst_ms if reverse_burst_deg is not None else 0.0
+    n, n_burst = samples_of(ms), samples_of(burst_ms)
+    turn = 2 * np.pi * hz * np.arange(n + n_burst) / SAMPLE_RATE_HZ
+    turn[n:] += np.deg2rad(reverse_burst_deg or 0.0)
+    return faded(to_int16(np.sin(turn) * peak_of(level_dbfs)), in_ms=2.0, out_ms=2.0)
+
+
+def _hann(n: int) -> Float64Array:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
+
+
+def _half_widths_hz() -> Float64Array:
+    """Return how far from its frequency each tone is still taken for itself."""
+    tones = np.array(TONES_HZ)
+    apart = np.diff(tones)
+    nearest = np.minimum(np.append(apart, np.inf), np.insert(apart, 0, np.inf))
+    widths: Float64Array = np.minimum(_OFF_PART * tones + _OFF_HZ, _OFF_NEIGHBOUR * nearest)
+    return widths
+
+
+class CtcssBank:
+    """Streaming tone squelch for ``n_channels`` channels whose audio is a discriminator's.
+
+    Args:
+        n_channels: how many.
+        wanted: for each channel the tones (Hz) that open it, or None for any of the 50.
+
+    Attributes:
+        present: (n_channels,) after a step: a wanted tone is there. This is the squelch.
+
+    Raises:
+        ValueError: a wanted tone that is none of the 50, or not one entry a channel.
+    """
+
+    def __init__(
+        self, n_channels: int, wanted: Sequence[Iterable[float] | None] | None = None
+    ) -> None:
+        wanted = [None] * n_channels if wanted is None else list(wanted)
+        if len(wanted) != n_channels:
+            msg = f"{n_channels} channels, but tones for {len(wanted)}"
+            raise ValueError(msg)
+        self.present = np.zeros(n_channels, np.bool_)
+        self._wanted = np.array([_mask(tones) for tones in wanted]).reshape(-1, len(TONES_HZ))
+        self._low = LowBand(n_channels, _KEPT)
+        self._sample = 0
+        self._tone = np.full(n_channels, -1)  # of the look before, -1 for none
+        self._looks = np.zeros(n_channels, np.int64)
+        self._hz = np.zeros(n_channels)
+        self._phase = np.zeros(n_channels, np.complex128)
+        self._deaf = np.zeros(n_channels, np.int64)  # steps until it is searched again
+        self._weak = np.zeros(n_channels, np.int64)
+        self._start = np.zeros(n_channels, np.int64)
+        self._end = np.zeros(n_channels, np.int64)
+        window = _hann(_WINDOW)
+        turns = 2 * np.pi * np.outer(np.arange(_WINDOW), _BINS) / _WINDOW
+        waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+        self._filters = (waves * (2 * window / window.sum())[:, None]).astype(np.float32)
+        self._half_widths_hz = _half_widths_hz()
+
+    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+        """Take the next 20 ms of every channel and return the tones that ended.
+
+        Which tone is there meanwhile says ``under_way``. A tone under way when ``listening``
+        falls ends in that step.
+
+        Args:
+            frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
+            listening: (n_channels,) bool; frames of other channels are not looked at.
+        """
+        ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
+        self._low.step(frames, listening)
+        self._sample += FRAME_SAMPLES
+        self._looks[~listening], self._deaf[~listening] = 0, 0
+        self._deaf[self._deaf > 0] -= 1
+        if listening.any():
+            going = np.flatnonzero(self.present & listening)
+            if len(going):
+                ended += self._follow(going)
+            idle = np.flatnonzero(listening & ~self.present & (self._deaf == 0))
+            if len(idle):
+                self._search(idle)
+        return ended
+
+    def under_way(self, channel: int) -> Heard | None:
+        """Return the tone that is on the channel now, with its length so far."""
+        return self._told(channel, self._sample) if self.present[channel] else None
+
+    def rearranged(
+        self,
+        sources: Sequence[int | None],
+        wanted: Sequence[Iterable[float] | None] | None = None,
+    ) -> CtcssBank:
+        """Return a bank for other channels that goes on where this one is.
+
+        Args:
+            sources: for each channel of the new bank its index in this one, None for a new
+                channel.
+            wanted: as for a new bank.
+        """
+        bank = CtcssBank(len(sources), wanted)
+        bank._low, bank._sample = self._low.rearranged(sources), self._sample
+        to = [i for i, source in enumerate(sources) if source is not None]
+        at = [source for source in sources if source is not None]
+        for name in _PER_CHANNEL:
+            getattr(bank, name)[to] = getattr(self, name)[at]
+        bank.present &= bank._wanted[np.arange(len(sources)), bank._tone]
+        return bank
+
+    def _search(self, channels: IntArray) -> None:
+        """Look for a tone on channels that have none."""
+        tone, hz = self._look(self._low.samples[channels, -_WINDOW:])
+        tone = np.where((tone >= 0) & self._wanted[channels, tone], tone, -1)
+        same = (tone >= 0) & (tone == self._tone[channels])
+        self._looks[channels] = np.where(same, self._looks[channels] + 1, tone >= 0)
+        self._hz[channels] = np.where(same, 0.5 * (hz + self._hz[channels]), hz)
+        self._tone[channels] = tone
+        opens = channels[self._looks[channels] >= _LOOKS_TO_OPEN]
+        opens = opens[self._steady(opens)]
+        if len(opens):
+            self._phase[opens] = self._short(opens, 0)
+            self._weak[opens] = 0
+            self.present[opens] = True
+            self._end[opens] = self._sample
+            for channel in opens.tolist():
+                self._start[channel] = self._began(channel)
+
+    def _look(self, samples: Float32Array) -> tuple[IntArray, Float64Array]:
+        """Return for each row the index of its tone, -1 for none, and the frequency."""
+        parts = samples @ self._filters
+        half = len(_BINS)
+        power = parts[:, :half] ** 2 + parts[:, half:] ** 2
+        rows = np.arange(len(power))
+        peak = 1 + power[:, 1:-1].argmax(axis=1)
+        before, there, after = (np.sqrt(power[rows, peak + k]) for k in (-1, 0, 1))
+        side = np.where(after > before, 1.0, -1.0)
+        ratio = np.maximum(before, after) / np.maximum(there, 1e-9)
+        # Two neighbouring bins of a Hann window give the place between them.
+        hz = (_BINS[peak] + side * (2 * ratio - 1) / (ratio + 1)) * _BIN_HZ
+        low, high = np.maximum(peak - 2, 0), np.minimum(peak + 3, half)
+        sums = np.cumsum(np.pad(power, ((0, 0), (1, 0))), axis=1)
+        lone = sums[rows, high] - sums[rows, low] >= _PURITY_MIN * sums[:, -1]
+        loud = there * there >= _LEVEL_MIN
+        tone = np.abs(hz[:, None] - np.array(TONES_HZ)).argmin(axis=1)
+        off_hz = np.abs(hz - np.array(TONES_HZ)[tone])
+        fits = lone & loud & (off_hz <= self._half_widths_hz[tone])
+        return np.where(fits, tone, -1), hz
+
+    def _short(self, channels: IntArray, back: int) -> Complex128Array:
+        """Return amplitude and phase of the channels' tones 40 ms long, ``back`` ago."""
+        stop = self._low.samples.shape[1] - back
+        window = _hann(_SHORT)
+        n = np.arange(_SHORT) - (_SHORT - 1)
+        wave = np.exp(-2j * np.pi * np.outer(self._hz[channels], n) / LOW_RATE_HZ)
+        samples = self._low.samples[channels, stop - _SHORT : stop]
+        parts: Complex128Array = (samples * wave * (2 * window / window.sum())).sum(axis=1)
+        return parts
+
+    def _steady(self, channels: IntArray) -> BoolArray:
+        """Return whether phase and level of the channels' tones have not moved lately.
+
+        A voice that was not cut off at 300 Hz is as loud as a tone, but glides.
+        """
+        if not len(channels):
+            return np.zeros(0, np.bool_)
+        backs = np.arange(_STEADY_WINDOWS) * _SHORT
+        parts = np.stack([self._short(channels, int(back)) for back in backs], axis=1)
+        turn = 2j * np.pi * self._hz[channels, None] * backs / LOW_RATE_HZ
+        # The frequency is an estimate too: what is left of an even advance is taken out.
+        parts = parts * np.exp(turn)
+        drift = np.angle((parts[:, 1:] * parts[:, :-1].conj()).sum(axis=1))
+        parts = parts * np.exp(-1j * drift[:, None] * np.arange(_STEADY_WINDOWS))
+        power = np.square(np.abs(parts))
+        one = np.square(np.abs(parts.sum(axis=1))) / _STEADY_WINDOWS
+        steady: BoolArray = one >= _STEADINESS_MIN * power.sum(axis=1)
+        return steady
+
+    def _follow(self, channels: IntArray) -> list[Heard]:
+        """Follow the phase of tones that are there; end those that cease or turn."""
+        now = self._short(channels, 0)
+        due = self._phase[channels] * np.exp(2j * np.pi * self._hz[channels] * _FRAME_S)
+        size = np.maximum(np.abs(due), 1e-9)
+        kept = (now * due.conj()).real / size**2
+        holds = kept >= _HOLDS
+        # The sender's frequency is known to 0.2 Hz only: let phase and frequency be pulled.
+        drift = np.angle(now * due.conj()) / (2 * np.pi * _FRAME_S)
+        self._hz[channels] += np.where(holds, 0.02 * drift, 0.0)
+        self._phase[channels] = np.where(holds, due + 0.25 * (now - due), due)
+        self._weak[channels] = np.where(kept < _GONE, self._weak[channels] + 1, 0)
+        self._end[channels[holds]] = self._sample
+        turned = kept < _TURNED
+        over = turned | (self._weak[channels] >= _LOOKS_TO_CLOSE)
+        deaf = np.where(turned[over], _DEAF_AFTER_TURN, _DEAF_AFTER_END)
+        self._deaf[channels[over]] = deaf
+        return self._finish(channels[over], self._sample)
+
+    def _began(self, channel: int) -> int:
+        """Return the sample at which the tone that is there now began."""
+        row = np.array([channel])
+        whole = abs(self._phase[channel])
+        back = 0
+        while back + _SHORT + 8 <= _KEPT and abs(self._short(row, back + 8)[0]) >= 0.5 * whole:
+            back += 8
+        # At half amplitude the middle of the window stands on the edge.
+        late = (back + _SHORT // 2) * LOW_SAMPLE + round(self._low.delay_ms * 8)
+        return max(self._sample - late, 0)
+
+    def _finish(self, channels: IntArray, now: int) -> list[Heard]:
+        self.present[channels] = False
+        self._looks[channels] = 0
+        ended = [self._told(c, min(int(self._end[c]), now)) for c in channels.tolist()]
+        self._tone[channels] = -1
+        return ended
+
+    def _told(self, channel: int, until: int) -> Heard:
+        start = int(self._start[channel])
+        value = f"{TONES_HZ[self._tone[channel]]:.1f}"
+        duration_ms = 1000.0 * (until - start) / SAMPLE_RATE_HZ
+        return Heard(channel, "ctcss", None, value, start, duration_ms)
+
+
+# What a bank knows of each channel.
+_PER_CHANNEL = (
+    *("present", "_tone", "_looks", "_hz", "_phase", "_weak", "_deaf", "_start", "_end"),
+)
+
+
+def _mask(wanted: Iterable[float] | None) -> BoolArray:
+    """Return which of the 50 tones are wanted."""
+    if wanted is None:
+        return np.ones(len(TONES_HZ), np.bool_)
+    names = {tone_named(hz) for hz in wanted}
+    return np.array([f"{hz:.1f}" in names for hz in TONES_HZ])

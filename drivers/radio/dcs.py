@@ -1,0 +1,386 @@
+"""DCS: the code below the voice that says whose radio it is (CDCSS, DPL).
+
+A word of 23 bits at 134.4 bit/s, repeated without a gap and without a mark for its beginning:
+bit 22 first to last ``P11..P1 | 1 0 0 | C9..C1``, bit 0 sent first, C the code's three octal
+digits, P the parity of the Golay code (23, 12) with generator 0xC75. The facts are those of
+the published parity equations for the 83 codes in common use. At its end a radio sends the
+turn-off tone of 134.4 Hz.
+
+Codes are named ``023N`` (normal: a one deviates upwards) or ``023I`` (inverted). Turned over a
+word is a word again, so that 023I and 047N are the same on the air: what a channel wants must
+say which, and a bank that hears any names the normal one.
+
+How the decoder works. Every 20 ms the last 23 bits are read at four bit phases, the widest
+open one is sliced at the middle of its levels (an off-tune transmitter shifts both), and the
+word is looked up in all its rotations with at most one error. The Golay code is perfect: with
+three errors half of all noise is a code. A code is present when two words that do not overlap
+say the same with what lies between. Then up to three errors a word are borne, as only that one
+code is asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from drivers.radio.heard import Heard
+from drivers.radio.low_band import (
+    LOW_RATE_HZ,
+    LOW_SAMPLE,
+    LowBand,
+)
+from drivers.radio.samples import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Int16Array,
+    low_pass,
+    peak_of,
+    samples_of,
+    to_int16,
+)
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+__all__ = ["CODES", "EXTRA_CODES", "DcsBank", "encode", "word_of"]
+
+CODES = (
+    *("023", "025", "026", "031", "032", "043", "047", "051", "054", "065", "071", "072"),
+    *("073", "074", "114", "115", "116", "125", "131", "132", "134", "143", "152", "155"),
+    *("156", "162", "165", "172", "174", "205", "223", "226", "243", "244", "245", "251"),
+    *("261", "263", "265", "271", "306", "311", "315", "331", "343", "346", "351", "364"),
+    *("365", "371", "411", "412", "413", "423", "431", "432", "445", "464", "465", "466"),
+    *("503", "506", "516", "532", "546", "565", "606", "612", "624", "627", "631", "632"),
+    *("654", "662", "664", "703", "712", "723", "731", "732", "734", "743", "754"),
+)
+# What many Chinese and amateur radios offer beside them. 645 is a rotation of 526.
+EXTRA_CODES = (
+    *("036", "053", "122", "145", "212", "225", "246", "252", "255", "266", "274", "325"),
+    *("332", "356", "446", "452", "454", "455", "462", "523", "526", "645"),
+)
+
+BIT_RATE = 134.4
+TURN_OFF_HZ = 134.4
+WORD_BITS = 23
+_GENERATOR = 0xC75
+_MASK = (1 << WORD_BITS) - 1
+
+_BIT = LOW_RATE_HZ / BIT_RATE
+_PHASES = 4
+# Up to the second half of the bit rate; -50 dB at 300 Hz, where voices begin.
+_CUT_HZ, _HALF_LENGTH = 150.0, 10
+_ERRORS_TO_OPEN, _ERRORS_TO_HOLD = 1, 3
+# 180 ms apart: two words that share no bit.
+_STEPS_APART = 9
+_AGREEING_MIN = 6
+# Half the distance of the two levels; 25 Hz of a deviation of 5 kHz at full scale.
+_LEVEL_MIN = 10.0 ** (-46.0 / 20.0)
+# The nearest bit to the threshold, as part of the mean one: speech has no two levels.
+_EYE_MIN = 0.12
+_STEPS_TO_CLOSE = 6
+# The turn-off tone, over 60 ms; the code itself has nothing at its bit rate.
+_TURN_OFF = 48
+_TURN_OFF_PURITY = 0.7
+_DEAF_AFTER_END = 12
+# An end is seen so many samples late: by the turn-off tone's window, or by the bits that may
+# be wrong.
+_LATE = 10 * _TURN_OFF + 80
+_KEPT = 240
+
+
+def word_of(code: str) -> int:
+    """Return the code's 23-bit word, bit 0 sent first.
+
+    Raises:
+        ValueError: not three octal digits.
+    """
+    if len(code) != 3 or not set(code) <= set("01234567"):
+        msg = f"{code!r} is not a DCS code; it has three octal digits, such as 023"
+        raise ValueError(msg)
+    data = 0x800 | int(code, 8)
+    rest = data << 11
+    for bit in range(22, 10, -1):
+        if rest >> bit & 1:
+            rest ^= _GENERATOR << (bit - 11)
+    return rest << 12 | data
+
+
+def encode(
+    name: str, ms: float, *, level_dbfs: float = -20.0, turn_off_ms: float = 180.0
+) -> Int16Array:
+    """Return a code, and after it the turn-off tone.
+
+    Args:
+        name: such as ``023N`` or ``023I``.
+        ms: length of the code without the turn-off tone.
+        level_dbfs: of the two levels; -20 is 500 Hz where full scale is 5 kHz of deviation.
+        turn_off_ms: length of the turn-off tone.
+
+    Returns:
+        8 kHz mono int16 samples, to be added to what is spoken.
+
+    Raises:
+        ValueError: no such name.
+    """
+    word = _word_named(name)
+    n = samples_of(ms)
+    half = SAMPLE_RATE_HZ // 400
+    at = np.arange(-2 * half, n + 2 * half) * BIT_RATE / SAMPLE_RATE_HZ
+    bits = (word >> (np.floor(at).astype(np.int64) % WORD_BITS)) & 1
+    # Radios round the edges of the bits below 300 Hz, or they would be heard.
+    levels = np.convolve(2.0 * bits - 1.0, low_pass(200.0, SAMPLE_RATE_HZ, 2 * half), "valid")
+    t = np.arange(samples_of(turn_off_ms)) / SAMPLE_RATE_HZ
+    tone = np.sin(2 * np.pi * TURN_OFF_HZ * t)
+    return to_int16(np.concatenate([levels[:n], tone]) * peak_of(level_dbfs))
+
+
+def _word_named(name: str) -> int:
+    if name[-1:] not in {"N", "I"}:
+        msg = f"{name!r} is not a DCS code with its polarity, such as 023N or 023I"
+        raise ValueError(msg)
+    word = word_of(name[:-1])
+    return word ^ _MASK if name[-1] == "I" else word
+
+
+def _rotations(word: int) -> list[int]:
+    return [(word >> k | word << (WORD_BITS - k)) & _MASK for k in range(WORD_BITS)]
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    """Return one name for each word that differs on the air, normal ones first."""
+    seen: set[int] = set()
+    names = []
+    for polarity in "NI":
+        for code in (*CODES, *EXTRA_CODES):
+            name = code + polarity
+            least = min(_rotations(_word_named(name)))
+            if least not in seen:
+                seen.add(least)
+                names.append(name)
+    return tuple(names)
+
+
+@functools.cache
+def _table() -> npt.NDArray[np.uint8]:
+    """Return for each of 2^23 words 1 + the index of its name, 0 for none; one error borne."""
+    flips = [sum(1 << b for b in bits) for k in range(_ERRORS_TO_OPEN + 1)
+             for bits in combinations(range(WORD_BITS), k)]  # fmt: skip
+    table = np.zeros(1 << WORD_BITS, np.uint8)
+    for index, name in enumerate(_names()):
+        words = np.array(_rotations(_word_named(name)))
+        table[(words[:, None] ^ np.array(flips)).ravel()] = index + 1
+    return table
+
+
+def _bit_filters() -> Float32Array:
+    """Return (window, phases * 23): each column reads one bit, the newest bit last."""
+    taps = low_pass(_CUT_HZ, LOW_RATE_HZ, _HALF_LENGTH)
+    window = int(np.ceil((WORD_BITS + 1) * _BIT)) + 2 * _HALF_LENGTH + 2
+    filters = np.zeros((window, _PHASES, WORD_BITS))
+    n = np.arange(-_HALF_LENGTH, _HALF_LENGTH + 1)
+    for phase in range(_PHASES):
+        for bit in range(WORD_BITS):
+            back = (WORD_BITS - 1 - bit + phase / _PHASES) * _BIT
+            centre = window - 2 - _HALF_LENGTH - back
+            whole = int(np.floor(centre))
+            part = centre - whole
+            filters[whole + n, phase, bit] += (1 - part) * taps
+            filters[whole + n + 1, phase, bit] += part * taps
+    return filters.reshape(window, -1).astype(np.float32)
+
+
+class DcsBank:
+    """Streaming code squelch for ``n_channels`` channels whose audio is a discriminator's.
+
+    Args:
+        n_channels: how many.
+        wanted: for each channel the names that open it, or None for any code.
+
+    Attributes:
+        present: (n_channels,) after a step: a wanted code is there. This is the squelch.
+
+    Raises:
+        ValueError: a name that is none, or not one entry a channel.
+    """
+
+    def __init__(
+        self, n_channels: int, wanted: Sequence[Iterable[str] | None] | None = None
+    ) -> None:
+        wanted = [None] * n_channels if wanted is None else list(wanted)
+        if len(wanted) != n_channels:
+            msg = f"{n_channels} channels, but codes for {len(wanted)}"
+            raise ValueError(msg)
+        self.present = np.zeros(n_channels, np.bool_)
+        self._called = [_called(names) for names in wanted]
+        allowed = np.zeros((n_channels, len(_names()) + 1), np.bool_)
+        for row, called in zip(allowed, self._called, strict=True):
+            row[list(called)] = True
+        self._allowed = allowed
+        self._low = LowBand(n_channels, _KEPT)
+        self._sample = 0
+        self._index = np.zeros(n_channels, np.int64)  # of the code there, 0 for none
+        self._past = np.zeros((n_channels, _STEPS_APART + 1), np.int64)
+        self._missed = np.zeros(n_channels, np.int64)
+        self._deaf = np.zeros(n_channels, np.int64)
+        self._start = np.zeros(n_channels, np.int64)
+        self._end = np.zeros(n_channels, np.int64)
+        self._filters = _bit_filters()
+        turns = 2 * np.pi * TURN_OFF_HZ * np.arange(_TURN_OFF) / LOW_RATE_HZ
+        self._turn_off = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+
+    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+        """Take the next 20 ms of every channel and return the codes that ended.
+
+        Which code is there meanwhile says ``under_way``. A code under way when ``listening``
+        falls ends in that step.
+
+        Args:
+            frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
+            listening: (n_channels,) bool; frames of other channels are not looked at.
+        """
+        ended = self._finish(np.flatnonzero(self.present & ~listening))
+        self._low.step(frames, listening)
+        self._sample += FRAME_SAMPLES
+        self._past[~listening], self._deaf[~listening] = 0, 0
+        self._deaf[self._deaf > 0] -= 1
+        rows = np.flatnonzero(listening)
+        if len(rows):
+            words, clean = self._read(self._low.samples[rows])
+            going = self.present[rows]
+            if going.any():
+                ended += self._hold(rows[going], words[going])
+            self._search(rows, words, clean)
+        return ended
+
+    def under_way(self, channel: int) -> Heard | None:
+        """Return the code that is on the channel now, with its length so far."""
+        return self._told(channel, self._sample) if self.present[channel] else None
+
+    def rearranged(
+        self,
+        sources: Sequence[int | None],
+        wanted: Sequence[Iterable[str] | None] | None = None,
+    ) -> DcsBank:
+        """Return a bank for other channels that goes on where this one is.
+
+        Args:
+            sources: for each channel of the new bank its index in this one, None for a new
+                channel.
+            wanted: as for a new bank.
+        """
+        bank = DcsBank(len(sources), wanted)
+        bank._low, bank._sample = self._low.rearranged(sources), self._sample
+        to = [i for i, source in enumerate(sources) if source is not None]
+        at = [source for source in sources if source is not None]
+        for name in _PER_CHANNEL:
+            getattr(bank, name)[to] = getattr(self, name)[at]
+        bank.present &= bank._allowed[np.arange(len(sources)), bank._index]
+        return bank
+
+    def _read(self, samples: Float32Array) -> tuple[IntArray, BoolArray]:
+        """Return each row's newest 23 bits, the oldest in bit 0, and whether they are clear."""
+        soft = samples[:, -len(self._filters) :] @ self._filters
+        soft = soft.reshape(-1, _PHASES, WORD_BITS)
+        # The widest open phase, not the loudest.
+        size = np.abs(soft - soft.mean(axis=2, keepdims=True))
+        at = np.arange(len(soft))
+        best = soft[at, (size.min(axis=2) / (size.mean(axis=2) + 1e-9)).argmax(axis=1)]
+        middle = best.mean(axis=1, keepdims=True)
+        for _ in range(2):
+            high = best > middle
+            ones = high.sum(axis=1, keepdims=True)
+            upper = (best * high).sum(axis=1, keepdims=True)
+            lower = best.sum(axis=1, keepdims=True) - upper
+            middle = 0.5 * (
+                upper / np.maximum(ones, 1) + lower / np.maximum(WORD_BITS - ones, 1)
+            )
+        away = np.abs(best - middle)
+        mean = away.mean(axis=1)
+        words: IntArray = (best > middle) @ (1 << np.arange(WORD_BITS))
+        return words, (away.min(axis=1) >= _EYE_MIN * mean) & (mean >= _LEVEL_MIN)
+
+    def _search(self, rows: IntArray, words: IntArray, clean: BoolArray) -> None:
+        """Note what each word says; open channels that say the same long enough."""
+        index = np.where(clean, _table()[words], 0).astype(np.int64)
+        index = np.where(self._allowed[rows, index], index, 0)
+        past = np.concatenate([self._past[rows, 1:], index[:, None]], axis=1)
+        self._past[rows] = past
+        agreeing = (past == index[:, None]).sum(axis=1) >= _AGREEING_MIN
+        opens = (index > 0) & (past[:, 0] == index) & agreeing
+        opens &= ~self.present[rows] & (self._deaf[rows] == 0)
+        channels = rows[opens]
+        self._index[channels] = index[opens]
+        self.present[channels] = True
+        self._missed[channels] = 0
+        # Two words and the filters are behind us.
+        back = round((WORD_BITS * _BIT + _HALF_LENGTH) * LOW_SAMPLE + self._low.delay_ms * 8)
+        self._start[channels] = np.maximum(
+            self._sample - back - _STEPS_APART * FRAME_SAMPLES, 0
+        )
+        self._end[channels] = self._sample
+
+    def _hold(self, channels: IntArray, words: IntArray) -> list[Heard]:
+        """Carry codes that are there on; end those that cease or are turned off."""
+        wanted = _all_rotations()[self._index[channels]]
+        errors = np.bitwise_count(words[:, None] ^ wanted).min(axis=1)
+        held = errors <= _ERRORS_TO_HOLD
+        self._missed[channels] = np.where(held, 0, self._missed[channels] + 1)
+        self._end[channels[held]] = self._sample
+        turned_off = self._turned_off(channels)
+        self._end[channels[turned_off]] = self._sample
+        over = (self._missed[channels] >= _STEPS_TO_CLOSE) | turned_off
+        self._end[channels[over]] -= _LATE
+        self._deaf[channels[over]] = _DEAF_AFTER_END
+        self._past[channels[over]] = 0
+        return self._finish(channels[over])
+
+    def _turned_off(self, channels: IntArray) -> BoolArray:
+        """Return whether the last 60 ms are the turn-off tone and little else."""
+        samples = self._low.samples[channels, -_TURN_OFF:]
+        steady = samples - samples.mean(axis=1, keepdims=True)
+        parts = np.square(steady @ self._turn_off).sum(axis=1) * (2 / _TURN_OFF)
+        smooth: BoolArray = parts >= _TURN_OFF_PURITY * np.square(steady).sum(axis=1)
+        return smooth & (parts >= _TURN_OFF * _LEVEL_MIN**2 / 2)
+
+    def _finish(self, channels: IntArray) -> list[Heard]:
+        self.present[channels] = False
+        return [self._told(c, int(self._end[c])) for c in channels.tolist()]
+
+    def _told(self, channel: int, until: int) -> Heard:
+        start = int(self._start[channel])
+        duration_ms = 1000.0 * (until - start) / SAMPLE_RATE_HZ
+        value = self._called[channel][int(self._index[channel])]
+        return Heard(channel, "dcs", None, value, start, duration_ms)
+
+
+# What a bank knows of each channel.
+_PER_CHANNEL = ("present", "_index", "_past", "_missed", "_deaf", "_start", "_end")
+
+
+@functools.cache
+def _all_rotations() -> IntArray:
+    """Return (names + 1, 23): the rotations of each name's word."""
+    rows = [[0] * WORD_BITS] + [_rotations(_word_named(name)) for name in _names()]
+    return np.array(rows)
+
+
+def _called(wanted: Iterable[str] | None) -> dict[int, str]:
+    """Return what each index that opens the channel is called there."""
+    if wanted is None:
+        return {i + 1: name for i, name in enumerate(_names())}
+    least = {min(_rotations(_word_named(n))): i + 1 for i, n in enumerate(_names())}
+    called = {}
+    for name in wanted:
+        index = least.get(min(_rotations(_word_named(name))))
+        if index is None:
+            msg = f"{name!r} is not among the DCS codes that radios offer"
+            raise ValueError(msg)
+        called[index] = name
+    return called
