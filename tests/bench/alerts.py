@@ -221,8 +221,8 @@ async def _keyed_rows(outside, count):
             outside, n,
             body("ptt", n % CHANNELS, kind="update", level=1, text="改为两人", grid=_grid(n)),
         )
-        for n in range(count + CHANNELS)
-    ][CHANNELS:]  # fmt: skip
+        for n in [*range(min(count, CHANNELS)), *range(count)]
+    ][min(count, CHANNELS) :]  # fmt: skip
     await _silent(outside, range(CHANNELS))
     idle = "level 1, idle channel, by the radio's edge"
     heard = "attention tone of 1.2 s first; by the radio's recording"

@@ -77,13 +77,16 @@ class Daemon:
     def __init__(self, config, http_port, paths):
         self.config, self.folder = config, config.parent
         self.http_port, self.paths = http_port, paths
-        self.ready_s = 0.0
+        self.ready_s = self.healthy_s = 0.0
         self.process = None
 
     async def start(self):
-        """Return once it is healthy and its ways are up; ``ready_s`` says how long it took."""
+        """Return once it is healthy and its ways are up.
+
+        ``ready_s`` says how long that took, ``healthy_s`` how long until it was healthy.
+        """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began, self.healthy_s = loop.time(), 0.0
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway", "run", str(self.config),
@@ -91,17 +94,19 @@ class Daemon:
             )  # fmt: skip
         base = f"http://127.0.0.1:{self.http_port}"
         async with aiohttp.ClientSession(base) as http, asyncio.timeout(300):
-            while not await self._ready(http):
+            while not await self._ready(http, began):
                 assert self.process.returncode is None, self.last_words()
                 await asyncio.sleep(0.02)
         self.ready_s = loop.time() - began
 
-    async def _ready(self, http):
+    async def _ready(self, http, began):
         try:
             async with http.get("/healthz") as answer:
                 health = await answer.json()
         except (aiohttp.ClientError, ValueError, OSError):
             return False
+        if health.get("ok") and not self.healthy_s:
+            self.healthy_s = asyncio.get_running_loop().time() - began
         ways = health.get("paths", {})
         return health.get("ok") and all(ways.get(path, {}).get("up") for path in self.paths)
 

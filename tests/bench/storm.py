@@ -25,10 +25,10 @@ from tests.bench.sites import TOKEN, Shape
 SEED = 20261122
 LEVEL_ONE = 5
 # Long enough that a ladder is climbed under the storm, short enough that it ends.
-SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, expire_min=(5, 2, 2))
+SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, expire_min=(2, 2, 2))
 IDLE = Shape(acknowledge_s=5, ladder=("repeat",))
 # Past every expiry, and what was on the air then.
-_ENDS_S = 5 * 60 + 60
+_ENDS_S = 2 * 60 + 60
 _WAITING = """
     SELECT count(*) FROM entity WHERE kind IN ('page', 'card')
     AND json_extract(body, '$.state') IN ('queued', 'on_air')"""
