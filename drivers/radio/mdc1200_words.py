@@ -157,7 +157,7 @@ def words_of(packet: MdcPacket) -> str:
     """
     name = _MEANINGS.get((packet.op, packet.arg))
     if name is None and packet.op in _OPERATIONS:
-        name = f"{_OPERATIONS[packet.op]} {packet.arg & 0x0F:X}"
+        name = f"{_OPERATIONS[packet.op]} {packet.arg:X}"
     if packet.op in DOUBLE_OPS and name is None:
         name = "selective call"
     if name is None:

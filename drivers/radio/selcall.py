@@ -85,8 +85,12 @@ class SelcallBank:
     length fit better, then the one given first; the others stand in ``detail.also``.
     """
 
-    def __init__(self, n_channels: int, tables: Sequence[SelcallTable]) -> None:
-        self._tables: list[tuple[SelcallTable, ...]] = [tuple(tables)] * n_channels
+    def __init__(self, n_channels: int, tables: Sequence[Sequence[SelcallTable]]) -> None:
+        """Listen on each channel for its tables, in the order in which they are preferred."""
+        if len(tables) != n_channels:
+            msg = f"{len(tables)} lists of tables for {n_channels} channels"
+            raise ValueError(msg)
+        self._tables = [tuple(one) for one in tables]
         self._cosines, self._sines = _filters()
         self._kept = np.zeros((n_channels, _KEPT_FRAMES, FRAME_SAMPLES), np.int16)
         self._frame = 0
@@ -100,10 +104,6 @@ class SelcallBank:
         # Chains: how many runs, and of each of the last ones first look, looks, frequency.
         self._count = np.zeros(n_channels, np.intp)
         self._runs = np.zeros((n_channels, _RUNS_KEPT, 3))
-
-    def only(self, channel: int, tables: Sequence[SelcallTable]) -> None:
-        """Listen on one channel for these tables instead of the bank's."""
-        self._tables[channel] = tuple(tables)
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
         """Take the next 20 ms of every channel and return the calls that ended.

@@ -78,8 +78,9 @@ def measure(
     inside = [x[max(m - half, 0) : m + half] for m in at]
     rough = [_tone_of(part, f)[0] for part, f in zip(inside, hz, strict=True)]
     edges = _edges(x, at, rough)
-    # A lengthened first tone begins where its looks did.
-    edges[0] = min(edges[0], round(begin[0]) - low)
+    # A lengthened first tone begins where its looks did, beyond what was searched.
+    if end[0] - begin[0] > (_OUTER_TONES - 0.3) * tone:
+        edges[0] = round(begin[0]) - low
     lengths_ms = np.diff(edges) * 1000.0 / SAMPLE_RATE_HZ
     if not _right_lengths(lengths_ms, tone_ms):
         return None
