@@ -353,22 +353,22 @@ class Channel:
             return False
         return self._receiver.hears or now.s - self._deaf_s > _GRACE_S
 
-    def _squelch_counts(self) -> bool:
-        """Return whether the squelch is to be believed."""
-        return not (
-            self._receiver.flapping.active and self.settings.flapping_squelch == "transmit"
-        )
+    def _busy(self) -> bool:
+        """Return whether somebody is heard; of a squelch that flaps the settings say it."""
+        if self._receiver.flapping.active:
+            return self.settings.flapping_squelch == "wait"
+        # Not debounced: nobody who has keyed just now is talked over.
+        return self._receiver.listening
 
     def _air(self, now: Moment, *, may_key: bool) -> Air:
-        believed = self._squelch_counts()
-        heard_s = self._receiver.clear_since_s if believed else float("-inf")
+        flaps = self._receiver.flapping.active
+        heard_s = float("-inf") if flaps else self._receiver.clear_since_s
         return Air(
             now_s=now.s,
             now_us=now.us,
             may_key=may_key,
             path_up=self._can_transmit(now),
-            # Not debounced: nobody who has keyed just now is talked over.
-            squelch_open=believed and self._receiver.listening,
+            squelch_open=self._busy(),
             clear_since_s=max(heard_s, self._unkeyed_s),
             back_off_s=self._back_off_s,
         )
@@ -389,6 +389,8 @@ class Channel:
             return
         if self._transmitter.on_air() and self._airtime.current is None:
             return  # an answer tone; it ends by itself in half a second
+        if not self._airtime.any_waits and not self._identity.wanted:
+            return
         air = self._air(now, may_key=may_key)
         for decision in self._airtime.next(air):
             self._carry_out(decision, now)
@@ -408,7 +410,7 @@ class Channel:
 
     def _identify(self, air: Air) -> None:
         """Say who the station is, when that is due and nothing else is to be said."""
-        if not air.may_key or not air.path_up or air.squelch_open or self._airtime.waiting:
+        if not air.may_key or not air.path_up or air.squelch_open or self._airtime.any_waits:
             return
         if self._airtime.window_open(air.now_s):
             return
@@ -427,8 +429,7 @@ class Channel:
         """Begin the oldest answer still in time when the channel is clear."""
         while self._answers and now.us > self._answers[0].not_after_us:
             self._answers.popleft()
-        busy = self._squelch_counts() and self._receiver.listening
-        clear = not busy and self._can_transmit(now)
+        clear = not self._busy() and self._can_transmit(now)
         if not self._answers or not clear or self._transmitter.on_air():
             return False
         answer = self._answers.popleft()
@@ -452,7 +453,7 @@ class Channel:
         """Return whether the page being spoken should end after its sentence."""
         page = self._airtime.current
         if page is None:
-            return not may_key or bool(self._airtime.waiting) or bool(self._answers)
+            return not may_key or self._airtime.any_waits or bool(self._answers)
         overtaken = page.level != 1 and self._airtime.level_1_waits()
         return not may_key or overtaken or self._programmes[page.page].withdrawn is not None
 

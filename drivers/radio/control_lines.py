@@ -120,14 +120,13 @@ class ControlPort:
         Raises:
             LinkError: the port is gone.
         """
-        self._check_alive()
         if not self._inputs:
             return None
         try:
             port = self._opened()
             return {line: bool(getattr(port, line)) for line in self._inputs}
         except SerialException:
-            # The server has not told the lines' state yet; a dead link was found just before.
+            # The server has not told the lines' state yet; ``check_alive`` finds a dead link.
             return None
         except OSError as error:
             raise LinkError(f"{self.url}: lines cannot be read: {error}") from error
@@ -144,11 +143,14 @@ class ControlPort:
             raise LinkError(f"{self.url} is not open")
         return self._port
 
-    def _check_alive(self) -> None:
-        """Raise LinkError when the other end is gone.
+    def check_alive(self) -> None:
+        """Find out whether the other end is still there.
 
         pyserial's network reader ends without a word when the connection does, and the lines
         are answered from its memory; only a read tells. What is read is noise: nobody speaks.
+
+        Raises:
+            LinkError: it is gone.
         """
         try:
             self._opened().read(256)

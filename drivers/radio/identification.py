@@ -63,6 +63,11 @@ class StationIdentity:
         self._since_s: float | None = None
         self._last_s = 0.0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the channel was used and has not identified itself since."""
+        return self._since_s is not None
+
     def used(self, now_s: float) -> None:
         """Note that something of ours was transmitted."""
         if self._settings is not None:

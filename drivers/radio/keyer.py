@@ -24,6 +24,7 @@ Out (stdout), one line each, ``<CLOCK_MONOTONIC> <word> [detail]``:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -42,6 +43,8 @@ KEY: Final = b"K"
 UNKEY: Final = b"U"
 BEAT_S: Final = 0.1
 _POLL_S: Final = 0.02
+# Reading a dead connection costs more than looking at lines that are in memory.
+_ALIVE_EVERY_LOOKS: Final = 5
 _REOPEN_S: Final = (0.25, 0.5, 1.0, 2.0)
 # A line that has not moved this long after it was told to belongs to a port that hangs: leaving
 # closes it, and the lines fall. An acknowledged network port takes 50 ms.
@@ -160,7 +163,7 @@ class Hand(threading.Thread):
     def _serve(self) -> None:
         """Move the line when asked, look at the lines every 20 ms; ends by LinkError."""
         is_keyed = False
-        while True:
+        for look in itertools.count():
             with self._changed:
                 if self._wanted == is_keyed:
                     self._changed.wait(_POLL_S)
@@ -168,6 +171,8 @@ class Hand(threading.Thread):
             if wanted != is_keyed:
                 self._move(wanted, reason)
                 is_keyed = wanted
+            if look % _ALIVE_EVERY_LOOKS == 0:
+                self._port.check_alive()
             self._look()
 
     def _move(self, keyed: bool, reason: Reason) -> None:

@@ -7,6 +7,7 @@ of milliseconds late. Keyers, engine, speech and settings are served between two
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -51,6 +52,7 @@ _TICK_S: Final = FRAME_MS / 1000.0
 # After a stop of the whole machine the missed ticks are not made up for.
 _RESYNC_S: Final = 0.5
 _RESULTS_EVERY_TICKS: Final = 10
+_SPEECH_EVERY_TICKS: Final = 5
 _ALIVE_EVERY_TICKS: Final = 50
 _FIGURES_EVERY_TICKS: Final = 500
 # Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
@@ -171,12 +173,15 @@ class RadioProcess:
         self._ticks += 1
         for unit in self._units.values():
             unit.watch_keyer(now)
-        self._serve_speech()
-        self._listen(now)
+        # Sound leaves first: it must be on time, and what is heard now may be looked at after.
         may_key = self._door.engine_alive(now.s)
-        for unit in self._units.values():
+        for unit in self._rows:
             unit.play(now, may_key=may_key)
             self._late.add(1000.0 * (time.monotonic() - due_s))
+        self._listen(now)
+        if self._ticks % _SPEECH_EVERY_TICKS == 0:
+            # What it says wakes the selector; here its hanging or dying is noticed.
+            self._serve_speech()
         if self._ticks % _FIGURES_EVERY_TICKS == 0:
             self._tell_figures()
         if self._ticks % _ALIVE_EVERY_TICKS == 0:
@@ -185,6 +190,9 @@ class RadioProcess:
             for result in self._recordings.results():
                 self._tell_recording(result)
         self._adopt(now)
+        if self._ticks % _ALIVE_EVERY_TICKS == 0:
+            # Here and not in the middle of a tick; what was there at the start is frozen.
+            gc.collect()
 
     def _listen(self, now: Moment) -> None:
         units = self._rows

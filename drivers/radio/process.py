@@ -24,6 +24,9 @@ from gateway.interfaces import GridcallError
 _LOG: Final = logging.getLogger("gridcall.radio")
 
 _PRIORITY: Final = 10
+_THREADS_PRIORITY: Final = 5
+# How long a thread that writes a recording may keep the interpreter from the sound.
+_SWITCH_S: Final = 0.0005
 
 
 def _no_library_threads() -> None:
@@ -33,12 +36,20 @@ def _no_library_threads() -> None:
 
 
 def _ask_for_priority() -> None:
-    """Ask for round-robin scheduling, for this process alone; go on without it."""
+    """Ask for round-robin scheduling, for this process alone; go on without it.
+
+    The threads that write recordings are included, behind the sound: one that is not scheduled
+    on a busy machine while it holds the interpreter would hold up the sound.
+    """
     policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
     try:
-        os.sched_setscheduler(0, policy, os.sched_param(_PRIORITY))
+        for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
+            own = thread == os.getpid()
+            priority = _PRIORITY if own else _THREADS_PRIORITY
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
     except OSError as error:
         _LOG.warning("no round-robin scheduling (%s): sound may stutter under load", error)
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _ask_for_priority()
     gc.collect()
     gc.freeze()
+    gc.disable()  # the loop collects between two ticks
     radio.run()
     return 0
 

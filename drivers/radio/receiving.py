@@ -273,7 +273,8 @@ class Receiver:
             self._squelch.line(self._raw, now_s)
 
     def _pressed_long_enough(self, now_s: float) -> bool:
-        return 1000.0 * (now_s - self._squelch.since_s) >= self._settings.kerchunk_ms
+        pressed_s = now_s - self._squelch.since_s
+        return self._squelch.raw and 1000.0 * pressed_s >= self._settings.kerchunk_ms
 
     def _follow_stuck(self, now: Moment) -> None:
         if not self._squelch.is_open:

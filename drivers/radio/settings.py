@@ -1,6 +1,6 @@
 """Settings of an analogue radio channel: control lines, audio, airtime, signalling."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -229,3 +229,8 @@ class RadioChannel(ChannelSettings):
         local_port, _ = _rtp_parts(self.audio.url)
         sound = f"UDP port {local_port}" if local_port else self.audio.url
         return {("control", "url"): self.control.url, ("audio", "url"): sound}
+
+
+# What this driver is, and the model of its settings: see gateway.installed.
+KIND: Final = "channel"
+MODEL: Final = RadioChannel

@@ -122,6 +122,11 @@ class Airtime:
         return tuple(w.page for w in sorted(self._waiting.values(), key=_Waiting.rank))
 
     @property
+    def any_waits(self) -> bool:
+        """Whether there is anything in the queue; without it ``next`` decides nothing."""
+        return bool(self._waiting)
+
+    @property
     def current(self) -> PageChannel | None:
         """The page that was started and neither spoken nor stopped yet."""
         return self._current.page if self._current else None
@@ -144,6 +149,7 @@ class Airtime:
         """Take a page into the queue; return why not, when it cannot be taken."""
         if len(self._waiting) >= WAITING_MAX:
             return Drop(page, "failed", f"{WAITING_MAX} pages wait for this channel already")
+        self._begin_counting(now_s)
         self._places += 1
         self._waiting[page.page] = _Waiting(
             page, self._places, now_s, self._busy_s, self._dead_s
@@ -186,9 +192,15 @@ class Airtime:
     def put_back(self, now_s: float) -> None:
         """Put the current page back to its place in the queue; its limits start afresh."""
         assert self._current is not None
+        self._begin_counting(now_s)
         held, self._current = self._current, None
         held.since_s, held.busy_s, held.dead_s = now_s, self._busy_s, self._dead_s
         self._waiting[held.page.page] = held
+
+    def _begin_counting(self, now_s: float) -> None:
+        """Leave out the time in which nothing waited: ``next`` need not be called in it."""
+        if not self._waiting:
+            self._counted_to_s = now_s
 
     def _count(self, air: Air) -> None:
         """Advance the clocks of a busy and of a dead channel."""
