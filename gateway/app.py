@@ -1,8 +1,7 @@
-"""The composition root: settings → drivers → engine. The only importer of drivers.
+"""The composition root: settings → drivers → engine.
 
 ``python -m gateway.app CONFIG`` is the engine's process; ``gridcall run`` starts it beside the
-radio process under the supervisor. Which drivers there are is told by the entry points
-``gridcall.drivers`` of the installed package.
+radio process under the supervisor. Which drivers there are, ``gateway.installed`` tells.
 """
 
 import asyncio
@@ -13,11 +12,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from collections.abc import Iterator
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import structlog
 import uvloop
@@ -29,26 +28,22 @@ from gateway.core.places import Site
 from gateway.core.wording import Catalogue
 from gateway.engine import Engine, Reloaded
 from gateway.housekeeping import keep_house
-from gateway.interfaces import Driver, GridcallError, SetupError, Surroundings
+from gateway.installed import driver_models, load_settings
+from gateway.installed import drivers as installed_drivers
+from gateway.interfaces import Driver, GridcallError, Surroundings
 from gateway.journal import SqliteJournal
 from gateway.logs import configure_logs
 from gateway.records import Records
 from gateway.settings import (
-    DriverModels,
-    Problem,
     Secret,
     Settings,
     SettingsError,
-    check,
     load,
     people_of,
     site_of,
 )
 from gateway.state_files import accept, write_resolved
-from gateway.state_files import plan as plan
 from gateway.supervisor import keep_running
-from gateway.web import app as web_app
-from gateway.web import server as web_server
 
 log = structlog.get_logger("gridcall.app")
 
@@ -72,42 +67,6 @@ class SystemClock:
         return self.now_us() >= EPOCH_OF_GRIDCALL_US
 
 
-class Plugin(Protocol):
-    """What every driver's package offers under its entry point."""
-
-    kind: str
-    settings_model: type
-
-    def build(self, name: str, settings: object, around: Surroundings) -> Driver:
-        """Return a driver, not running yet."""
-        ...
-
-
-def plugins() -> dict[str, Plugin]:
-    """Return the installed drivers by name.
-
-    Raises:
-        SetupError: The package is not installed, so that no driver is known.
-    """
-    found = {p.name: cast("Plugin", p.load()) for p in entry_points(group="gridcall.drivers")}
-    if not found:
-        msg = "no drivers are installed: install the package (`pip install .`) and try again"
-        raise SetupError(msg)
-    return found
-
-
-def driver_models(drivers: Mapping[str, Plugin]) -> DriverModels:
-    """Return the settings models of the installed drivers."""
-    centre = [p.settings_model for p in drivers.values() if p.kind == "centre"]
-    models = DriverModels(
-        channels={n: p.settings_model for n, p in drivers.items() if p.kind == "channel"},
-        chats={n: p.settings_model for n, p in drivers.items() if p.kind == "chat"},
-    )
-    return DriverModels(
-        channels=models.channels, chats=models.chats, mqtt=centre[0] if centre else models.mqtt
-    )
-
-
 def catalogues() -> dict[str, Catalogue]:
     """Return the catalogue of every language."""
     found = {}
@@ -115,20 +74,6 @@ def catalogues() -> dict[str, Catalogue]:
         text = (files("gateway.data") / f"catalogue_{language}.yaml").read_text("utf-8")
         found[language] = cast("Catalogue", yaml.safe_load(text))
     return found
-
-
-def load_settings(path: Path) -> Settings:
-    """Return the checked settings of a site.
-
-    Raises:
-        SettingsError: Every mistake with its place.
-    """
-    return load(path, driver_models(plugins()))
-
-
-def check_settings(path: Path) -> list[Problem]:
-    """Return every mistake and warning in a settings file, in the order of the file."""
-    return check(path, driver_models(plugins()))
 
 
 def surroundings(settings: Settings, engine: Engine, clock: SystemClock) -> Surroundings:
@@ -143,9 +88,19 @@ def surroundings(settings: Settings, engine: Engine, clock: SystemClock) -> Surr
     )
 
 
+def import_drivers(settings: Settings) -> None:
+    """Return with the code of every driver that the settings name imported."""
+    known = installed_drivers()
+    named = {chat.driver for chat in settings.chats.values()}
+    named |= {"radio"} if settings.channels else set()
+    named |= {"mqtt"} if settings.command_centre.mqtt is not None else set()
+    for name in named:
+        known[name].entry.load()
+
+
 def build_drivers(settings: Settings, around: Surroundings) -> dict[str, Driver]:
     """Return a driver for each way the settings name: radio, every chat, the broker."""
-    known = plugins()
+    known = installed_drivers()
     built: list[Driver] = []
     if settings.channels:
         built.append(known["radio"].build("radio", settings.channels, around))
@@ -203,7 +158,7 @@ class Daemon:
             await ready.wait()
             for driver in self._drivers.values():
                 self._start_driver(driver)
-            self._start_doors()
+            await self._start_doors()
             log.info("ready", site=self._site.id, settings=self._site.version)
             try:
                 await keep_house(self._engine.quiet)
@@ -231,8 +186,17 @@ class Daemon:
         supervised = keep_running(name, work, _tell_failure)  # type: ignore[arg-type]
         self._tasks[name] = self._group.create_task(supervised, name=name)
 
-    def _start_doors(self) -> None:
+    async def _start_doors(self) -> None:
         engine, settings = self._engine, self._settings
+        http = settings.command_centre.http
+        if http is not None:
+            # The door's libraries take a while: the drivers find their other ends meanwhile.
+            web_app = await asyncio.to_thread(import_module, "gateway.web.app")
+            web_server = await asyncio.to_thread(import_module, "gateway.web.server")
+            application = web_app.build(
+                http, engine, engine, engine, self._clock, self._around.media_dir
+            )
+            self._start("http", lambda: web_server.serve(application, http))
         control = ControlServer(
             path=Path(settings.site.state_dir) / "control.sock",
             intake=engine,
@@ -242,12 +206,6 @@ class Daemon:
             site=settings.site.id,
         )
         self._start("control", control.run)
-        http = settings.command_centre.http
-        if http is not None:
-            application = web_app.build(
-                http, engine, engine, engine, self._clock, self._around.media_dir
-            )
-            self._start("http", lambda: web_server.serve(application, http))
 
     async def _reload(self, path: str) -> Reloaded:
         """Read and check new settings in a thread; they are put in force all or nothing."""
@@ -261,6 +219,7 @@ class Daemon:
             if fixed:
                 return Reloaded(errors=fixed)
             around = surroundings(settings, self._engine, self._clock)
+            await asyncio.to_thread(import_drivers, settings)
             drivers = build_drivers(settings, around)
             secrets = secret_digests(settings)
         except SettingsError as error:
@@ -268,7 +227,7 @@ class Daemon:
         except GridcallError as error:
             return Reloaded(errors=(str(error),))
         people, contacts = people_of(settings)
-        site = site_of(settings, catalogues())
+        site = await asyncio.to_thread(lambda: site_of(settings, catalogues()))
         return Reloaded(
             site=site,
             people=people,
@@ -359,7 +318,7 @@ def _settings_to_go_on_with(config: Path, accepted: Path | None) -> Settings:
         mistakes = [str(problem) for problem in error.problems]
         log.error("wrong settings; going on with those accepted last", mistakes=mistakes[:20])
         base_dir = config.absolute().parent
-        return load(accepted, driver_models(plugins()), base_dir=base_dir)
+        return load(accepted, driver_models(installed_drivers()), base_dir=base_dir)
 
 
 def _unchangeable(before: Settings, now: Settings) -> tuple[str, ...]:

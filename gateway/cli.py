@@ -4,7 +4,6 @@ Exit status: 0 done, 1 the answer is no, 2 usage, 3 the outside failed.
 """
 
 import asyncio
-import fcntl
 import json
 import os
 import re
@@ -20,8 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app as composition
-from gateway import control
+from gateway import control, installed, start
 from gateway.cli_commands import LateGroup
 from gateway.cli_words import (
     event_line,
@@ -31,11 +29,11 @@ from gateway.cli_words import (
     verdict_lines,
 )
 from gateway.demo import Demo, Fault
-from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError, SetupError
+from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError
 from gateway.journal import backup as journal_backup
 from gateway.journal import verify as journal_verify
 from gateway.records import Records
-from gateway.settings import Secret, Settings, SettingsError, json_schema, resolved
+from gateway.settings import Settings, SettingsError, json_schema, resolved
 from gateway.web.tokens import Scope, new_token
 
 app = typer.Typer(
@@ -85,7 +83,7 @@ def _plainly() -> Iterator[None]:
 
 def _settings(config: Path) -> Settings:
     with _plainly():
-        return composition.load_settings(config)
+        return installed.load_settings(config)
 
 
 def _socket(config: Path) -> Path:
@@ -116,45 +114,7 @@ def run(
     """Run the daemon: the engine and the radio process, watched and restarted."""
     if only not in (None, "radio"):
         _fail("--only takes `radio`", 2)
-    settings = _settings(config)
-    if only is None and (absent := _unreadable_secrets(resolved(settings))):
-        _fail("\n".join(absent), NO)
-    _hold_site(Path(settings.site.state_dir))
-    with _plainly():
-        plan = composition.plan(settings, config, only_radio=only == "radio")
-    # The supervisor takes this process over: it must stay small and depend on nothing.
-    os.execv(sys.executable, [sys.executable, "-m", "gateway.supervisor", str(plan)])  # noqa: S606
-
-
-def _unreadable_secrets(tree: object) -> list[str]:
-    """Return why each secret of resolved settings that cannot be read cannot."""
-    if not isinstance(tree, dict):
-        return []
-    if tree.keys() != Secret.model_fields.keys():
-        return [line for value in tree.values() for line in _unreadable_secrets(value)]
-    try:
-        Secret.model_validate(tree).read()
-    except SetupError as error:
-        return [str(error)]
-    return []
-
-
-def _hold_site(state_dir: Path) -> None:
-    """Hold the site until this process ends, also as the supervisor it becomes.
-
-    A second daemon of one site would throw the first one off its serial ports.
-    """
-    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(state_dir / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _fail(
-            f"{state_dir}: a daemon of this site runs already; stop it first, or give it new "
-            "settings with `gridcall reload`",
-            NO,
-        )
-    os.set_inheritable(lock, True)
+    raise typer.Exit(start.run(config, only_radio=only == "radio"))
 
 
 @app.command()
@@ -166,7 +126,7 @@ def check(
 ) -> None:
     """Name every mistake in a settings file with its line and column."""
     with _plainly():
-        problems = composition.check_settings(config)
+        problems = installed.check_settings(config)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if any(p.severity == "error" for p in problems):
@@ -179,7 +139,7 @@ def check(
         f"{len(settings.grids)} grids, {len(settings.people)} people, "
         f"{len(settings.channels)} channels, {len(settings.chats)} chats"
     )
-    for line in _unreadable_secrets(resolved(settings)):
+    for line in start.unreadable_secrets(resolved(settings)):
         sys.stderr.write(f"warning: {line}; the daemon does not start without it\n")
     typer.echo(f"{config}: good ({counts}; version {settings.version})")
 
@@ -188,7 +148,7 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of the settings file."""
     with _plainly():
-        _print_json(json_schema(composition.driver_models(composition.plugins())))
+        _print_json(json_schema(installed.driver_models(installed.drivers())))
 
 
 @app.command()

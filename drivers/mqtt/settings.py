@@ -1,6 +1,6 @@
 """Settings of the MQTT door: how the broker is reached."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -44,3 +44,8 @@ class MqttDoor(MqttBase):
     tls: ClientTls | None = None
     keepalive_s: Annotated[int, Field(ge=2, le=300)] = 15
     heartbeat_s: Annotated[int, Field(ge=1, le=300)] = 10
+
+
+# What this driver is, and the model of its settings: see gateway.installed.
+KIND: Final = "centre"
+MODEL: Final = MqttDoor

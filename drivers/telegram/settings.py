@@ -1,6 +1,6 @@
 """Settings of a Telegram account: token, groups, limits of our own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -41,3 +41,8 @@ class TelegramChat(ChatSettings):
     per_group_per_min: Annotated[int, Field(ge=1, le=600)] = 20
     per_s: Annotated[int, Field(ge=1, le=100)] = 25
     poll_timeout_s: Annotated[int, Field(ge=0, le=50)] = 25
+
+
+# What this driver is, and the model of its settings: see gateway.installed.
+KIND: Final = "chat"
+MODEL: Final = TelegramChat

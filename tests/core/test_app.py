@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import Daemon, load_settings, plan
+from gateway.app import Daemon
+from gateway.installed import load_settings
 from gateway.interfaces import SetupError
+from gateway.state_files import plan
 from tests.ports import free_port
 
 SITE = """

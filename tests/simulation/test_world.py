@@ -20,8 +20,8 @@ import serial
 import yaml
 from aiohttp import web
 
-from gateway.app import load_settings
 from gateway.demo import Demo
+from gateway.installed import load_settings
 from gateway.settings import resolved
 from simulators.scenario import Scenario
 from simulators.world import Fault, World, read_secret
@@ -137,6 +137,49 @@ async def test_a_real_serial_port_and_sound_card_are_left_alone(post_site: Tree)
 async def test_a_scenario_about_a_stranger_is_refused(demo_site: Tree) -> None:
     with pytest.raises(ValueError, match="p_nobody is not among the site's people"):
         async with outside(demo_site, scenario={"people": {"p_nobody": {"answers": "chat"}}}):
+            pass
+
+
+@pytest.mark.asyncio
+async def test_a_scenario_gives_people_radios_and_the_air_its_teeth(demo_site: Tree) -> None:
+    scenario = {
+        "people": {
+            "p_zhang": {"answers": "radio", "radio": {"model": "bf888s", "ctcss_hz": 88.5}},
+            "p_wang": {"answers": "radio", "radio": {"model": "mdc1200", "id": 1033}},
+            "p_zhao": {"answers": "radio"},
+        },
+        "air": {
+            "east": {
+                "physics": {"cnr_db": 15, "links": [{"from": "p_zhang", "to": "base", "cnr_db": 9}]},
+                "wire": {"rtp_loss": 0.02, "rtp_jitter_ms": 20}, "clock_ppm": 80, "ctcss_hz": 88.5,
+            },
+            "west": {"site": "repeater", "repeater_hang_s": 0.5},
+        },
+    }  # fmt: skip
+    async with outside(demo_site, scenario=scenario) as world:
+        zhang, wang, zhao = world.radio_guards
+        assert [zhang.can_say(digit) for digit in "135"] == [True, True, False]
+        assert [wang.can_say(digit) for digit in "135"] == [True, True, True]
+        assert (wang.radio.radio.unit, zhao.radio.radio) == (0x1033, None)
+        over = await zhang.radio.key_and_send(voice_s=0.5)
+    assert over.base_heard > 0.8, "9 dB opens the squelch of the base"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ({"people": {"p_zhang": {"answers": "radio", "radio": {"model": "bf999"}}}}, "bf999"),
+        ({"people": {"p_zhang": {"answers": "radio", "radio": {"modell": "uv5r"}}}}, "modell"),
+        ({"air": {"east": {"fadding": "rayleigh"}}}, "fadding"),
+        ({"air": {"east": {"wire": {"rtp_lost": 0.1}}}}, "rtp_lost"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_scenario_with_an_unknown_word_is_refused(
+    demo_site: Tree, scenario: Tree, words: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        async with outside(demo_site, scenario=scenario):
             pass
 
 
