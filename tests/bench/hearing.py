@@ -23,6 +23,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from drivers.radio import mdc1200_words, selcall_tables
+from drivers.radio.decode import EVERYTHING
+from drivers.radio.hearing import Hearing, Wishes
 from drivers.radio.mdc1200 import MdcBank
 from drivers.radio.samples import peak_of, resampled, to_int16
 from drivers.radio.selcall import SelcallBank
@@ -185,11 +187,11 @@ def packet_cell(snr_db, double=False, count=320, seed=1, n_channels=N_CHANNELS):
 
 
 def banks(n_channels):
-    """Return a bank of each kind this bench judges, everything on."""
-    return {
-        "selcall": SelcallBank(n_channels, [[TABLES[t] for t in HEARD_AT_ONCE]] * n_channels),
-        "mdc1200": MdcBank(n_channels),
-    }
+    """Return an engine for each kind alone, everything of it on, and one for all of them."""
+    one = dict.fromkeys(("dtmf", "selcall", "mdc1200", "ctcss_hz", "dcs"))
+    alone = {kind: Wishes(**{kind: getattr(EVERYTHING, kind)}) for kind in one}
+    kinds = {**alone, "everything": EVERYTHING}
+    return {kind: Hearing([wishes] * n_channels) for kind, wishes in kinds.items()}
 
 
 def cpu_s_per_channel_hour(bank, samples):
