@@ -11,7 +11,7 @@ to is ``calling``; the clocks are ``ladder``; what people answer is ``answering`
 """
 
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Medium
 from gateway.core.answering import (
@@ -303,20 +303,39 @@ def _take_number(draft: Draft, order_id: str) -> str:
     # Two digits while there are any, then three, then more (which a chat can name, but no
     # keypad from five on); none begins with a zero, which is easily left out.
     for digits in count(2):
-        first, last = 10 ** (digits - 1), 10**digits - 1
-        series = f"number_{digits}"
-        counter = draft.find(Counter, series)
-        begin = first if counter is None or counter.value >= last else counter.value + 1
-        for n in (*range(begin, last + 1), *range(first, begin)):
-            lease = draft.find(NumberLease, str(n))
-            if lease is not None and not _rested(draft, lease):
-                continue
+        full = draft.find(Counter, f"number_{digits}_full")
+        if full is not None and draft.now_us < full.value:
+            continue
+        number = _free_number(draft, digits)
+        if number is not None:
+            draft.put(NumberLease(number=number, order=order_id))
+            return number
+    raise AssertionError("numbers do not end")
+
+
+def _free_number(draft: Draft, digits: int) -> str | None:
+    """Return the next free number of so many digits, or None and remember how long that holds.
+
+    In a storm every number of two digits, then of three, is soon in use, and each further order
+    would look at all of them.
+    """
+    first, last = 10 ** (digits - 1), 10**digits - 1
+    series = f"number_{digits}"
+    counter = draft.find(Counter, series)
+    begin = first if counter is None or counter.value >= last else counter.value + 1
+    # One that is in use now will rest from its order's end.
+    soonest_us = draft.now_us + NUMBER_REST_US
+    for n in chain(range(begin, last + 1), range(first, begin)):
+        lease = draft.find(NumberLease, str(n))
+        if lease is None or _rested(draft, lease):
             if lease is not None:
                 draft.drop(NumberLease, lease.number)
             draft.put(Counter(name=series, value=n))
-            draft.put(NumberLease(number=str(n), order=order_id))
             return str(n)
-    raise AssertionError("numbers do not end")
+        if lease.free_us is not None:
+            soonest_us = min(soonest_us, lease.free_us)
+    draft.put(Counter(name=f"{series}_full", value=soonest_us))
+    return None
 
 
 def _rested(draft: Draft, lease: NumberLease) -> bool:
@@ -690,6 +709,9 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
     """
     for timer in list(draft.state.each(Timer)):
         draft.put(replace(timer, due_us=timer.due_us + stepped.by_us))
+    for counter in list(draft.state.each(Counter)):
+        if counter.name.endswith("_full"):
+            draft.drop(Counter, counter.name)
     if abs(stepped.by_us) > draft.site.response.clock_skew_s * US:
         for order_id in list(draft.state.open_orders()):
             order = draft.find(Order, order_id)

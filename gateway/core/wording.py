@@ -5,6 +5,7 @@ the caller; text of alerts and names are plain material put into its gaps, never
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gateway.core.alert import Alert
@@ -28,6 +29,13 @@ _PLAIN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _BUTTON_ROWS = (("1", "2", "3"), ("4", "5", "0"))
 
 
+@cache
+def _rows_of(labels: tuple[str, ...]) -> tuple[tuple[Button, ...], ...]:
+    """Return the rows of buttons that are labelled so; a handful of languages, made once."""
+    said = iter(labels)
+    return tuple(tuple(Button(label=next(said), action=a) for a in r) for r in _BUTTON_ROWS)
+
+
 def spoken_number(number: str, language: str, style: str) -> str:
     """Return an order number digit by digit, as a speech engine should read it."""
     if language != "zh_CN":
@@ -39,7 +47,9 @@ def spoken_number(number: str, language: str, style: str) -> str:
 
 def _plain(text: str) -> str:
     """Return text as one line without control characters: it is hostile until shown."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 class Wording:
@@ -209,7 +219,4 @@ class Wording:
 
     def buttons(self) -> tuple[tuple[Button, ...], ...]:
         """Return the rows of buttons of a card that can still be answered."""
-        return tuple(
-            tuple(Button(label=self.text(f"button_{a}"), action=a) for a in row)
-            for row in _BUTTON_ROWS
-        )
+        return _rows_of(tuple(self.text(f"button_{a}") for row in _BUTTON_ROWS for a in row))
