@@ -503,6 +503,61 @@ def test_what_was_misheard_and_refused_is_only_remarked_upon(tmp_path: Path) -> 
     assert allowed(story, "air_replies", tmp_path).remark == "1 misheard and refused"
 
 
+AIR_JUDGES = ("answer_tones", "air_replies", "keyed", "overs")
+
+
+def pressed_story(who: str = "p_zhang", booked: str = "p_zhang") -> Story:
+    """Return the story in which somebody also presses the key three times: arrived."""
+    story = true_story()
+    for start_s in (26.0, 26.7, 27.4):
+        story.keys(who, start_s, start_s + 0.3)
+    event = {"channel": "east", "over": "v7", "keyed_ms": 300, "recording": None,
+             "presses_ms": [300, 400, 300, 400, 300]}  # fmt: skip
+    both = [stamp("acknowledged", 22, "radio"), stamp("arrived", 26, "radio")]
+    story.happened(
+        "OverHeard", 26, event, changes=[story.assigns("o1", "p_zhang", *both)],
+        reports=[report("arrived", 26, "o1", booked, "radio")],
+    )  # fmt: skip
+    story.keys("base", 28.6, 29.2, answer="accepted")
+    story.lived("satisfied", 29.4, who, digits="短按3次", channel="east")
+    return story
+
+
+def test_an_answer_by_presses_of_the_key_is_believed(tmp_path: Path) -> None:
+    verdict = judged(pressed_story(), tmp_path)
+    assert [v for name in AIR_JUDGES for v in verdict[name].violations] == []
+
+
+def test_presses_that_nobody_made_are_objected_to(tmp_path: Path) -> None:
+    story = pressed_story()
+    story.air = [x for x in story.air if x.get("start_us", 0) < us(26) or x["who"] != "p_zhang"]
+    (violation,) = judged(story, tmp_path)["air_replies"].violations
+    assert "an answer without digits; nobody keyed that" in str(violation)
+
+
+def test_presses_booked_for_another_are_objected_to(tmp_path: Path) -> None:
+    story = pressed_story(booked="p_zhao")
+    assert judged(story, tmp_path)["air_replies"].violations
+
+
+def test_presses_that_were_lost_satisfy_nobody(tmp_path: Path) -> None:
+    story = pressed_story()
+    story.rows[-1]["body"]["reports"] = []
+    verdict = judged(story, tmp_path)
+    assert "短按3次" in str(verdict["keyed"].violations)
+    assert verdict["answer_tones"].violations
+
+
+def test_who_was_too_weak_for_the_base_radio_may_be_lost(tmp_path: Path) -> None:
+    story = true_story()
+    story.keys("p_zhang", 60, 63, digits="*100312#", voiced_s=2.0, base_heard=0.2)
+    assert not judged(story, tmp_path)["overs"].violations
+    story.over("p_zhang", 2)["base_heard"] = 0.9
+    strong = tmp_path / "strong"
+    strong.mkdir()
+    assert judged(story, strong)["overs"].violations
+
+
 def test_one_who_writes_first_may_be_answered(tmp_path: Path) -> None:
     story = true_story()
     story.wrote("said", 2, user=QIAN, chat=QIAN, message=8, part={"text": "你好"})
