@@ -15,6 +15,7 @@ A 100 Hz hum cannot be told from the tone 100.0: do not use that tone where ther
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -54,10 +55,10 @@ TONES_HZ = (
     254.1,
 )
 
-# 160 ms through a Hann window, in bins of 6.25 Hz from 56 to 294 Hz: mains hum is below.
+# 160 ms through a Hann window, in bins of 6.25 Hz from 50 to 294 Hz.
 _WINDOW = 128
 _BIN_HZ = LOW_RATE_HZ / _WINDOW
-_BINS = np.arange(9, 48)
+_BINS = np.arange(8, 48)
 # The tone's three or four bins hold all of a lone tone; half of what there is while voices
 # that were not cut off at 300 Hz lie beside it.
 _PURITY_MIN = 0.75
@@ -67,6 +68,7 @@ _LEVEL_MIN = 10.0 ** (-46.0 / 10.0)
 _OFF_PART, _OFF_HZ = 0.0055, 0.5
 # Never nearer to the neighbour than this part of the way.
 _OFF_NEIGHBOUR = 0.42
+_BETWEEN_HZ = np.array([0.5 * (a + b) for a, b in itertools.pairwise(TONES_HZ)])
 _LOOKS_TO_OPEN = 3
 # Before it opens, so much of a tone's power must be one sine.
 _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
@@ -169,7 +171,7 @@ class CtcssBank:
         window = _hann(_WINDOW)
         turns = 2 * np.pi * np.outer(np.arange(_WINDOW), _BINS) / _WINDOW
         waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
-        self._filters = (waves * (2 * window / window.sum())[:, None]).astype(np.float32)
+        self._filters = (waves * (2 * window / window.sum())[:, None]).T.astype(np.float32)
         self._half_widths_hz = _half_widths_hz()
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
@@ -241,21 +243,20 @@ class CtcssBank:
 
     def _look(self, samples: Float32Array) -> tuple[IntArray, Float64Array]:
         """Return for each row the index of its tone, -1 for none, and the frequency."""
-        parts = samples @ self._filters
+        parts = self._filters @ samples.T
         half = len(_BINS)
-        power = parts[:, :half] ** 2 + parts[:, half:] ** 2
-        rows = np.arange(len(power))
-        peak = 1 + power[:, 1:-1].argmax(axis=1)
-        before, there, after = (np.sqrt(power[rows, peak + k]) for k in (-1, 0, 1))
+        power = np.square(parts[:half]) + np.square(parts[half:])
+        at = np.arange(power.shape[1])
+        peak = 2 + power[2:-2].argmax(axis=0)
+        near = power[peak + np.arange(-2, 3)[:, None], at]
+        before, there, after = np.sqrt(near[1:4])
         side = np.where(after > before, 1.0, -1.0)
         ratio = np.maximum(before, after) / np.maximum(there, 1e-9)
         # Two neighbouring bins of a Hann window give the place between them.
         hz = (_BINS[peak] + side * (2 * ratio - 1) / (ratio + 1)) * _BIN_HZ
-        low, high = np.maximum(peak - 2, 0), np.minimum(peak + 3, half)
-        sums = np.cumsum(np.pad(power, ((0, 0), (1, 0))), axis=1)
-        lone = sums[rows, high] - sums[rows, low] >= _PURITY_MIN * sums[:, -1]
+        lone = near.sum(axis=0) >= _PURITY_MIN * power.sum(axis=0)
         loud = there * there >= _LEVEL_MIN
-        tone = np.abs(hz[:, None] - np.array(TONES_HZ)).argmin(axis=1)
+        tone = np.searchsorted(_BETWEEN_HZ, hz)
         off_hz = np.abs(hz - np.array(TONES_HZ)[tone])
         fits = lone & loud & (off_hz <= self._half_widths_hz[tone])
         return np.where(fits, tone, -1), hz

@@ -180,7 +180,7 @@ def _table() -> npt.NDArray[np.uint8]:
 
 
 def _bit_filters() -> Float32Array:
-    """Return (window, phases * 23): each column reads one bit, the newest bit last."""
+    """Return (phases * 23, window): each row reads one bit, the newest bit last."""
     taps = low_pass(_CUT_HZ, LOW_RATE_HZ, _HALF_LENGTH)
     window = int(np.ceil((WORD_BITS + 1) * _BIT)) + 2 * _HALF_LENGTH + 2
     filters = np.zeros((window, _PHASES, WORD_BITS))
@@ -193,7 +193,7 @@ def _bit_filters() -> Float32Array:
             part = centre - whole
             filters[whole + n, phase, bit] += (1 - part) * taps
             filters[whole + n + 1, phase, bit] += part * taps
-    return filters.reshape(window, -1).astype(np.float32)
+    return filters.reshape(window, -1).T.astype(np.float32)
 
 
 class DcsBank:
@@ -286,25 +286,24 @@ class DcsBank:
 
     def _read(self, samples: Float32Array) -> tuple[IntArray, BoolArray]:
         """Return each row's newest 23 bits, the oldest in bit 0, and whether they are clear."""
-        soft = samples[:, -len(self._filters) :] @ self._filters
-        soft = soft.reshape(-1, _PHASES, WORD_BITS)
+        soft = self._filters @ samples[:, -self._filters.shape[1] :].T
+        soft = soft.reshape(_PHASES, WORD_BITS, -1)
         # The widest open phase, not the loudest.
-        size = np.abs(soft - soft.mean(axis=2, keepdims=True))
-        at = np.arange(len(soft))
-        best = soft[at, (size.min(axis=2) / (size.mean(axis=2) + 1e-9)).argmax(axis=1)]
-        middle = best.mean(axis=1, keepdims=True)
+        size = np.abs(soft - soft.mean(axis=1, keepdims=True))
+        phase = (size.min(axis=1) / (size.mean(axis=1) + 1e-9)).argmax(axis=0)
+        best = np.take_along_axis(soft, phase[None, None, :], axis=0)[0]
+        middle = best.mean(axis=0)
         for _ in range(2):
             high = best > middle
-            ones = high.sum(axis=1, keepdims=True)
-            upper = (best * high).sum(axis=1, keepdims=True)
-            lower = best.sum(axis=1, keepdims=True) - upper
-            middle = 0.5 * (
-                upper / np.maximum(ones, 1) + lower / np.maximum(WORD_BITS - ones, 1)
-            )
+            ones = high.sum(axis=0)
+            upper = (best * high).sum(axis=0)
+            lower = best.sum(axis=0) - upper
+            middle = upper / np.maximum(ones, 1) + lower / np.maximum(WORD_BITS - ones, 1)
+            middle *= 0.5
         away = np.abs(best - middle)
-        mean = away.mean(axis=1)
-        words: IntArray = (best > middle) @ (1 << np.arange(WORD_BITS))
-        return words, (away.min(axis=1) >= _EYE_MIN * mean) & (mean >= _LEVEL_MIN)
+        mean = away.mean(axis=0)
+        words: IntArray = (1 << np.arange(WORD_BITS)) @ (best > middle)
+        return words, (away.min(axis=0) >= _EYE_MIN * mean) & (mean >= _LEVEL_MIN)
 
     def _search(self, rows: IntArray, words: IntArray, clean: BoolArray) -> None:
         """Note what each word says; open channels that say the same long enough."""
@@ -346,8 +345,9 @@ class DcsBank:
         samples = self._low.samples[channels, -_TURN_OFF:]
         steady = samples - samples.mean(axis=1, keepdims=True)
         parts = np.square(steady @ self._turn_off).sum(axis=1) * (2 / _TURN_OFF)
-        smooth: BoolArray = parts >= _TURN_OFF_PURITY * np.square(steady).sum(axis=1)
-        return smooth & (parts >= _TURN_OFF * _LEVEL_MIN**2 / 2)
+        smooth = parts >= _TURN_OFF_PURITY * np.square(steady).sum(axis=1)
+        off: BoolArray = smooth & (parts >= _TURN_OFF * _LEVEL_MIN**2 / 2)
+        return off
 
     def _finish(self, channels: IntArray) -> list[Heard]:
         self.present[channels] = False

@@ -70,7 +70,7 @@ _OPEN_FRACTION = 0.32
 # Handhelds arrive at -12 dBFS a tone; 33 dB below that nothing is a digit (mean square).
 _POWER_MIN = 10.0 ** (-45.0 / 10.0) / 2.0
 # In all looks of a digit together.
-_HELD_FRACTION = 0.38
+_HELD_FRACTION = 0.40
 # The limits of the judge, and room for noise: this only spares it work.
 _TWIST_LEAST, _TWIST_MOST = 10.0 ** (-14.5 / 10.0), 10.0 ** (12.5 / 10.0)
 # Amplitude 0.4 of the loudest look: a gap of 10 ms shows in one look, one of 25 ms in two.
@@ -147,14 +147,14 @@ def _tone(symbol: str, tone_ms: float, level_dbfs: float) -> Int16Array:
 
 
 def _filter_bank() -> tuple[Float32Array, Float32Array]:
-    """Return the window folded into its filters (160, 48 + k), and the window squared.
+    """Return the window folded into its filters (48 + k, 160), and the window squared.
 
-    Columns: 24 cosines, 24 sines, then an orthonormal basis of all that lies below the voice
-    band and passes the window.
+    Rows: 24 cosines (the eight tones at each detuning), 24 sines, then an orthonormal basis of
+    all that lies below the voice band and passes the window.
     """
     n = np.arange(_WINDOW_SAMPLES)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / _WINDOW_SAMPLES)
-    hz = np.array([f * (1 + d) for f in (*LOW_HZ, *HIGH_HZ) for d in _DETUNINGS])
+    hz = np.array([f * (1 + d) for d in _DETUNINGS for f in (*LOW_HZ, *HIGH_HZ)])
     tones = 2 * np.pi * np.outer(n, hz) / SAMPLE_RATE_HZ
     below = 2 * np.pi * np.outer(n, np.arange(0.0, _BAND_LOWEST_HZ, 10.0)) / SAMPLE_RATE_HZ
     waves = np.concatenate([np.cos(below), np.sin(below)], axis=1) * window[:, None]
@@ -165,7 +165,7 @@ def _filter_bank() -> tuple[Float32Array, Float32Array]:
     energy = float(np.square(window).sum())
     kept = basis[:, weights > 0.003 * weights[0]] / np.sqrt(energy)
     columns = np.concatenate([np.cos(tones) * scale, np.sin(tones) * scale, kept], axis=1)
-    folded = (columns * window[:, None]).astype(np.float32)
+    folded = np.ascontiguousarray((columns * window[:, None]).T, np.float32)
     return folded, (np.square(window) / energy).astype(np.float32)
 
 
@@ -173,7 +173,7 @@ def _filter_bank() -> tuple[Float32Array, Float32Array]:
 class _Looks:
     """What one frame shows, (n, 2) each: channels that listen, by look.
 
-    ``power`` (n, 2, 8) is the mean square of each tone, ``band`` that of the voice band,
+    ``power`` (8, n, 2) is the mean square of each tone, ``band`` that of the voice band,
     ``key`` 4 * row + column of the strongest tones, ``good`` whether the look alone could be
     that digit.
     """
@@ -261,20 +261,21 @@ class DtmfBank:
 
     def _look(self, samples: Float32Array) -> _Looks:
         n = len(samples)
-        views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES, axis=1)
-        flat = views[:, ::_HOP_SAMPLES].reshape(n * _LOOKS_PER_FRAME, _WINDOW_SAMPLES)
-        parts = flat @ self._filters
+        windows = np.stack([samples[:, :_WINDOW_SAMPLES], samples[:, _HOP_SAMPLES:]], axis=1)
+        flat = windows.reshape(n * _LOOKS_PER_FRAME, _WINDOW_SAMPLES)
+        parts = self._filters @ flat.T
         parts *= parts
-        band = (flat * flat) @ self._square - parts[:, 48:].sum(axis=1)
-        power = (parts[:, :24] + parts[:, 24:48]).reshape(-1, 8, 3).max(axis=2)
-        low, high = power[:, :4].max(axis=1), power[:, 4:].max(axis=1)
+        band = self._square @ np.square(flat).T - parts[48:].sum(axis=0)
+        detuned = parts[:24] + parts[24:48]
+        power = np.maximum(np.maximum(detuned[:8], detuned[8:16]), detuned[16:])
+        low, high = power[:4].max(axis=0), power[4:].max(axis=0)
         pair = low + high
         good = (pair >= _POWER_MIN) & (pair >= _OPEN_FRACTION * band)
         good &= (high >= _TWIST_LEAST * low) & (high <= _TWIST_MOST * low)
-        key = 4 * power[:, :4].argmax(axis=1) + power[:, 4:].argmax(axis=1)
+        key = 4 * power[:4].argmax(axis=0) + power[4:].argmax(axis=0)
         shape = (n, _LOOKS_PER_FRAME)
         return _Looks(
-            power.reshape(*shape, 8),
+            power.reshape(8, *shape),
             band.reshape(shape),
             key.reshape(shape),
             good.reshape(shape),
@@ -298,7 +299,7 @@ class DtmfBank:
 
     def _begin(self, channels: IntArray, looks: _Looks, look: int, at: IntArray) -> None:
         key = looks.key[at, look]
-        pair = looks.power[at, look, key // 4] + looks.power[at, look, 4 + key % 4]
+        pair = looks.power[key // 4, at, look] + looks.power[4 + key % 4, at, look]
         self._open[channels] = key
         # A look stands for the middle of its window; the first was the one before.
         self._since[channels] = self._sample + _HOP_SAMPLES * (look - 1)
@@ -312,7 +313,7 @@ class DtmfBank:
     ) -> BoolArray:
         """Add a look to open segments; return which of them it ends."""
         of = self._open[channels]
-        pair = looks.power[at, look, of // 4] + looks.power[at, look, 4 + of % 4]
+        pair = looks.power[of // 4, at, look] + looks.power[4 + of % 4, at, look]
         peak = np.maximum(self._peak[channels], pair)
         self._peak[channels] = peak
         loud = pair >= _KEPT_POWER * peak
@@ -330,7 +331,7 @@ class DtmfBank:
     def _promising(self, channel: int) -> bool:
         """Whether the looks of the channel's segment are worth a judgement."""
         held = self._held[channel] >= _HELD_FRACTION * self._band[channel]
-        return bool(held and self._balance[channel] >= 0)
+        return bool(held and self._balance[channel] >= 1)
 
     def _judge_long(self, rows: IntArray) -> None:
         """Judge tones that are about to outlast the sound that is kept."""

@@ -30,6 +30,7 @@ __all__ = ["Verdict", "judge"]
 # The envelope: 10 ms Hann windows every 2.5 ms.
 _WINDOW_SAMPLES = 80
 _HOP_SAMPLES = 20
+_PIECES = _WINDOW_SAMPLES // _HOP_SAMPLES
 _HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
 _SPECTRUM_POINTS = 256
 # Halfway between "shall not operate" (24 ms) and "shall operate" (40 ms).
@@ -121,12 +122,21 @@ def _hann(n: int) -> Float64Array:
 
 @functools.cache
 def _filters(low_hz: float, high_hz: float) -> Complex128Array:
-    """Return the two filters of the envelope: (80, 2), a sine of amplitude a reads a."""
-    window = _hann(_WINDOW_SAMPLES)
+    """Return the envelope's two filters, in four pieces of a hop each: (20, 4 * 2).
+
+    A sine of amplitude a reads a.
+    """
     turn = 2j * np.pi * np.array([low_hz, high_hz]) / SAMPLE_RATE_HZ
-    shape = (window * (2.0 / window.sum()))[:, None]
-    filters: Complex128Array = shape * np.exp(-np.outer(np.arange(_WINDOW_SAMPLES), turn))
-    return filters
+    filters = _shape()[:, None] * np.exp(-np.outer(np.arange(_WINDOW_SAMPLES), turn))
+    pieces = filters.reshape(_PIECES, _HOP_SAMPLES, 2).transpose(1, 0, 2)
+    return np.ascontiguousarray(pieces.reshape(_HOP_SAMPLES, -1))
+
+
+@functools.cache
+def _shape() -> Float64Array:
+    window = _hann(_WINDOW_SAMPLES)
+    shape: Float64Array = window * (2.0 / window.sum())
+    return shape
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,41 +148,56 @@ def _straight(n: int) -> Float64Array:
 
 
 def _tones(samples: Float32Array, low_hz: float, high_hz: float) -> _Tones:
-    views = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW_SAMPLES)[::_HOP_SAMPLES]
+    hops = len(samples) // _HOP_SAMPLES
+    pieces = samples[: hops * _HOP_SAMPLES].reshape(hops, _HOP_SAMPLES)
+    parts = (pieces @ _filters(low_hz, high_hz)).reshape(hops, _PIECES, 2)
+    windows = hops - _PIECES + 1
+    whole = sum(parts[piece : piece + windows, piece] for piece in range(_PIECES))
     turn = 2j * np.pi * np.array([low_hz, high_hz]) * _HOP_SAMPLES / SAMPLE_RATE_HZ
-    baseband = (views @ _filters(low_hz, high_hz)) * np.exp(
-        -np.outer(np.arange(len(views)), turn)
-    )
+    baseband = whole * np.exp(-np.arange(windows)[:, None] * turn)
     power = baseband.real**2 + baseband.imag**2
     return _Tones(baseband, np.sqrt(power.sum(axis=1)))
 
 
 def _run(envelope: Float64Array) -> _Run | None:
     """Return the longest run above half amplitude, short holes bridged."""
-    plateau = float(np.median(envelope[envelope >= 0.7 * envelope.max()]))
-    half = 0.5 * plateau
-    above = np.flatnonzero(envelope >= half)
-    if not len(above):
+    loud = np.sort(envelope[envelope >= 0.7 * envelope.max()])
+    half = 0.5 * float(loud[len(loud) // 2])
+    above = envelope >= half
+    changes = np.flatnonzero(above[1:] != above[:-1]) + 1
+    bounds = [*([0] if above[0] else []), *changes.tolist()]
+    if len(bounds) % 2:
+        bounds.append(len(above))
+    if not bounds:
         return None
-    parts = np.split(above, np.flatnonzero(np.diff(above) > _BRIDGE_HOPS) + 1)
-    part = max(parts, key=lambda p: int(p[-1] - p[0]))
-    whole = max(np.split(part, np.flatnonzero(np.diff(part) > 1) + 1), key=len)
-    first, last = int(part[0]), int(part[-1])
-    onset, end = float(first), float(last)
+    first, last, whole = _longest(list(zip(bounds[::2], bounds[1::2], strict=True)))
+    onset, end = float(first), float(last - 1)
     if first > 0:
         onset -= float((envelope[first] - half) / (envelope[first] - envelope[first - 1]))
-    if last + 1 < len(envelope):
-        end += float((envelope[last] - half) / (envelope[last] - envelope[last + 1]))
-    return _Run(onset, end, (int(whole[0]), int(whole[-1]) + 1))
+    if last < len(envelope):
+        end += float((envelope[last - 1] - half) / (envelope[last - 1] - envelope[last]))
+    return _Run(onset, end, whole)
+
+
+def _longest(parts: list[tuple[int, int]]) -> tuple[int, int, tuple[int, int]]:
+    """Return the longest chain of parts with short holes only: bounds, and its longest part."""
+    chains = [[parts[0]]]
+    for part in parts[1:]:
+        if part[0] - chains[-1][-1][1] < _BRIDGE_HOPS:
+            chains[-1].append(part)
+        else:
+            chains.append([part])
+    chain = max(chains, key=lambda c: c[-1][1] - c[0][0])
+    return chain[0][0], chain[-1][1], max(chain, key=lambda p: p[1] - p[0])
 
 
 def _detuning_hz(inside: Complex128Array) -> Float64Array:
     """Return how far each tone is above its nominal frequency, by the spectrum's peak."""
     size = _SPECTRUM_POINTS
-    spectrum = np.fft.fft(inside[:size], size, axis=0)
+    spectrum = np.fft.fft(np.ascontiguousarray(inside[:size].T), size)
     power = spectrum.real**2 + spectrum.imag**2
-    peak, columns = power.argmax(axis=0), np.arange(2)
-    before, there, after = (power[(peak + k) % size, columns] for k in (-1, 0, 1))
+    peak, rows = power.argmax(axis=1), np.arange(2)
+    before, there, after = (power[rows, (peak + k) % size] for k in (-1, 0, 1))
     bend = before - 2.0 * there + after
     between = 0.5 * (before - after) / np.where(bend == 0.0, 1.0, bend)
     place = (peak + between + size / 2) % size - size / 2
@@ -234,7 +259,7 @@ def _coherence(inside: Complex128Array, off_hz: Float64Array, density: float) ->
     steady = inside * np.exp(-np.outer(np.arange(len(inside)), turn))
     mean = steady.mean(axis=0)
     power = (steady.real**2 + steady.imag**2).mean(axis=0)
-    noise = density * float((np.abs(_filters(0.0, 0.0)[:, 0]) ** 2).sum())
+    noise = density * float(np.square(_shape()).sum())
     one = mean.real**2 + mean.imag**2
     return float((one / np.maximum(power - noise, 1e-12)).min())
 
