@@ -7,6 +7,7 @@ from gateway.journal import verify
 from tests.bench.closed_orders import ROWS_AN_ORDER, add_closed_orders
 from tests.bench.figures import BEGIN, END, Row, absent, page, percentile, spread, with_page
 from tests.bench.radio_plant import lateness_ms
+from tests.bench.storm import overtaken
 
 
 def test_a_percentile_is_one_of_the_values_measured() -> None:
@@ -66,6 +67,15 @@ def test_frames_on_the_grid_are_not_late_and_one_that_waited_is() -> None:
 def test_a_grid_that_moved_for_good_counts_as_late() -> None:
     frames = [(n, 5.0 + n * 0.02 + (0.03 if n >= 20 else 0.0)) for n in range(40)]
     assert lateness_ms([frames])[20:] == pytest.approx(np.full(20, 30.0), abs=1e-6)
+
+
+def test_a_level_one_is_overtaken_only_on_its_own_channel_and_by_lower_levels() -> None:
+    sent = {"a": 1, "b": 2, "c": 3, "d": 1}
+    second = 1_000_000
+    begun = [(2 * second, "c1", "b"), (3 * second, "c0", "c"), (4 * second, "c1", "d"),
+             (5 * second, "c1", "a"), (6 * second, "c1", "c")]  # fmt: skip
+    assert overtaken("a", second, begun, sent) == 1
+    assert overtaken("a", 2 * second, begun, sent) == 0
 
 
 def test_closed_orders_are_a_journal_that_verifies(tmp_path) -> None:  # type: ignore[no-untyped-def]

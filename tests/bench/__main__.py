@@ -129,6 +129,8 @@ def _arguments():
     parser.add_argument("--dir", type=Path, default=Path(), help="a folder on the disk to measure")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     given = parser.parse_args()
+    if given.readme and given.only:
+        parser.error("--readme takes a run of every group, not --only")
     kind = file_system(given.dir)
     if kind in NO_DISK:
         parser.exit(2, f"{given.dir.resolve()} is on {kind}: give --dir a folder on a disk\n")

@@ -129,9 +129,17 @@ async def _by_http(outside, count, ceiling):
     _, receipts, came, _ = await _burst(outside, "burst", count)
     return [
         times(f"5 burst of {count} by HTTP: alert → receipt", receipts, target=RECEIPT,
+              floor_ms=await _bare_ms(outside, count), floor_is="as many calls of /healthz",
               note=f"{CONNECTIONS} connections; from the moment all were due"),
         _rate(f"5 burst of {count} by HTTP: chat calls", came, ceiling),
     ]  # fmt: skip
+
+
+async def _bare_ms(outside, count):
+    """Return the median of as many bare HTTP calls at once, milliseconds."""
+    request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{outside.http_port}\r\n\r\n".encode()
+    began, answered = await volley(outside.http_port, [request] * count)
+    return percentile(answered, 50) * 1000 - began * 1000
 
 
 def _rate(name, came, ceiling, note="", **target):

@@ -22,7 +22,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import Role
 from gateway.journal.file import JournalFile
-from gateway.journal.rows import Noted, Posting, Removal, Upsert, prepare
+from gateway.journal.rows import Noted, Posting, Prepared, Removal, Upsert, prepare
 from gateway.journal.seal import Sealer
 from tests.core.journal_stories import START_US, entry
 
@@ -85,10 +85,11 @@ class _Marked:
             Posting(p.driver, p.kind, next(parts), p.level, p.not_after_us) for p in was.outbox
         )
         reports = tuple(Noted(order, at_us, next(parts)) for _ in was.reports)
-        return replace(
-            was, at_us=at_us, mono_us=n * STEP_US + later_us, order=order, changes=changes,
-            outbox=outbox, reports=reports, head=next(parts), tail=next(parts),
-            settles=tuple(settles),
+        return Prepared(
+            at_us=at_us, mono_us=n * STEP_US + later_us, settings=was.settings, kind=was.kind,
+            order=order, changes=changes, outbox=outbox, reports=reports, settles=tuple(settles),
+            cursor=was.cursor, head=next(parts), tail=next(parts), personal=was.personal,
+            keys=was.keys,
         )  # fmt: skip
 
 

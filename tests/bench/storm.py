@@ -222,12 +222,12 @@ def _level_one(outside, sent, journal):
     urgent = [alert for alert, level in sent.items() if level == 1]
     keyed_s = [(first[a] - raised[a]) / 1e6 for a in urgent if a in first]
     carded_s = [posted[a] + wall_s - raised[a] / 1e6 for a in urgent if a in posted]
-    overtaken = [_overtaken(a, raised[a], begun, sent) for a in urgent if a in first]
+    behind = [overtaken(a, raised[a], begun, sent) for a in urgent if a in first]
     return [
         spread("6 storm: level 1 → on the air", "s", keyed_s,
                note="a sentence under way is broken off at a gap, another of level 1 is not"),
-        Row("6 storm: lower levels begun on its channel while level 1 waited", "", len(overtaken),
-            sum(overtaken), target={"p50": 0}),
+        Row("6 storm: lower levels begun on its channel while level 1 waited", "", len(behind),
+            sum(behind), target={"p50": 0}),
         spread("6 storm: level 1 → card", "s", carded_s, target={"worst": 3}),
     ]  # fmt: skip
 
@@ -241,7 +241,7 @@ def _begun(journal):
     return sorted(found)
 
 
-def _overtaken(alert, raised_us, begun, sent):
+def overtaken(alert, raised_us, begun, sent):
     """Return how many pages of lower level began on an alert's channel while it waited."""
     until_us, channel = next((at, where) for at, where, who in begun if who == alert)
     return sum(
