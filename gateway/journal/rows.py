@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.core.effects import ReportStatus
 from gateway.core.events import Event
@@ -21,8 +20,7 @@ MAX_BODY_CHARS: Final = 16 * 1024 * 1024
 _SEALED: Final = re.compile(r'\{"sealed":"([0-9a-f]{64})"\}')
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One chained row as it stands in the table, without its hashes."""
 
     seq: int
@@ -45,8 +43,7 @@ def row_hash(prev: bytes, row: Row) -> bytes:
     return hashlib.sha256(b"gwj1" + prev + text.encode("utf-8", "surrogatepass")).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(NamedTuple):
     """A Put, written out."""
 
     kind: str
@@ -60,8 +57,7 @@ class Upsert:
         return f'["put","{self.kind}",{quote(self.key)},{self.body}]'
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(NamedTuple):
     """A Drop, written out."""
 
     kind: str
@@ -73,8 +69,7 @@ class Removal:
         return f'["drop",{quote(self.kind)},{quote(self.key)}]'
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """One effect for the outbox, written out."""
 
     driver: str
@@ -103,8 +98,7 @@ class Posting:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """One report, written out."""
 
     order: str | None
@@ -112,8 +106,7 @@ class Noted:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A transaction written out, but for the numbers that only the writer knows."""
 
     at_us: int
