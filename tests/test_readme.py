@@ -13,7 +13,7 @@ from gateway.cli import app
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE, GUIDE = "README.md", "README.zh-CN.md", "config/README.md"
 TEXTS = (ENGLISH, CHINESE, GUIDE)
-_FILE = re.compile(r"(?<![\w./-])([a-z_]+\.(?:py|json)|[a-z_]+/)(?=[\s·,():]|$)")
+_FILE = re.compile(r"(?<![\w./-])([a-z_][a-z0-9_]*\.(?:py|json)|[a-z_]+/)(?=[\s·,():]|$)")
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 _COMMAND = re.compile(r"\bgridcall ([a-z][a-z-]*(?: [a-z][a-z-]*)?)")
 
