@@ -37,6 +37,9 @@ _FIELDS = (
 )  # fmt: skip
 # What a cancel may leave out: it says only which alert is meant, and when. An absent text is
 # empty, and the core puts its own reason in the site's language.
+_KINDS = tuple(kind.value for kind in AlertKind)
+# Made once: json.dumps would make one for each message.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _CANCEL_MAY_OMIT = ("category", "level", "text")
 
 
@@ -96,7 +99,7 @@ def _level(fields: Fields) -> Level:
 def _kind(fields: Fields, wanted: AlertKind | None) -> AlertKind:
     if wanted is not None and not fields.has("kind"):
         return wanted
-    kind = AlertKind(fields.choice("kind", [k.value for k in AlertKind]))
+    kind = AlertKind(fields.choice("kind", _KINDS))
     if wanted is not None and kind is not wanted:
         fields.refuse("kind", f"is {kind.value}, but this door takes {wanted.value}")
     return kind
@@ -141,7 +144,7 @@ def _with_digest(alert: Alert) -> Alert:
     place = alert.location
     content["location"] = [place.lat_udeg, place.lon_udeg, place.datum] if place else None
     del content["body_sha256"]
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    canonical = _CANONICAL.encode(content)
     content["body_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
     content["location"] = place
     return Alert(**content)

@@ -63,13 +63,7 @@ def parse_object(raw: bytes) -> dict[str, object]:
         raise Refusal("body", f"is {len(raw)} bytes; the limit is {MAX_BODY_BYTES}")
     try:
         text = raw.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_int=_int,
-            parse_float=_decimal,
-        )
+        value = _READER.decode(text)
     except UnicodeDecodeError as error:
         raise Refusal("body", f"is not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
@@ -287,3 +281,12 @@ def _kind(value: object) -> str:
         dict: "an object",
     }
     return names[type(value)]
+
+
+# Made once: json.loads would make one for each message.
+_READER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates,
+    parse_constant=_refuse_constant,
+    parse_int=_int,
+    parse_float=_decimal,
+)

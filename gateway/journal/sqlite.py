@@ -174,7 +174,7 @@ class SqliteJournal:
         """Mark outbox rows and source positions with the next group commit; does not wait."""
         self._ready()
         assert self._loop is not None
-        read = dict(clean_cursor(cursor) for cursor in cursors)
+        read = dict(map(clean_cursor, cursors))
         if self._marks is None:
             self._marks = _Marks()
             self._marks_timer = self._loop.call_later(_MARK_WAIT_S, self._send)

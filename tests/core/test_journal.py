@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.core.effects import OUTBOX_TYPES, PostCard, Receipt, ReportStatus
 from gateway.core.events import EVENT_TYPES
-from gateway.core.order import ENTITY_TYPES
+from gateway.core.order import ENTITY_TYPES, AlertKey, Put
 from gateway.core.order import Path as PathEntity
 from gateway.interfaces import Journal, JournalError, SetupError
 from gateway.journal import SqliteJournal, verify
@@ -34,6 +34,7 @@ from gateway.journal.codec import (
     written,
 )
 from gateway.journal.file import JournalFile, check_sqlite_version, shipped_migrations
+from gateway.journal.known import KnownAlerts, digests_of
 from gateway.journal.rows import prepare
 from gateway.journal.seal import ERASED, UNKNOWN, Sealer, unseal
 from gateway.records import Records
@@ -698,3 +699,42 @@ def close_many_orders(path: Path, count: int) -> None:
 
 if __name__ == "__main__":
     nursery()
+
+
+# -- alerts it has seen ------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_new_alert_is_known_to_be_new_without_a_look_and_an_old_one_is_found(tmp_path):
+    """What stood in the file, what came since, and names that are composed differently."""
+    path = tmp_path / "journal.db"
+    first = SqliteJournal(path, boot_id="b")
+    await first.recover()
+    await first.append(opened(1))
+    await first.close()
+    second = SqliteJournal(path, boot_id="b")
+    await second.recover()
+    await second.append(opened(3))
+    known = second._known
+    # The digests are read by a thread beside the opening.
+    async with asyncio.timeout(5):
+        while not known.surely_new("nobody\nnothing"):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    for n in (1, 3):
+        entities = [c.entity for c in opened(n).changes if isinstance(c, Put)]
+        (key,) = (e for e in entities if isinstance(e, AlertKey))
+        assert not known.surely_new(key.key)
+        assert await second.find_alert(key.sender, key.id) == (key.sha256, key.order, key.number)
+    assert await second.find_alert("nobody", "nothing") is None
+    await second.close()
+
+
+@given(st.lists(st.text(max_size=6)), st.lists(st.text(max_size=6)), st.text(max_size=6))
+def test_no_alert_that_was_ever_seen_is_called_new(before, since, asked):
+    known = KnownAlerts()
+    assert not known.surely_new(asked), "nothing is sure before the file was read"
+    for key in since:
+        known.add(key)
+    known.read(digests_of(before))
+    assert not any(map(known.surely_new, (*before, *since)))
+    assert known.surely_new(asked) == (asked not in {*before, *since})
