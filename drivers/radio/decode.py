@@ -40,7 +40,7 @@ _FORGOTTEN_SAMPLES = 10 * SAMPLE_RATE_HZ
 
 
 def decode(path: Path, wishes: Wishes = EVERYTHING) -> Iterator[Heard]:
-    """Yield everything heard in a WAV file, in order.
+    """Yield everything heard in a WAV file, piece by piece in order.
 
     ``start_sample`` counts at 8 kHz. What several channels of the file carry alike is told
     once, as heard on the first.
@@ -65,22 +65,17 @@ def decode(path: Path, wishes: Wishes = EVERYTHING) -> Iterator[Heard]:
 def _heard_in(data: mmap.mmap, form: WavForm, wishes: Wishes) -> Iterator[Heard]:
     hearing = Hearing([wishes] * form.channels)
     yes = np.ones(form.channels, np.bool_)
-    for frame in _frames(data, form):
-        yield from hearing.step(frame, yes)
-    yield from hearing.step(np.zeros((form.channels, FRAME_SAMPLES), np.int16), ~yes)
-
-
-def _frames(data: mmap.mmap, form: WavForm) -> Iterator[Int16Array]:
-    """Yield (channels, 160) frames at 8 kHz, the last one filled up with silence."""
     left = np.zeros((0, form.channels), np.int16)
     for piece in _pieces(data, form):
-        whole = np.concatenate([left, to_int16(piece * 32768.0)])
-        n = len(whole) // FRAME_SAMPLES
-        for k in range(n):
-            yield np.ascontiguousarray(whole[k * FRAME_SAMPLES : (k + 1) * FRAME_SAMPLES].T)
-        left = whole[n * FRAME_SAMPLES :]
-    if len(left):
-        yield np.ascontiguousarray(np.pad(left, ((0, FRAME_SAMPLES - len(left)), (0, 0))).T)
+        samples = np.concatenate([left, to_int16(piece * 32768.0)])
+        whole = len(samples) - len(samples) % FRAME_SAMPLES
+        yield from hearing.hear(samples[:whole].T, yes)
+        left = samples[whole:]
+    # The rest, and one frame of silence behind the over.
+    rest = np.zeros((FRAME_SAMPLES, form.channels), np.int16)
+    rest[: len(left)] = left
+    yield from hearing.hear(rest.T, yes)
+    yield from hearing.hear(np.zeros_like(rest.T), ~yes)
 
 
 def _pieces(data: mmap.mmap, form: WavForm) -> Iterator[npt.NDArray[np.float64]]:

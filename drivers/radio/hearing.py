@@ -17,7 +17,7 @@ from drivers.radio.dcs import DcsBank
 from drivers.radio.dtmf import DtmfBank
 from drivers.radio.heard import Heard, HeardKind, MdcPacket, SelcallFit
 from drivers.radio.mdc1200 import MdcBank
-from drivers.radio.samples import Int16Array
+from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 from drivers.radio.selcall import SelcallBank
 from drivers.radio.selcall_tables import SelcallTable
 
@@ -77,16 +77,38 @@ class Hearing:
         self._banks.append((np.array(wanted, np.bool_), step))
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        """Take the next 20 ms of every channel and return what was heard to its end.
+        """Take the next 20 ms of every channel and return what has ended.
 
-        In order of beginning, then of channel. Nothing heard on a channel waits longer than
-        the step in which its ``listening`` becomes False.
+        What ended in one step is in order of beginning, then of channel. Nothing heard on a
+        channel waits longer than the step in which its ``listening`` becomes False.
 
         Args:
             frames: (n_channels, 160) int16, 8 kHz.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         found = [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
+        return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
+
+    def hear(self, samples: Int16Array, listening: BoolArray) -> list[Heard]:
+        """Take a longer piece at once, as of a recording; return what `step` would.
+
+        One bank goes through the whole piece before the next begins, which costs less: each
+        finds its own filters still in the processor's cache.
+
+        Args:
+            samples: (n_channels, a multiple of 160) int16, 8 kHz.
+            listening: (n_channels,) bool, for the whole piece.
+        """
+        frames = [
+            np.ascontiguousarray(samples[:, k : k + FRAME_SAMPLES])
+            for k in range(0, samples.shape[1], FRAME_SAMPLES)
+        ]
+        found = [
+            h
+            for wanted, step in self._banks
+            for frame in frames
+            for h in step(frame, listening & wanted)
+        ]
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
 
 

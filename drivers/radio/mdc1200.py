@@ -45,10 +45,11 @@ _HALF_FRAME, _HALF_BITS = 80, 12
 _PHASES = 2
 _EARLIER = 2 * _REACH + 1
 _WINDOW = _HALF_FRAME + _EARLIER
-_COLUMNS = 2 * _PHASES * _HALF_BITS
 _BLOCKS = FRAME_SAMPLES // _HALF_FRAME
 _NEW_BITS = _BLOCKS * _HALF_BITS
 _OLD_BITS = SYNC_BITS - 1
+# Frames that hold the old and the new bits.
+_SEEN_FRAMES = 3
 # Of what the filter gives at 40 bits, the part that the sync explains: 0.8 clean, 0.5 at +3 dB
 # and a quarter bit late; chance reaches 0.4 once in 1e9.
 _SYNC_PART_MIN = 0.40
@@ -117,11 +118,13 @@ class MdcBank:
 
     def __init__(self, n_channels: int) -> None:
         self._filters = _filters()
+        # One look a bit is enough to see how much of the power a packet could be.
+        columns = self._filters.reshape(_WINDOW, 2, _PHASES, _HALF_BITS)[:, :, 0]
+        self._first_phase = np.ascontiguousarray(columns.reshape(_WINDOW, -1))
         self._sync = _sums_of(_SYNC_SIGNS)
         self._ones = _sums_of(np.ones(SYNC_BITS))
         self._kept = np.zeros((n_channels, self._KEPT_FRAMES, FRAME_SAMPLES), np.int16)
-        # Of the last three frames: what the filters gave, and how much of the power it is.
-        self._parts = [np.zeros((_BLOCKS, n_channels, _COLUMNS), np.float32) for _ in range(3)]
+        # Of the last two frames: power that the filters gave, and power in all.
         self._power = [np.zeros((2, n_channels), np.float32) for _ in range(2)]
         self._candidates: list[list[_Candidate]] = [[] for _ in range(n_channels)]
         self._busy: set[int] = set()
@@ -140,7 +143,8 @@ class MdcBank:
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         slot = self._frame % self._KEPT_FRAMES
-        np.multiply(frames, listening[:, None], out=self._kept[:, slot])
+        self._kept[:, slot] = frames
+        self._kept[~listening, slot] = 0
         cut = self._listening & ~listening
         if listening.any() or cut.any():
             self._look(np.flatnonzero(listening | cut), slot)
@@ -155,15 +159,11 @@ class MdcBank:
         """Filter the new frame; compare with the sync where the band looks like a packet."""
         now, before = self._kept[rows, slot], self._kept[rows, slot - 1, -_EARLIER:]
         x = np.concatenate([before, now], axis=1).astype(np.float32)
-        windows = np.concatenate([x[:, :_WINDOW], x[:, _HALF_FRAME:]])
-        given = (windows @ self._filters).reshape(_BLOCKS, len(rows), _COLUMNS)
-        parts = self._parts.pop(0)
-        parts[:] = 0.0
-        parts[:, rows] = given
-        self._parts.append(parts)
+        given = np.concatenate([x[:, :_WINDOW], x[:, _HALF_FRAME:]]) @ self._first_phase
+        given = given.reshape(_BLOCKS, len(rows), -1)
         power = self._power.pop(0)
         power[:] = 0.0
-        power[0, rows] = np.einsum("bij,bij->i", given, given) / (_NEW_BITS * _PHASES)
+        power[0, rows] = np.einsum("bij,bij->i", given, given) / _NEW_BITS
         power[1, rows] = np.einsum("ij,ij->i", x, x) / x.shape[1]
         self._power.append(power)
         own, whole = self._power[0] + self._power[1]
@@ -173,9 +173,14 @@ class MdcBank:
 
     def _compare(self, rows: npt.NDArray[np.intp]) -> None:
         """Note where the bits of some channels agree with the sync."""
-        halves = [half[rows] for parts in self._parts for half in parts]
-        shaped = [h.reshape(len(rows), 2, _PHASES, _HALF_BITS) for h in halves]
-        bits = np.concatenate(shaped, axis=3)[..., -_OLD_BITS - _NEW_BITS :]
+        slots = np.arange(self._frame - _SEEN_FRAMES, self._frame + 1) % self._KEPT_FRAMES
+        x = self._kept[rows[:, None], slots].reshape(len(rows), -1).astype(np.float32)
+        x = x[:, FRAME_SAMPLES - _EARLIER :]
+        windows = np.lib.stride_tricks.sliding_window_view(x, _WINDOW, axis=1)
+        given = windows[:, ::_HALF_FRAME] @ self._filters
+        shaped = given.reshape(len(rows), -1, 2, _PHASES, _HALF_BITS)
+        bits = shaped.transpose(0, 2, 3, 1, 4).reshape(len(rows), 2, _PHASES, -1)
+        bits = bits[..., -_OLD_BITS - _NEW_BITS :]
         sums = bits @ self._sync
         explained = sums[:, 0] ** 2 + sums[:, 1] ** 2
         power = (bits[:, 0] ** 2 + bits[:, 1] ** 2) @ self._ones

@@ -115,7 +115,9 @@ class SelcallBank:
             frames: (n_channels, 160) int16.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        np.multiply(frames, listening[:, None], out=self._kept[:, self._frame % _KEPT_FRAMES])
+        kept = self._kept[:, self._frame % _KEPT_FRAMES]
+        kept[:] = frames
+        kept[~listening] = 0
         cut = self._listening & ~listening
         self._listened |= listening | cut
         self._listening = listening.copy()
@@ -137,13 +139,17 @@ class SelcallBank:
         n_looks = _LOOKS * n_frames
         first = _LOOKS * (self._frame - n_frames)
         slots = np.arange(self._frame - n_frames - 1, self._frame) % _KEPT_FRAMES
-        halves = self._kept[rows[:, None], slots].reshape(len(rows), -1, _HOP_SAMPLES)
-        halves = halves[:, _LOOKS - 1 :].astype(np.float32)
-        # First halves and mirrored second halves of the windows.
-        left, right = halves[:, :-1], halves[:, 1:, ::-1]
-        power = ((left + right).reshape(-1, _HOP_SAMPLES) @ self._cosines) ** 2
-        power += ((left - right).reshape(-1, _HOP_SAMPLES) @ self._sines) ** 2
-        hz, tonal = _strongest(power, n_looks)
+        kept = self._kept[rows[:, None], slots]
+        hz = np.zeros((len(rows), n_looks), np.float32)
+        tonal = np.zeros((len(rows), n_looks), np.bool_)
+        # The looks that are whole frames first; those between only where one of them has, or
+        # the last one had, a tone.
+        hz[:, 1::2], tonal[:, 1::2] = self._strongest(kept[:, 1:])
+        lively = np.flatnonzero(tonal.any(axis=1) | self._tonal[rows])
+        if len(lively):
+            halves = kept[lively].reshape(len(lively), -1)[:, _HOP_SAMPLES:-_HOP_SAMPLES]
+            windows = halves.reshape(len(lively), n_frames, FRAME_SAMPLES)
+            hz[lively, ::2], tonal[lively, ::2] = self._strongest(windows)
         columns = np.arange(first, first + n_looks) % _LOOKS_KEPT
         before_hz = self._hz[rows, (first - 1) % _LOOKS_KEPT]
         steady = np.abs(np.diff(hz, axis=1, prepend=before_hz[:, None])) < _SAME_HZ
@@ -153,6 +159,17 @@ class SelcallBank:
         self._tonal[:] = False
         self._tonal[rows] = tonal[:, -1]
         return self._follow(rows, same, before, first)
+
+    def _strongest(self, windows: Int16Array) -> tuple[Float32Array, BoolArray]:
+        """Return (n, looks) strongest frequencies and whether they are tones, of windows."""
+        n, looks, _ = windows.shape
+        samples = windows.reshape(-1, FRAME_SAMPLES).astype(np.float32)
+        # First halves and mirrored second halves.
+        left, right = samples[:, :_HOP_SAMPLES], samples[:, : _HOP_SAMPLES - 1 : -1]
+        even = (left + right) @ self._cosines
+        odd = (left - right) @ self._sines
+        hz, tonal = _strongest(even * even + odd * odd)
+        return hz.reshape(n, looks), tonal.reshape(n, looks)
 
     def _follow(
         self, rows: IntArray, same: BoolArray, before: BoolArray, first: int
@@ -245,10 +262,10 @@ class SelcallBank:
         )  # fmt: skip
 
 
-def _strongest(power: Float32Array, n_looks: int) -> tuple[Float32Array, BoolArray]:
-    """Return (n, n_looks) the strongest frequency, and whether it is a tone.
+def _strongest(power: Float32Array) -> tuple[Float32Array, BoolArray]:
+    """Return of each look the strongest frequency, and whether it is a tone.
 
-    ``power`` is (n * n_looks, 54), the power at each frequency of `_filters`.
+    ``power`` is (looks, 54), the power at each frequency of `_filters`.
     """
     flat = power.reshape(-1)
     peak = np.clip(power.argmax(axis=1), 1, _BINS - 2)
@@ -261,7 +278,7 @@ def _strongest(power: Float32Array, n_looks: int) -> tuple[Float32Array, BoolArr
     ratio = np.sqrt(np.maximum(below, above) / np.maximum(top, 1e-30))
     off = np.clip((2.0 * ratio - 1.0) / (1.0 + ratio), 0.0, 0.6)
     hz = (_FIRST_BIN + peak + np.where(above > below, off, -off)) * _BIN_HZ
-    return hz.astype(np.float32).reshape(-1, n_looks), tonal.reshape(-1, n_looks)
+    return hz.astype(np.float32), tonal
 
 
 def _nearest(hz: Float64Array, table: SelcallTable) -> tuple[IntArray, Float64Array]:

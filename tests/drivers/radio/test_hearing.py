@@ -69,6 +69,17 @@ def test_what_one_step_tells_is_in_order_of_its_beginning() -> None:
     assert by_step == sorted(by_step)
 
 
+def test_a_piece_at_once_is_heard_as_step_by_step() -> None:
+    sound, _ = everything_sounds()
+    whole = np.pad(sound, (0, -len(sound) % 160))
+    yes = np.array([True, False])
+    piece = Hearing([EVERYTHING] * 2).hear(np.stack([whole, whole]), yes)
+    hearing = Hearing([EVERYTHING] * 2)
+    steps = [h for f in whole.reshape(-1, 160) for h in hearing.step(np.stack([f, f]), yes)]
+    assert len(piece) >= 5
+    assert piece == sorted(steps, key=lambda h: h.start_sample)
+
+
 def test_a_tone_squelch_is_at_hand_where_it_is_wished() -> None:
     code = dcs.encode("023N", 1500.0, turn_off_ms=0.0)
     hearing = Hearing([Wishes(dcs=("023N",)), Wishes(dcs=("025N",))])
