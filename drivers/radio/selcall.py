@@ -262,7 +262,7 @@ class SelcallBank:
         )  # fmt: skip
 
 
-def _strongest(power: Float32Array) -> tuple[Float32Array, BoolArray]:
+def _strongest(power: npt.NDArray[np.floating]) -> tuple[Float32Array, BoolArray]:
     """Return of each look the strongest frequency, and whether it is a tone.
 
     ``power`` is (looks, 54), the power at each frequency of `_filters`.
