@@ -36,17 +36,17 @@ def _no_library_threads() -> None:
 
 
 def _ask_for_priority() -> None:
-    """Ask for round-robin scheduling, for this process alone; go on without it.
+    """Ask for round-robin scheduling; go on without it.
 
     The threads that write recordings are included, behind the sound: one that is not scheduled
-    on a busy machine while it holds the interpreter would hold up the sound.
+    on a busy machine while it holds the interpreter would hold up the sound. Children inherit
+    it for the same reason (until they have begun, we wait for them), and give way by themselves.
     """
-    policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
     try:
         for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
             own = thread == os.getpid()
             priority = _PRIORITY if own else _THREADS_PRIORITY
-            os.sched_setscheduler(thread, policy, os.sched_param(priority))
+            os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))
     except OSError as error:
         _LOG.warning("no round-robin scheduling (%s): sound may stutter under load", error)
     sys.setswitchinterval(_SWITCH_S)

@@ -302,3 +302,16 @@ class AnyHour(RuleBasedStateMachine):
 
 TestAnyHour = AnyHour.TestCase
 TestAnyHour.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_a_channel_that_was_asked_nothing_for_an_hour_has_counted_nothing() -> None:
+    """While nothing waits nobody need ask; the hour is no waiting of the page that comes."""
+    airtime = queue(page("a", 2))
+    airtime.next(air(100.0, squelch_open=True))
+    airtime.withdraw("a")
+    assert not airtime.any_waits
+    airtime.offer(page("b", 2, not_after_us=2 * HOUR_US), 3700.0)
+    assert airtime.any_waits
+    assert airtime.next(air(3700.1, squelch_open=True)) == []
+    drops = airtime.next(air(3760.1, squelch_open=True))
+    assert [d.page.page for d in drops if isinstance(d, Drop)] == ["b"]

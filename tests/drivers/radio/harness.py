@@ -94,7 +94,7 @@ class FakeEngine:
                 self._writer = None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        until = seconds() + 8
+        until = seconds() + 30
         while True:
             try:
                 return await asyncio.open_unix_connection(str(self.path))
