@@ -209,8 +209,3 @@ class Flapping:
         limit = self.EDGES_QUIET if self.active else self.EDGES_MAX
         self.active = len(self._edges) >= limit
         return self.active
-
-    @property
-    def edges_per_s(self) -> float:
-        """How often it changes."""
-        return len(self._edges) / self.WINDOW_S
