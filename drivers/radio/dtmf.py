@@ -76,6 +76,8 @@ _TWIST_LEAST, _TWIST_MOST = 10.0 ** (-14.5 / 10.0), 10.0 ** (12.5 / 10.0)
 # Amplitude 0.4 of the loudest look: a gap of 10 ms shows in one look, one of 25 ms in two.
 _KEPT_POWER = 0.16
 _RELEASE_LOOKS = 2
+# A lost packet is no pause: it is 20 ms long, and a pause between digits 25 ms or more.
+_HOLE_SAMPLES = 176
 # What is kept of the sound: 320 ms. A tone is judged at the latest when it has lasted 240 ms.
 _FRAMES_KEPT = 16
 _FRAMES_BEFORE_FIRST_VERDICT = 12
@@ -187,7 +189,7 @@ class _Looks:
 # What a bank knows of each channel.
 _PER_CHANNEL = (
     *("_listening", "_sound", "_key", "_open", "_since", "_peak"),
-    *("_held", "_band", "_balance", "_quiet", "_onset"),
+    *("_held", "_band", "_balance", "_quiet", "_onset", "_told", "_told_end"),
 )
 
 
@@ -209,6 +211,8 @@ class DtmfBank:
         self._band = np.zeros(n_channels, np.float32)
         self._balance = np.zeros(n_channels, np.int64)
         self._quiet = np.zeros(n_channels, np.int64)
+        self._told = np.full(n_channels, -1)  # the last digit told, and where it ended
+        self._told_end = np.zeros(n_channels)
         # Of a long tone: where it began; NaN not judged yet, inf judged to be none.
         self._onset = np.full(n_channels, np.nan)
 
@@ -357,7 +361,14 @@ class DtmfBank:
         if verdict is None:
             return []
         start = onset if running else begin + verdict.onset
-        duration_ms = 1000.0 * (begin + verdict.end - start) / SAMPLE_RATE_HZ
+        end = begin + verdict.end
+        goes_on = (
+            key == self._told[channel] and start - self._told_end[channel] <= _HOLE_SAMPLES
+        )
+        self._told[channel], self._told_end[channel] = key, end
+        if goes_on:
+            return []
+        duration_ms = 1000.0 * (end - start) / SAMPLE_RATE_HZ
         symbol = ROWS[key // 4][key % 4]
         return [DtmfSymbol(channel, symbol, max(round(start), 0), duration_ms)]
 

@@ -14,6 +14,7 @@ at ±3.5 %, bridge 10 ms), widened in twist for analogue radios.
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,8 @@ _FRACTION_MIN, _COHERENCE_NOISY = 0.33, 0.87
 _FLATNESS_NOISY, _PEAK_NOISY = 0.38, 0.28
 _DETUNING_NOISY = 0.0205
 _TWIST_NOISY_DB = (-10.3, 7.0)
+# From one hop to the next, as part of the tone: a jump of the phase, or a fading.
+_UNEVEN = 0.12
 # 12 ms of steady tone, besides the windows that reach over an edge.
 _CORE_HOPS_MIN = 5
 _BAND_HZ = (350.0, 2900.0)
@@ -99,20 +102,52 @@ def judge(
         high_hz: nominal frequency of the high group.
         running: the tone began before the stretch, so that its onset and length say nothing.
     """
+    nominal_hz = np.array([low_hz, high_hz])
     tones = _tones(samples, low_hz, high_hz)
     run = _run(tones.envelope)
     if run is None or (not running and run.hops * _HOP_MS < _DURATION_MIN_MS):
         return None
     begin, stop = run.unbroken
+    broken = stop - begin < _UNBROKEN_PART * run.hops
+    if not _core_is_digit(samples, tones, begin, stop, nominal_hz, broken=broken):
+        # A lost packet filled with the one before: the tone goes on, but its phase has jumped.
+        begin, stop = _steady(tones.baseband, begin, stop)
+        if not _core_is_digit(samples, tones, begin, stop, nominal_hz, broken=True):
+            return None
+    middle = _WINDOW_SAMPLES // 2
+    return Verdict(middle + run.onset * _HOP_SAMPLES, middle + run.end * _HOP_SAMPLES)
+
+
+def _core_is_digit(
+    samples: Float32Array,
+    tones: _Tones,
+    begin: int,
+    stop: int,
+    nominal_hz: Float64Array,
+    *,
+    broken: bool,
+) -> bool:
+    """Whether what lies between those hops, edges left out, is a digit's tones."""
     inside = tones.baseband[begin + 2 : stop - 1]
     if len(inside) < _CORE_HOPS_MIN:
-        return None
+        return False
     middle = _WINDOW_SAMPLES // 2
     core = samples[middle + (begin + 1) * _HOP_SAMPLES : middle + (stop - 1) * _HOP_SAMPLES]
-    broken = stop - begin < _UNBROKEN_PART * run.hops
-    if not _is_digit(core, inside, np.array([low_hz, high_hz]), broken=broken):
-        return None
-    return Verdict(middle + run.onset * _HOP_SAMPLES, middle + run.end * _HOP_SAMPLES)
+    return _is_digit(core, inside, nominal_hz, broken=broken)
+
+
+def _steady(baseband: Complex128Array, begin: int, stop: int) -> tuple[int, int]:
+    """Return the longest part of those hops in which both tones advance evenly."""
+    inside = baseband[begin:stop]
+    advance = inside[1:] * inside[:-1].conj()
+    even = np.exp(-1j * np.angle(advance.sum(axis=0)))
+    ratio = inside[1:] * even / (inside[:-1] + 1e-12)
+    uneven = np.flatnonzero((np.abs(ratio - 1.0) > _UNEVEN).any(axis=1)).tolist()
+    bounds = [-1, *uneven, len(ratio)]
+    pieces = [(a + 1, b + 1) for a, b in itertools.pairwise(bounds)]
+    first, last = max(pieces, key=lambda piece: piece[1] - piece[0])
+    # A window reaches 5 ms over the place where the phase jumps; that much is even still.
+    return begin + first - 2 * (first > 0), begin + last + 2 * (last < len(inside))
 
 
 @functools.lru_cache(maxsize=1024)

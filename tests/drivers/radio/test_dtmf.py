@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from drivers.radio.dtmf import DtmfBank, DtmfFramer, DtmfMessage, DtmfSymbol, encode
 from drivers.radio.samples import resampled, shaped_speech
+from tests.bench import dtmf_cells
 
 FS = 8000
 SEED = 20261122
@@ -147,9 +148,55 @@ def test_noise_of_the_channel_is_borne_down_to_6_db() -> None:
     assert all(right >= 0.99 and beyond == 0 for right, beyond in figures.values())
 
 
+def test_in_noise_no_cell_is_behind_the_peer() -> None:
+    cells = [
+        dtmf_cells.Cell(50, 0, 0.0, 3),
+        dtmf_cells.Cell(50, 0, 0.0, 0),
+        dtmf_cells.Cell(40, -8, -0.015, 9),
+        dtmf_cells.Cell(70, 4, 0.015, 3),
+    ]
+    results = dtmf_cells.measure(cells, digits=300, seed=SEED)
+    print(f"seed {SEED}", *dtmf_cells.table(results), sep="\n")
+    assert all(dtmf_cells.behind(r) <= 0.01 for r in results)
+    assert all(r.ours.share >= 0.99 for r in results if r.cell.snr_db >= 3)
+    assert all(r.ours.share >= 0.93 for r in results)
+    assert sum(r.ours.false for r in results) <= 3
+
+
 def test_noise_alone_says_nothing() -> None:
     rng = np.random.default_rng(SEED)
     assert heard(channel_noise(60 * FS, 0.05, rng)) == []
+    # A discriminator's hiss rises with the frequency.
+    rising = np.diff(rng.standard_normal(60 * FS + 1)) * 0.1
+    assert heard(rising) == []
+
+
+def test_a_packet_lost_in_a_tone_does_not_lose_the_digit() -> None:
+    keys = "1590*#736"
+    gaps = np.concatenate([part for k in keys for part in (np.zeros(640), pair(k, 100))])
+    whole = np.pad(gaps, (0, 1600 - len(gaps) % 160))
+    for place in range(len(keys)):
+        frame = (640 + 1440 * place + 320) // 160
+        before = whole[160 * (frame - 1) : 160 * frame]
+        # What the jitter buffer fills a hole with.
+        whole[160 * frame : 160 * (frame + 1)] = before * np.linspace(1, 0, 160)
+    assert keys_of(heard(whole)) == keys
+
+
+def test_a_digit_under_way_outlives_a_change_of_channels() -> None:
+    tone = np.pad(pair("8", 80), (320, 1600))
+    rows = np.clip(tone * 32767, -32768, 32767).astype(np.int16)
+    bank = DtmfBank(2)
+    for k in range(0, 640, 160):
+        assert bank.step(np.stack([rows, 0 * rows])[:, k : k + 160], np.ones(2, bool)) == []
+    bank = bank.rearranged([None, 1, 0])
+    found: list[DtmfSymbol] = []
+    for k in range(640, 2400, 160):
+        frames = np.stack([0 * rows, 0 * rows, rows])[:, k : k + 160]
+        found += bank.step(frames, np.ones(3, bool))
+    assert [(s.channel, s.symbol) for s in found] == [(2, "8")]
+    assert found[0].start_sample == pytest.approx(320, abs=16)
+    assert found[0].duration_ms == pytest.approx(80, abs=2.5)
 
 
 def test_when_and_how_long_is_told_to_the_millisecond() -> None:
@@ -264,7 +311,7 @@ def test_two_minutes_of_talk_make_no_reply_and_no_identity(
     message = framer.over_ended()
     print(f"{len(talk) / FS:.0f} s of talk: lone symbols {keys_of(symbols)!r}")
     assert message.frames == () and message.ani is None
-    assert len(symbols) <= 2
+    assert symbols == []
 
 
 def test_digits_keyed_into_faint_talk_are_heard(talk: npt.NDArray[np.int16]) -> None:
