@@ -2,7 +2,8 @@
 
 Receipts go first. While many alerts come at once, only a trickle of what they ask is handed
 out, so that no receipt waits behind hundreds of calls; a new order of level 1 is handed out at
-once even then, and nothing waits here longer than a second. Otherwise nothing waits here.
+once even then, and so is the answer to a guard; nothing waits longer than a second. When it is
+calm, nothing waits here at all.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from gateway.core.effects import (
     AnswerOver,
+    AnswerPress,
     PageChannel,
     PostCard,
     SendText,
@@ -26,6 +28,8 @@ STORM = 8
 CALM_AFTER_S = 0.02
 # In a storm one decision is handed out each so often, and whatever has waited so long.
 TRICKLE_S, LONGEST_WAIT_S = 0.01, 1.0
+
+_ANSWERS = (AnswerOver, AnswerPress)
 
 Rows = Iterable[tuple[str, Outgoing]]
 
@@ -90,8 +94,10 @@ class HandOut:
 
     def receipt_due(self) -> None:
         """Note that an alert was decided on; its receipt goes before other work."""
+        now_s = asyncio.get_running_loop().time()
+        self._look_up(now_s)
         self._receipts_due += 1
-        self._last_alert_s = asyncio.get_running_loop().time()
+        self._last_alert_s = now_s
         self._storm = self._storm or self._receipts_due >= STORM
 
     def receipt_given(self) -> None:
@@ -102,21 +108,31 @@ class HandOut:
         """Hand out the rows of one decision, now or in their turn."""
         if not rows:
             return
+        loop = asyncio.get_running_loop()
+        self._look_up(loop.time())
         if at_once or not (self._storm or self._waiting):
             self.give(rows)
             return
-        loop = asyncio.get_running_loop()
-        self._waiting.append((loop.time() + LONGEST_WAIT_S, rows))
+        # A guard waits for the tone or the toast; neither depends on what went before it.
+        self.give([row for row in rows if isinstance(row[1].effect, _ANSWERS)])
+        held = [row for row in rows if not isinstance(row[1].effect, _ANSWERS)]
+        if not held:
+            return
+        self._waiting.append((loop.time() + LONGEST_WAIT_S, held))
         if not self._trickling:
             self._trickling = True
             loop.call_later(TRICKLE_S, self._trickle)
+
+    def _look_up(self, now_s: float) -> None:
+        """See whether the storm is over."""
+        if self._receipts_due <= 0 and now_s - self._last_alert_s > CALM_AFTER_S:
+            self._storm = False
 
     def _trickle(self) -> None:
         """Hand out one decision and the overdue while alerts pour in, else all that waits."""
         loop = asyncio.get_running_loop()
         now_s = loop.time()
-        calm = now_s - self._last_alert_s > CALM_AFTER_S
-        self._storm = self._storm and not (calm and self._receipts_due <= 0)
+        self._look_up(now_s)
         try:
             self.give(self._waiting.popleft()[1])
             while self._waiting and (not self._storm or self._waiting[0][0] <= now_s):

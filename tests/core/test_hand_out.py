@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.core.effects import SendText
-from gateway.hand_out import LONGEST_WAIT_S, STORM, HandOut
+from gateway.core.effects import AnswerPress, SendText
+from gateway.hand_out import CALM_AFTER_S, LONGEST_WAIT_S, STORM, HandOut
 from gateway.interfaces import Outgoing, SetupError
 
 
@@ -77,6 +77,33 @@ async def test_in_a_storm_level_1_goes_at_once_and_the_rest_trickles_in_order():
     room.calm()
     await room.until(lambda: len(room.keeper.taken) == 40)
     assert room.keeper.taken[1:] == list(range(1, 40))
+
+
+@pytest.mark.asyncio
+async def test_the_first_alert_after_a_storm_waits_for_nothing():
+    room = Room()
+    room.storm()
+    room.out.take(rows(1), at_once=False)
+    room.calm()
+    await room.until(lambda: room.keeper.taken == [1])
+    await asyncio.sleep(2 * CALM_AFTER_S)
+    room.out.receipt_due()
+    room.out.receipt_given()
+    room.out.take(rows(2), at_once=False)
+    assert room.keeper.taken == [1, 2]
+
+
+@pytest.mark.asyncio
+async def test_a_guard_is_answered_in_the_middle_of_a_storm():
+    room = Room()
+    room.storm()
+    room.out.take(rows(1), at_once=False)
+    toast = AnswerPress(chat="work", press="7", text="已收到", alert=False, not_after_us=0)
+    answered = ("chat:work", Outgoing(id=3, effect=toast))
+    room.out.take([*rows(2), answered], at_once=False)
+    assert room.keeper.taken == [3]
+    room.calm()
+    await room.until(lambda: room.keeper.taken == [3, 1, 2])
 
 
 @pytest.mark.asyncio
