@@ -31,6 +31,8 @@ SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, 
 IDLE = Shape(acknowledge_s=5, ladder=("repeat",))
 # Past every expiry, and what was on the air then.
 _ENDS_S = 2 * 60 + 60
+# A first sentence on each channel: what everybody does once only is not the storm.
+WARM_S = 12
 # What was about to be keyed when the alert came could not know of it.
 UNDER_WAY_US = 200_000
 _WAITING = """
@@ -103,6 +105,9 @@ async def _raised(outside, sizes):
     base, log = f"http://127.0.0.1:{outside.http_port}", outside.logs / "centre.jsonl"
     loop = asyncio.get_running_loop()
     async with CommandCentre(base, TOKEN, log=log, sender="bench") as centre:
+        for number in range(outside.shape.channels):
+            await _raise(centre, body("warm", number, level=3, text="试音"))
+        await asyncio.sleep(WARM_S)
         began = loop.time()
         async with asyncio.TaskGroup() as group:
             for number, moment in enumerate(moments):
@@ -146,8 +151,8 @@ def _what_became(outside, sent, journal, sizes):
     receipted = {
         line["message"]["id"] for line in outside.log("centre")
         if line["what"] == "receipt" and line["message"]["status"] == "accepted"
-    }  # fmt: skip
-    posted = _posted(outside)
+    } & sent.keys()  # fmt: skip
+    posted = _posted(outside).keys() & sent.keys()
     spoken, ends = _on_the_air(journal)
     without_end = [m for m in sent if m not in ends]
     unposted = [m for m in sent if m not in posted]
@@ -160,12 +165,29 @@ def _what_became(outside, sent, journal, sizes):
     ]
     reasons = Counter(ends[m] for m in sent if m in ends and m not in spoken)
     rows += [_count(f"not spoken: {why}", count) for why, count in reasons.most_common()]
+    unspoken = [f"{m}: {ends.get(m)}" for m in sent if sent[m] == 1 and m not in spoken]
+    rows.append(_count("level 1 not spoken", len(unspoken), 0, _some(unspoken)))
+    cards = _cards_not_posted(journal)
     rows += [
         _count("without a receipt", len(lost), 0),
-        _count("without a card", len(unposted), 0, _some(unposted)),
+        _count("without a card", len(unposted), 0,
+               _some(f"{m}: {cards.get(m, 'no reason')}" for m in unposted)),
         _count("neither spoken nor ended with a reason", len(without_end), 0, _some(without_end)),
-    ]
+    ]  # fmt: skip
     return rows
+
+
+def _cards_not_posted(journal):
+    """Return id → how its cards stand that were never posted, and why."""
+    alerts, found = _orders(journal), {}
+    for row in journal.of("CardFailed"):
+        card = journal.at("card", row.event["card"], row.seq)
+        if card is not None:
+            found[alerts[card["order"]]] = f"{row.event['state']}, {row.event['reason']}"
+    for card in journal.last("card"):
+        if card["state"] == "queued":
+            found.setdefault(alerts[card["order"]], "still queued")
+    return found
 
 
 def _count(what, count, most=None, note=""):
@@ -174,6 +196,7 @@ def _count(what, count, most=None, note=""):
 
 
 def _some(marks):
+    """Return the first five, for a note."""
     return ", ".join(sorted(marks)[:5])
 
 
