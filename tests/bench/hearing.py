@@ -235,8 +235,9 @@ def main(argv):
     elif argv[:1] == ["talk"]:
         for hours, found in talk(argv[1], float(argv[2])):
             for name, (cost, false) in found.items():
+                told = sorted((h.kind, h.set or "", h.value) for h in false)
                 print(
-                    f"{hours:.1f} h: {name} {cost:.3f} CPU s per channel-hour, {false}",
+                    f"{hours:.1f} h: {name} {cost:.3f} CPU s per channel-hour, {told}",
                     flush=True,
                 )
     else:
