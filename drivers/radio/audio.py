@@ -75,6 +75,13 @@ class AudioLink(Protocol):
         """Return the frame of this tick; None while the other side gives no sound at all."""
         ...
 
+    def holed(self) -> bool:
+        """Return whether the frame just received stands for sound that never came.
+
+        A single frame filled in from the last one is no hole: a tone goes on through it.
+        """
+        ...
+
     def pump(self) -> None:
         """Take in what has arrived, without waiting."""
         ...
@@ -247,6 +254,10 @@ class SoundCardLink:
         self._counts.received += 1
         self._counts.silent = 0
         return np.frombuffer(self._heard.take(_FRAME_BYTES), "<i2").astype(np.int16)
+
+    def holed(self) -> bool:
+        """Return whether the card was late by more than a frame."""
+        return self._counts.silent > 1
 
     def _nothing_heard(self) -> Int16Array | None:
         self._counts.silent += 1

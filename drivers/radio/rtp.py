@@ -292,6 +292,10 @@ class RtpLink:
         self.pump()
         return self._buffer.get()
 
+    def holed(self) -> bool:
+        """Return whether more than a frame is missing where ``receive`` just was."""
+        return self._counts.silent > 1
+
     def fileno(self) -> int | None:
         """Return the socket's descriptor, for a selector."""
         return self._socket.fileno()

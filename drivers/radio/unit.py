@@ -120,6 +120,8 @@ class Unit:
         if self._audio is None and now.s >= self._audio_at_s:
             self._open_audio(now)
         self.frame = self._audio.receive() if self._audio is not None else None
+        if self._audio is not None and self._audio.holed():
+            self.channel.missed()
         self._watch_card(now)
         return self.channel.follow(now, self.frame)
 

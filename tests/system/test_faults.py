@@ -1,6 +1,7 @@
 """Kills, hangs and cuts in the middle of an order: nothing accepted is lost, PTT comes down."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -23,13 +24,19 @@ async def kill_engine(lab):
 
 
 async def say(radio, digits):
-    """Key digits once, on a clear channel, and return how the gateway answered."""
-    await radio.wait_clear(30, settle_s=0.3)
-    await radio.key_and_send(digits)
-    async with asyncio.timeout(8):
-        while (answer := (await radio.next_heard(8)).answer) is None:
-            pass
-    return answer
+    """Key digits and return how the gateway answered; key again when it says nothing.
+
+    Nothing is said to an over that lost sound on its way, as on a machine that is too busy to
+    play the ether. What is answered is answered rightly: nobody keys again after a wrong tone.
+    """
+    for _ in range(3):
+        await radio.wait_clear(30, settle_s=0.3)
+        await radio.key_and_send(digits)
+        with contextlib.suppress(TimeoutError):
+            while (answer := (await radio.next_heard(6)).answer) is None:
+                pass
+            return answer
+    return None
 
 
 async def next_page(radio, limit_s=40):

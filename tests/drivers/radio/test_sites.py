@@ -102,6 +102,20 @@ def test_an_over_in_which_sound_was_lost_is_cut() -> None:
     assert not air.told(DigitsHeard)
 
 
+def test_a_hole_in_the_sound_cuts_the_over_and_only_that_one() -> None:
+    air = Air(ani=ANI)
+    air.squelch(True)
+    air.run(for_s=0.3)
+    key(air, "10")
+    air.channel.missed()
+    key(air, "31*1#")
+    air.squelch(False)
+    air.run(lambda: air.told(OverHeard))
+    assert not air.told(DigitsHeard)
+    assert an_over(air, "10031*1#").ani == "10031"
+    assert len(air.told(DigitsHeard)) == 1
+
+
 def test_nothing_is_keyed_before_the_squelch_is_known_for_two_seconds_at_most() -> None:
     air = Air()
     air.channel.keyer_said("fault", "gone", air.s, air.now)
