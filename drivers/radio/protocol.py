@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.core.effects import AnswerOver, PageChannel, RadioEffect, WithdrawPage
 from gateway.core.events import (
     DigitsHeard,
+    KeyPattern,
     OverHeard,
     PageFailed,
     PageSpoken,
@@ -35,6 +36,7 @@ from gateway.core.events import (
     PageWaited,
     PathChanged,
     RecordingKept,
+    SignalHeard,
 )
 from gateway.interfaces import WireError
 
@@ -49,6 +51,8 @@ RadioEvent = (
     | PageFailed
     | OverHeard
     | DigitsHeard
+    | SignalHeard
+    | KeyPattern
     | RecordingKept
     | PathChanged
 )
@@ -151,7 +155,7 @@ _VALUES: Final[dict[str, type[RadioEffect | RadioEvent]]] = {
     kind.__name__: kind
     for kind in (
         PageChannel, WithdrawPage, AnswerOver, PageWaited, PageStarted, PageSpoken, PageFailed,
-        OverHeard, DigitsHeard, RecordingKept, PathChanged,
+        OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, PathChanged,
     )
 }  # fmt: skip
 _ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {

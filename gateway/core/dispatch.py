@@ -51,6 +51,7 @@ from gateway.core.events import (
     EnrolmentIssued,
     Event,
     InputRefused,
+    KeyPattern,
     MediaReceived,
     OrderActed,
     OverHeard,
@@ -64,6 +65,7 @@ from gateway.core.events import (
     RecordingKept,
     RegisterSeeded,
     SettingsReloaded,
+    SignalHeard,
     Started,
     TextReceived,
     TimerFired,
@@ -149,7 +151,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _register_event(draft, event)
         case ClockStepped():
             _clock_stepped(draft, event)
-        case Started() | SettingsReloaded() | InputRefused():
+        case Started() | SettingsReloaded() | InputRefused() | SignalHeard() | KeyPattern():
             pass  # kept in the journal; nothing hangs on them
 
 

@@ -22,6 +22,8 @@ class PageChannel:
         exercise: Whether the fallback phrase says so.
         answer_window_s: How long the channel is kept for answers afterwards.
         not_after_us: It is not begun after this moment, UTC microseconds.
+        calls: Selective calls sent before the attention tone, so that muted radios open:
+            ``zvei1:12345``, ``dtmf:110``, ``mdc1200:call:1234``.
     """
 
     page: str
@@ -35,6 +37,7 @@ class PageChannel:
     exercise: bool = False
     answer_window_s: int = 15
     not_after_us: int
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +55,15 @@ class AnswerOver:
 
     Attributes:
         not_after_us: A late answer would be taken for someone else's; dropped after this.
+        signal: Sent to the radio before the tone, or None: ``mdc1200:emergency_ack:1234`` ends
+            the emergency calling of the radio 1234, ``mdc1200:ack:1234`` its message.
     """
 
     channel: str
     over: str
     accepted: bool
     not_after_us: int
+    signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

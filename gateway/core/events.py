@@ -126,13 +126,17 @@ class OverHeard:
         at_us: When it began, UTC microseconds.
         channel: Channel id.
         over: Our id of the over.
-        ani: The radio's own id heard in it, or None.
+        ani: The radio's own id heard in it as digits, or None.
         keyed_ms: How long it lasted.
         recording: Path below the recordings folder, or None.
         stray: Symbols heard outside any frame; kept, never acted on.
         presses_ms: Key-down and key-up in turn of the presses up to now that followed one
             another within a second: ``(300, 250, 280)`` are two. Short ones that make no over
             are told once no other follows, as an over without a recording.
+        radio: Who spoke: ``dtmf:10031``, ``zvei1:12345``, ``mdc1200:1234``, ``ctcss:88.5``,
+            ``dcs:023N``; None when nothing said so, or when several things disagreed. A tone
+            below the voice counts only where nothing else says who it is.
+        radios: All identities heard in it when they disagree, else empty.
     """
 
     at_us: int
@@ -143,6 +147,8 @@ class OverHeard:
     recording: str | None = None
     stray: str = ""
     presses_ms: tuple[int, ...] = ()
+    radio: str | None = None
+    radios: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +157,9 @@ class DigitsHeard:
 
     Attributes:
         digits: What stood between ``*`` and ``#``.
-        ani: The radio's own id heard in the same over, or None.
+        ani: The radio's own id heard as digits in the same over, or None.
         over: Our id of the over.
+        radio: Who spoke, as far as was heard by then; as in `OverHeard`.
     """
 
     at_us: int
@@ -160,6 +167,53 @@ class DigitsHeard:
     over: str
     digits: str
     ani: str | None = None
+    radio: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalHeard:
+    """Signalling other than digits was heard: who speaks, or a message; told at once.
+
+    The same is told once an over, however often it is sent in it.
+
+    Attributes:
+        at_us: When it was understood, UTC microseconds.
+        channel: Channel id.
+        over: Our id of the over.
+        kind: What sort of signalling.
+        set: Which table of five tones, such as ``zvei1``; None for the other kinds.
+        value: Five digits; ``<what> <unit>`` such as ``emergency 1234``, ``PTT ID start 1234``;
+            a tone such as ``88.5``; a code such as ``023N``.
+        mdc: Of a packet: operation, argument, unit of the radio that sent it (0 to 65535). None
+            for the other kinds, and where the packet does not say who sent it.
+    """
+
+    at_us: int
+    channel: str
+    over: str
+    kind: Literal["selcall", "mdc1200", "ctcss", "dcs"]
+    set: str | None = None
+    value: str
+    mdc: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPattern:
+    """In an answer window somebody pressed his key briefly twice or three times, and no more.
+
+    Attributes:
+        at_us: When the first press began, UTC microseconds; it lies in the window.
+        channel: Channel id.
+        presses: 2 or 3.
+        radio: Who pressed, as in `OverHeard`; None when nothing said so.
+        over: Our id of what was pressed.
+    """
+
+    at_us: int
+    channel: str
+    presses: Literal[2, 3]
+    radio: str | None = None
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +438,8 @@ Event = (
     | PageFailed
     | OverHeard
     | DigitsHeard
+    | SignalHeard
+    | KeyPattern
     | RecordingKept
     | CardPosted
     | CardFailed
@@ -403,9 +459,9 @@ Event = (
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
-    OverHeard, DigitsHeard, RecordingKept, CardPosted, CardFailed, ButtonPressed, TextReceived,
-    MediaReceived, EnrolmentIssued, PersonLeft, PersonErased, RegisterSeeded, TimerFired,
-    PathChanged, Started, ClockStepped, SettingsReloaded,
+    OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
+    ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
+    RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped, SettingsReloaded,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]
