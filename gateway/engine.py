@@ -24,7 +24,14 @@ from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
 from gateway.core.alert import AlertKind, Level
 from gateway.core.answering import code_digest
 from gateway.core.dispatch import Outcome, step
-from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
+from gateway.core.effects import (
+    Effect,
+    PageChannel,
+    PostCard,
+    Receipt,
+    ReportStatus,
+    TalkOnChannel,
+)
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
@@ -453,7 +460,7 @@ class Engine:
         effect, now_us = outgoing.effect, self._clock.now_us()
         reason = f"{name} is not in the settings any more"
         failed: Event | None = None
-        if isinstance(effect, PageChannel):
+        if isinstance(effect, PageChannel | TalkOnChannel):
             failed = PageFailed(at_us=now_us, page=effect.page, reason=reason)
         elif isinstance(effect, PostCard):
             failed = CardFailed(at_us=now_us, card=effect.card, state="failed", reason=reason)

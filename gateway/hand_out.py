@@ -18,6 +18,8 @@ from gateway.core.effects import (
     PageChannel,
     PostCard,
     SendText,
+    SetTalkGroup,
+    TalkOnChannel,
     WithdrawPage,
 )
 from gateway.interfaces import Driver, OutboxEffect, Outgoing
@@ -30,6 +32,7 @@ CALM_AFTER_S = 0.02
 TRICKLE_S, LONGEST_WAIT_S = 0.01, 1.0
 
 _ANSWERS = (AnswerOver, AnswerPress)
+_RADIO = (PageChannel, TalkOnChannel, SetTalkGroup, WithdrawPage, AnswerOver)
 
 Rows = Iterable[tuple[str, Outgoing]]
 
@@ -165,6 +168,6 @@ def once_more(outgoing: Outgoing) -> Outgoing:
 
 def driver_of(effect: OutboxEffect) -> str:
     """Return the driver an effect goes to: the radio process, or the chat it names."""
-    if isinstance(effect, PageChannel | WithdrawPage | AnswerOver):
+    if isinstance(effect, _RADIO):
         return "radio"
     return f"chat:{effect.chat}"

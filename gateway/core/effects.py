@@ -40,6 +40,50 @@ class PageChannel:
     calls: tuple[str, ...] = ()
 
 
+# Talk is below every order: levels 1 to 3 go first, on the air and in the chats.
+TALK_LEVEL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkOnChannel:
+    """Put talk from a chat on a channel. Answered by PageStarted, PageSpoken or PageFailed.
+
+    It waits for a clear channel, is barred in answer windows, makes way for any order at a gap
+    and is cut where the time-out timer would.
+
+    Attributes:
+        page: Page id, as of an order's page; never spoken twice.
+        speaker: Person id of whose words these are.
+        text: What is spoken, sentence by sentence; personal.
+        media: Voice note below the media folder that follows the text, or None.
+        not_after_us: It is not begun after this moment, UTC microseconds.
+    """
+
+    page: str
+    channel: str
+    speaker: str
+    text: tuple[str, ...] = field(metadata={"personal": "speaker"})
+    media: str | None = None
+    language: str
+    level: int = TALK_LEVEL
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTalkGroup:
+    """Patch a talk group's channels together, or part them, against its settings.
+
+    Attributes:
+        group: Talk group id.
+        on: Whether it is patched.
+        until_us: Until when, UTC microseconds; then its settings hold again. None for ever.
+    """
+
+    group: str
+    on: bool
+    until_us: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawPage:
     """Take a page out of the queue; a sentence under way is finished."""
@@ -131,6 +175,25 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendVoice:
+    """Post an over as a voice note. Nobody waits for it: talk that is late is dropped.
+
+    Attributes:
+        path: OGG/Opus file below the recordings folder, on the disk already.
+        duration_s: How long it plays.
+        caption: Who speaks, where and how long; personal.
+    """
+
+    chat: str
+    address: str = field(metadata={"personal": None})
+    path: str
+    duration_s: int
+    caption: str = field(metadata={"personal": None})
+    level: int = TALK_LEVEL
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPress:
     """Tell who pressed a button what became of it (a toast on his telephone)."""
 
@@ -183,12 +246,13 @@ class ReportStatus:
     detail: str | None = field(default=None, metadata={"personal": "person", "owned": True})
 
 
-RadioEffect = PageChannel | WithdrawPage | AnswerOver
-ChatEffect = PostCard | EditCard | SendText | AnswerPress
+RadioEffect = PageChannel | TalkOnChannel | SetTalkGroup | WithdrawPage | AnswerOver
+ChatEffect = PostCard | EditCard | SendText | SendVoice | AnswerPress
 Effect = RadioEffect | ChatEffect | Receipt | ReportStatus
 
 # Receipt and ReportStatus are not in the outbox: the receipt goes back to its door, the report
 # stands in the journal's own table, from which doors publish it in order.
 OUTBOX_TYPES: tuple[type[RadioEffect | ChatEffect], ...] = (
     PageChannel, WithdrawPage, AnswerOver, PostCard, EditCard, SendText, AnswerPress,
+    TalkOnChannel, SetTalkGroup, SendVoice,
 )  # fmt: skip

@@ -77,7 +77,7 @@ class PageWaited:
 
     at_us: int
     page: str
-    reason: Literal["busy", "talk", "queue", "path"]
+    reason: Literal["busy", "talk", "queue", "path", "window"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +94,14 @@ class PageSpoken:
 
     Attributes:
         recording: Path below the recordings folder, or None when recording failed.
-        speech: ``spoken`` by the engine, or by the ``fallback`` digits and phrases.
+        speech: ``spoken`` by the engine, or by the ``fallback`` digits and phrases; of talk
+            also ``cut``: what would not fit under the time-out timer was left out.
     """
 
     at_us: int
     page: str
     recording: str | None = None
-    speech: Literal["spoken", "fallback"] = "spoken"
+    speech: Literal["spoken", "fallback", "cut"] = "spoken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +429,43 @@ class SettingsReloaded:
     by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkSwitched:
+    """Somebody switched a talk group on or off, against its settings.
+
+    Attributes:
+        group: Talk group id.
+        until_us: Until when, UTC microseconds; None until it is switched again.
+        by: Who, by name or account; personal.
+    """
+
+    at_us: int
+    group: str
+    on: bool
+    until_us: int | None = None
+    by: str = field(metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingsExpired:
+    """Files have served their time and are about to be taken away.
+
+    Attributes:
+        recordings: How many recordings of the air.
+        media: How many photos and voice notes.
+        recordings_before_us: Recordings older than this go, UTC microseconds.
+        media_before_us: Photos and voice notes older than this go.
+        held: How many stay although they are older, for an order that is open.
+    """
+
+    at_us: int
+    recordings: int
+    media: int
+    recordings_before_us: int
+    media_before_us: int
+    held: int = 0
+
+
 Event = (
     AlertReceived
     | InputRefused
@@ -455,6 +493,8 @@ Event = (
     | Started
     | ClockStepped
     | SettingsReloaded
+    | TalkSwitched
+    | RecordingsExpired
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -462,6 +502,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped, SettingsReloaded,
+    TalkSwitched, RecordingsExpired,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]
