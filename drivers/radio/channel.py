@@ -150,11 +150,10 @@ class Channel:
             return
         self._follow_clock(now)
         programme = PageProgramme(page, self._speech, repeat_word)
+        self._programmes[page.page] = programme
         drop = self._airtime.offer(page, now.s)
         if drop is not None:
-            self._tell_drop(drop, now)
-            return
-        self._programmes[page.page] = programme
+            self._carry_out(drop, now)
         self._prepare_head()
 
     def withdraw(self, page_id: str, reason: str, now: Moment) -> None:
@@ -406,6 +405,8 @@ class Channel:
                 self._forget(page_id)
                 self._tell_drop(decision, now)
             case Hold(reason=reason):
+                # One that was broken off waits again: its next start is news.
+                self._programmes[page_id].told_started = False
                 self._tell(PageWaited(at_us=now.us, page=page_id, reason=reason))
 
     def _identify(self, air: Air) -> None:

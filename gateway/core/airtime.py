@@ -146,15 +146,21 @@ class Airtime:
         return any(w.page.level == 1 for w in self._waiting.values())
 
     def offer(self, page: PageChannel, now_s: float) -> Drop | None:
-        """Take a page into the queue; return why not, when it cannot be taken."""
-        if len(self._waiting) >= WAITING_MAX:
-            return Drop(page, "failed", f"{WAITING_MAX} pages wait for this channel already")
+        """Take a page into the queue; return the one there is no room for, if any.
+
+        When the queue is full that is the last in its order: ``page`` itself, or the latest
+        of a lower level, so that a flood of small orders never keeps level 1 out.
+        """
         self._begin_counting(now_s)
         self._places += 1
         self._waiting[page.page] = _Waiting(
             page, self._places, now_s, self._busy_s, self._dead_s
         )
-        return None
+        if len(self._waiting) <= WAITING_MAX:
+            return None
+        last = max(self._waiting.values(), key=_Waiting.rank).page
+        del self._waiting[last.page]
+        return Drop(last, "failed", f"{WAITING_MAX} pages wait for this channel already")
 
     def withdraw(self, page_id: str) -> PageChannel | None:
         """Take a waiting page out; return it, or None when it is not waiting (any more)."""
@@ -190,11 +196,14 @@ class Airtime:
         self._current = None
 
     def put_back(self, now_s: float) -> None:
-        """Put the current page back to its place in the queue; its limits start afresh."""
+        """Put the current page back to its place in the queue; all about it starts afresh."""
         assert self._current is not None
         self._begin_counting(now_s)
         held, self._current = self._current, None
-        held.since_s, held.busy_s, held.dead_s = now_s, self._busy_s, self._dead_s
+        # The gap that every page has to wait for is no news.
+        held.since_s = now_s + GAP_S
+        held.busy_s, held.dead_s = self._busy_s, self._dead_s
+        held.told.clear()
         self._waiting[held.page.page] = held
 
     def _begin_counting(self, now_s: float) -> None:

@@ -602,6 +602,9 @@ def _page_event(
     wording = Wording(draft.site)
     match event:
         case PageWaited():
+            if page.state == "on_air":
+                # Level 1 broke it off, and it waits for its turn again.
+                draft.put(replace(page, state="queued"))
             why = wording.text(f"waiting_{event.reason}")
             detail = wording.text("detail_waiting", reason=why)
             draft.report(order, "waiting", medium="radio", detail=detail)

@@ -26,13 +26,26 @@ SHORTEST_KEYING_US: Final = US // 5
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One stretch in which a page was on the air; it ended or had to wait again."""
+
+    from_us: int
+    until_us: int
+
+    def holds(self, over: Over) -> bool:
+        """Whether an over lies in it."""
+        early = over.start_us < self.from_us - SLACK_US
+        return not early and over.end_us <= self.until_us + SLACK_US
+
+
+@dataclass(frozen=True)
 class Page:
     """One page as the journal has it.
 
     Attributes:
         level: Of its order, when it was asked for.
         queued: The row that asked for it.
-        started_us: When the transmitter was keyed for it, or None.
+        turns: When it was on the air: several when level 1 broke it off.
         ended: The row that says what became of it, or None.
     """
 
@@ -42,26 +55,22 @@ class Page:
     purpose: str
     level: int
     queued: Row
-    started_us: int | None
+    turns: tuple[Turn, ...]
     ended: Row | None
+
+    @property
+    def started_us(self) -> int | None:
+        """When the transmitter was first keyed for it, or None."""
+        return self.turns[0].from_us if self.turns else None
 
     def carries(self, over: Over) -> bool:
         """Whether an over of the base radio lies in its time on the air."""
-        if over.channel != self.channel or self.started_us is None:
-            return False
-        until_us = self.ended.happened_us if self.ended else self.started_us + UNENDED_US
-        early = over.start_us < self.started_us - SLACK_US
-        return not early and over.end_us <= until_us + SLACK_US
+        return over.channel == self.channel and any(turn.holds(over) for turn in self.turns)
 
 
 def pages(journal: Journal) -> list[Page]:
     """Return every page of the journal."""
-    started, ended = {}, {}
-    for row in journal.rows:
-        if row.kind == "PageStarted":
-            started[row.event["page"]] = row.happened_us
-        elif row.kind in ("PageSpoken", "PageFailed"):
-            ended[row.event["page"]] = row
+    turns, ended = _turns_and_ends(journal)
     found = []
     for key, states in journal.each("page"):
         first = states[0].row
@@ -75,11 +84,30 @@ def pages(journal: Journal) -> list[Page]:
                 purpose=fields["purpose"],
                 level=order["alert"]["level"],
                 queued=first,
-                started_us=started.get(key),
+                turns=tuple(turns.get(key, ())),
                 ended=ended.get(key),
             )
         )
     return found
+
+
+def _turns_and_ends(journal: Journal) -> tuple[dict[str, list[Turn]], dict[str, Row]]:
+    turns: dict[str, list[Turn]] = {}
+    on_air: dict[str, int] = {}
+    ended = {}
+    for row in journal.rows:
+        if row.kind == "PageStarted":
+            on_air.setdefault(row.event["page"], row.happened_us)
+        elif row.kind in ("PageWaited", "PageSpoken", "PageFailed"):
+            page = row.event["page"]
+            from_us = on_air.pop(page, None)
+            if from_us is not None:
+                turns.setdefault(page, []).append(Turn(from_us, row.happened_us))
+            if row.kind != "PageWaited":
+                ended[page] = row
+    for page, from_us in on_air.items():
+        turns.setdefault(page, []).append(Turn(from_us, from_us + UNENDED_US))
+    return turns, ended
 
 
 def check_pages(witnesses: Witnesses, journal: Journal) -> Finding:
@@ -213,8 +241,10 @@ def check_priority(witnesses: Witnesses, journal: Journal) -> Finding:
         for over in air.base_overs:
             if not urgent.queued.at_us + SLACK_US < over.start_us < until_us - SLACK_US:
                 continue
-            lower = next((p for p in every if p.level > 1 and p.carries(over)), None)
-            if lower is not None:
+            carriers = [p for p in every if p.carries(over)]
+            lower = next((p for p in carriers if p.level > 1), None)
+            # A lower one is told to wait only half a second after level 1 broke it off.
+            if lower is not None and all(p.level > 1 for p in carriers):
                 text = f"page {lower.id} of level {lower.level} began while {urgent.id} waited"
                 finding.object(over.start_us, air.witness, text, urgent.queued.seq)
     return finding
@@ -255,6 +285,7 @@ def _cancels(journal: Journal) -> Iterator[tuple[str, Row]]:
 __all__ = [
     "Edge",
     "Page",
+    "Turn",
     "check_answer_tones",
     "check_cancelled",
     "check_pages",

@@ -172,11 +172,25 @@ def test_a_page_put_back_keeps_its_place_behind_level_1() -> None:
     assert [p.page for p in airtime.waiting] == ["urgent", "a", "b"]
 
 
-def test_a_flood_is_refused_and_the_queue_stays_as_it_was() -> None:
+def test_a_flood_is_refused_but_never_what_is_more_urgent() -> None:
     airtime = queue(*(page(str(n)) for n in range(WAITING_MAX)))
     refused = airtime.offer(page("one more", 1), 100)
     assert isinstance(refused, Drop)
+    assert refused.page.page == str(WAITING_MAX - 1)
     assert len(airtime.waiting) == WAITING_MAX
+    refused = airtime.offer(page("one of level 3 more", 3), 100)
+    assert refused is not None
+    assert refused.page.page == "one of level 3 more"
+
+
+def test_a_page_that_was_broken_off_says_that_it_waits_again() -> None:
+    airtime = queue(page("a", 2))
+    assert started(airtime.next(air())) == ["a"]
+    airtime.offer(page("urgent", 1), 101)
+    airtime.put_back(102)
+    assert [type(d) for d in airtime.next(air(now_s=102))] == [Start]
+    told = airtime.next(air(now_s=103))
+    assert told == [Hold(page("a", 2), "queue")]
 
 
 class AnyHour(RuleBasedStateMachine):
