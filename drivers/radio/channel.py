@@ -143,6 +143,16 @@ class Channel:
         """Whether it works (None while that is not known), and why not."""
         return self._told_up, next(iter(self._faults.values()), None)
 
+    @property
+    def squelch(self) -> tuple[bool, dict[str, bool]]:
+        """Whether somebody is heard, and what that is made of."""
+        return self._receiver.squelch_open, self._receiver.terms
+
+    @property
+    def transmitting(self) -> str:
+        """Where our own transmission stands: ``TxState`` by its value."""
+        return self._transmitter.state.value
+
     def take_page(self, page: PageChannel, now: Moment, *, repeat_word: str | None) -> None:
         """Take a page in; its end is told as PageSpoken or PageFailed."""
         if self.settings.licence is None:

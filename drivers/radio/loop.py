@@ -40,6 +40,7 @@ from drivers.radio.recording import (
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import SpeechConfig, SpeechWorker
+from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
 from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
@@ -131,6 +132,7 @@ class RadioProcess:
             on_message=self._on_message,
             clock=lambda: read_clocks().s,
         )
+        self._watch = WatchDoor(socket_path.with_name(WATCH_SOCKET), self._selector)
         self._recordings = self._open_recordings(state / "recordings")
         self._adopt(read_clocks())
 
@@ -179,6 +181,7 @@ class RadioProcess:
             unit.play(now, may_key=may_key)
             self._late.add(1000.0 * (time.monotonic() - due_s))
         self._listen(now)
+        self._show(now)
         if self._ticks % _SPEECH_EVERY_TICKS == 0:
             # What it says wakes the selector; here its hanging or dying is noticed.
             self._serve_speech()
@@ -206,6 +209,15 @@ class RadioProcess:
             units[heard.channel].channel.heard(heard.symbol, now)
         for unit, monitor in self._monitors:
             unit.channel.monitored(monitor.frame)
+
+    def _show(self, now: Moment) -> None:
+        """Show channels to technicians who watch them."""
+        wanted = self._watch.wanted()
+        if not wanted:
+            return
+        self._watch.refuse_others(self._units)
+        for name in wanted & self._units.keys():
+            self._watch.show(name, self._units[name].sight(now))
 
     def _tell_figures(self) -> None:
         """Tell how late frames and keyings were since the last time."""
@@ -424,5 +436,6 @@ class RadioProcess:
             leaving = [unit for unit in leaving if not unit.retired(read_clocks())]
             time.sleep(0.005)
         self._door.close()
+        self._watch.close()
         self._speech.close()
         self._recordings.close()

@@ -120,6 +120,11 @@ class Receiver:
         return self._squelch.is_open
 
     @property
+    def terms(self) -> dict[str, bool]:
+        """What the squelch's expression is made of, and whether each holds now."""
+        return {term: self._values.get(term, False) for term in sorted(self._expression.terms)}
+
+    @property
     def clear_since_s(self) -> float:
         """When the squelch last closed; meaningless while it is open."""
         return self._squelch.since_s

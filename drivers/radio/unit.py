@@ -7,12 +7,13 @@ import selectors
 from collections.abc import Callable
 from typing import Final
 
-from drivers.radio.audio import AudioLink, open_audio
+from drivers.radio.audio import AudioLink, LinkStatistics, open_audio
 from drivers.radio.channel import Channel
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array
 from drivers.radio.settings import RadioChannel
+from drivers.radio.technician_door import Sight
 from drivers.radio.timing import Lateness
 from gateway.interfaces import LinkError, SetupError
 
@@ -72,6 +73,13 @@ class Unit:
     def keyer_pid(self) -> int | None:
         """The keyer's process id."""
         return self._keyer.pid
+
+    def sight(self, now: Moment) -> Sight:
+        """Return how the channel stands, for whoever watches it."""
+        squelch, terms = self.channel.squelch
+        link = self._audio.statistics() if self._audio is not None else LinkStatistics()
+        _, fault = self.channel.path
+        return Sight(now.s, self.frame, squelch, terms, self.channel.transmitting, fault, link)
 
     # --- keyer -------------------------------------------------------------------------------
 
