@@ -1,24 +1,21 @@
-"""Understanding what people send back and writing it into their timeline.
+"""Writing what people send back into their timeline, and understanding what comes by chat.
 
 Rules for whoever edits this file:
 
 1. Nobody is taken at his word: a reply counts only from a person in the register, active, and
    addressed by the very order it is about. Everything else is refused, reported and kept.
-2. A refusal on the air sounds the same whatever its reason; the reason is in the journal.
-3. The same reply twice changes nothing and is answered like the first.
+2. The same reply twice changes nothing and is answered like the first.
 """
 
 import hashlib
 from dataclasses import replace
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.calling import NOTE_LIFE_US, US, answered_elsewhere, name_of
-from gateway.core.effects import AnswerOver, AnswerPress, SendText
+from gateway.core.calling import NOTE_LIFE_US, answered_elsewhere, name_of
+from gateway.core.effects import AnswerPress, SendText
 from gateway.core.events import (
     ButtonPressed,
-    DigitsHeard,
     MediaReceived,
-    OverHeard,
     TextReceived,
 )
 from gateway.core.ladder import STATION, call_help, follow_facts, silent_stations
@@ -29,35 +26,21 @@ from gateway.core.order import (
     Node,
     NumberLease,
     Order,
-    OrderStatus,
-    Page,
     Stamp,
 )
-from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
+from gateway.core.people import Contact, EnrolmentCode, Person, Role
 from gateway.core.replies import (
     NODE_OF_ACTION,
     Action,
-    AirReply,
     parse_code,
-    parse_digits,
     parse_text,
 )
 from gateway.core.state import Draft, by_age
+from gateway.core.tries import HOUR_US, note_try, paused
 from gateway.core.wording import Wording
 
-# A tone that answers an over later than this would be taken for somebody else's.
-ANSWER_TONE_LIFE_US = 10 * US
-# Guessing on the air (security.md §5): five failures pause a guard number for 15 minutes.
-GUARD_TRIES, GUARD_PAUSE_US = 5, 900 * US
-# Twenty failures in ten minutes make a whole channel's digits unbelievable for a while.
-CHANNEL_TRIES, CHANNEL_PAUSE_US = 20, 600 * US
 # Enrolment codes and strangers (security.md §9), an hour's window.
-CODE_TRIES, STRANGER_TRIES, HOUR_US = 5, 3, 3600 * US
-# An over shorter than this is a kerchunk, not an answer.
-SHORTEST_ANSWER_MS = 400
-# How long after a page an unidentified over is taken for an answer to it.
-ANSWER_WINDOW_US = 20 * US
-
+CODE_TRIES, STRANGER_TRIES = 5, 3
 _RANK = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
 
 
@@ -118,79 +101,6 @@ def _fresh_stamps(
     return (stamp,)
 
 
-# ---- by radio ----
-
-
-def digits_heard(draft: Draft, heard: DigitsHeard) -> None:
-    """Apply a frame from the air, or refuse it; either way its over is answered by a tone."""
-    refusal = _apply_digits(draft, heard)
-    if refusal is not None:
-        key, person, order = refusal
-        if key != "detail_paused":
-            _note_failure(
-                draft, f"channel/{heard.channel}", CHANNEL_TRIES, CHANNEL_PAUSE_US
-            )
-        digits = heard.digits[:12]
-        detail = Wording(draft.site).text(key, digits=digits)
-        draft.report(
-            order, "refused_reply", person=person, medium="radio", assurance="R0", detail=detail
-        )
-    draft.ask(
-        AnswerOver(
-            channel=heard.channel,
-            over=heard.over,
-            accepted=refusal is None,
-            not_after_us=draft.now_us + ANSWER_TONE_LIFE_US,
-        )
-    )
-
-
-Refused = tuple[str, str | None, Order | None]
-
-
-def _apply_digits(draft: Draft, heard: DigitsHeard) -> Refused | None:
-    reply = parse_digits(heard.digits)
-    if reply is None:
-        return ("detail_wrong_code", None, None)
-    person = _who_keyed(draft, reply, heard.ani)
-    source = f"guard/{reply.guard_code or heard.ani}"
-    if _paused(draft, source, GUARD_TRIES, GUARD_PAUSE_US) or _paused(
-        draft, f"channel/{heard.channel}", CHANNEL_TRIES, CHANNEL_PAUSE_US
-    ):
-        return ("detail_paused", None, None)
-    refusal = _apply_air_reply(draft, reply, person)
-    if refusal is not None:
-        _note_failure(draft, source, GUARD_TRIES, GUARD_PAUSE_US)
-    elif draft.find(Tries, source) is not None:
-        draft.drop(Tries, source)
-    return refusal
-
-
-def _apply_air_reply(draft: Draft, reply: AirReply, person: Person | None) -> Refused | None:
-    if person is None:
-        return ("detail_unknown_sender", None, None)
-    if not person.active:
-        return ("detail_left", person.id, None)
-    order = only_order_of(draft, person.id)
-    if reply.number:
-        order = order_of_number(draft, reply.number)
-    if order is None or not order.open:
-        return ("detail_stale", person.id, order)
-    applied = apply_reply(
-        draft, order, person.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1
-    )
-    return None if applied else ("detail_not_addressed", person.id, order)
-
-
-def _who_keyed(draft: Draft, reply: AirReply, ani: str | None) -> Person | None:
-    """Return who sent it: the guard number he keyed, else the radio's own id."""
-    if reply.guard_code is not None:
-        person = draft.state.person_of_code(reply.guard_code)
-    else:
-        person = draft.state.person_of_radio(ani) if ani else None
-    return draft.find(Person, person) if person else None
-
-
 def order_of_number(draft: Draft, number: str) -> Order | None:
     """Return the order that has or lately had a number."""
     lease = draft.find(NumberLease, number)
@@ -207,70 +117,6 @@ def only_order_of(draft: Draft, person: str) -> Order | None:
     """Return a person's one open order, or None when he has none or several."""
     orders = open_orders_of(draft, person)
     return orders[0] if len(orders) == 1 else None
-
-
-def over_heard(draft: Draft, heard: OverHeard) -> None:
-    """Note an over that came after a page and said nothing by tone: somebody answered."""
-    if heard.keyed_ms < SHORTEST_ANSWER_MS:
-        return
-    for order_id in list(draft.state.open_orders()):
-        order = draft.find(Order, order_id)
-        if order is None or order.status is not OrderStatus.CALLING:
-            continue
-        if _answers_page(draft, order, heard.channel, heard.at_us):
-            _report_voice(draft, order, heard)
-            return
-
-
-def _answers_page(draft: Draft, order: Order, channel: str, began_us: int) -> bool:
-    """Return whether an over began in a page's answer window and no frame came in it."""
-    for assignment in draft.of_order(Assignment, order.id):
-        if any(s.medium is Medium.RADIO and s.node is not Node.TOLD and s.at_us >= began_us
-               for s in assignment.stamps):  # fmt: skip
-            return False
-    return any(
-        p.channel == channel
-        and p.state == "spoken"
-        and p.ended_us is not None
-        and 0 <= began_us - p.ended_us <= ANSWER_WINDOW_US
-        for p in draft.of_order(Page, order.id)
-    )
-
-
-def _report_voice(draft: Draft, order: Order, heard: OverHeard) -> None:
-    person = draft.state.person_of_radio(heard.ani) if heard.ani else None
-    guards = [a for a in draft.of_order(Assignment, order.id) if a.role is Role.GUARD]
-    key = "detail_answered_radio" if person else "detail_answered_voice"
-    if person is None and len(guards) == 1:
-        person = guards[0].person
-    detail = Wording(draft.site).text(key)
-    draft.report(
-        order, "answered_unidentified", person=person, medium="radio", assurance="R0",
-        detail=detail,
-    )  # fmt: skip
-
-
-# ---- guessing ----
-
-
-def _paused(draft: Draft, source: str, limit: int, window_us: int) -> bool:
-    tries = draft.find(Tries, source)
-    return (
-        tries is not None
-        and tries.count >= limit
-        and draft.now_us - tries.since_us < window_us
-    )
-
-
-def _note_failure(draft: Draft, source: str, limit: int, window_us: int) -> None:
-    tries = draft.find(Tries, source)
-    if tries is None or draft.now_us - tries.since_us >= window_us:
-        draft.put(Tries(source=source, since_us=draft.now_us, count=1))
-        return
-    # The failure that reaches the limit starts the pause.
-    count = tries.count + 1
-    since_us = draft.now_us if count == limit else tries.since_us
-    draft.put(replace(tries, since_us=since_us, count=count))
 
 
 def _account(chat: str, address: str) -> str:
@@ -360,9 +206,9 @@ def _answer_stranger(draft: Draft, text: TextReceived) -> None:
     if reply.action is not None:
         _refuse_chat(draft, _ordered(draft, reply.number), None, "detail_unknown_sender")
     source = f"stranger/{_account(text.chat, text.address)}"
-    if text.group is not None or _paused(draft, source, STRANGER_TRIES, HOUR_US):
+    if text.group is not None or paused(draft, source, STRANGER_TRIES, HOUR_US):
         return
-    _note_failure(draft, source, STRANGER_TRIES, HOUR_US)
+    note_try(draft, source, STRANGER_TRIES, HOUR_US)
     _say(draft, text, Wording(draft.site).text("answer_not_enrolled"))
 
 
@@ -459,7 +305,7 @@ def media_received(draft: Draft, media: MediaReceived) -> None:
 def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
     wording = Wording(draft.site)
     source = f"code/{_account(text.chat, text.address)}"
-    if _paused(draft, source, CODE_TRIES, HOUR_US):
+    if paused(draft, source, CODE_TRIES, HOUR_US):
         _say(draft, text, wording.text("answer_code_tries"))
         return
     digest = code_digest(code)
@@ -467,7 +313,7 @@ def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
         if issued.code_sha256 == digest and draft.now_us <= issued.expires_us:
             _enrol(draft, text, issued)
             return
-    _note_failure(draft, source, CODE_TRIES, HOUR_US)
+    note_try(draft, source, CODE_TRIES, HOUR_US)
     _say(draft, text, wording.text("answer_code_wrong"))
 
 

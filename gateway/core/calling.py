@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
+from gateway.core.answer_window import turns_for
 from gateway.core.delivery import What, advance
 from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
 from gateway.core.life import answered_at_all, takes
@@ -132,6 +133,10 @@ def page_channel(
             order, "warning", detail=wording.text("detail_no_transmit", channel=name)
         )
         return
+    listeners = list(listeners)
+    turns = turns_for(draft, listeners)
+    slot_s = draft.site.response.slot_s if turns else 0
+    window_s = max(known.answer_window_s, len(turns) * slot_s)
     page = Page(
         id=f"p{draft.next_id('page')}",
         order=order.id,
@@ -139,6 +144,9 @@ def page_channel(
         state="queued",
         rung=rung,
         purpose=purpose,
+        window_s=0 if purpose == "stand_down" else window_s,
+        slots=tuple(person.id for person in turns),
+        slot_s=slot_s,
     )
     draft.put(page)
     if purpose in ("order", "repeat"):
@@ -146,9 +154,10 @@ def page_channel(
             draft.put(
                 Delivery(order=order.id, person=person.id, medium=Medium.RADIO, via=page.id)
             )
+    names = [person.name for person in turns]
     text = {
-        "order": wording.say_order(order),
-        "repeat": wording.say_order(order, repeat=True),
+        "order": wording.say_order(order, turns=names),
+        "repeat": wording.say_order(order, repeat=True, turns=names),
         "update": wording.say_update(order),
         "stand_down": wording.say_stand_down(order),
     }[purpose]
@@ -167,7 +176,7 @@ def page_channel(
             text=wording.say_help(order) if help_wanted else text,
             language=wording.language,
             exercise=order.alert.exercise,
-            answer_window_s=0 if purpose == "stand_down" else known.answer_window_s,
+            answer_window_s=page.window_s,
             not_after_us=life_us,
         )
     )

@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Medium
+from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
     apply_reply,
     button_pressed,
-    digits_heard,
     media_received,
-    over_heard,
     text_received,
 )
 from gateway.core.calling import (
@@ -62,6 +61,7 @@ from gateway.core.events import (
     PathChanged,
     PersonErased,
     PersonLeft,
+    RadioBlocked,
     RecordingKept,
     RegisterSeeded,
     SettingsReloaded,
@@ -70,6 +70,7 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
+from gateway.core.identity import radio_blocked
 from gateway.core.ladder import (
     climb,
     clock_due,
@@ -79,6 +80,7 @@ from gateway.core.ladder import (
     stop_clocks,
 )
 from gateway.core.life import LIFE, Trigger
+from gateway.core.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -133,6 +135,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             digits_heard(draft, event)
         case OverHeard():
             over_heard(draft, event)
+        case SignalHeard():
+            signal_heard(draft, event)
+        case KeyPattern():
+            key_pattern(draft, event)
         case ButtonPressed():
             button_pressed(draft, event)
         case TextReceived():
@@ -149,9 +155,11 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _path_changed(draft, event)
         case RegisterSeeded() | EnrolmentIssued() | PersonLeft() | PersonErased():
             _register_event(draft, event)
+        case RadioBlocked():
+            radio_blocked(draft, event)
         case ClockStepped():
             _clock_stepped(draft, event)
-        case Started() | SettingsReloaded() | InputRefused() | SignalHeard() | KeyPattern():
+        case Started() | SettingsReloaded() | InputRefused():
             pass  # kept in the journal; nothing hangs on them
 
 
@@ -714,6 +722,11 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
     """
     for timer in list(draft.state.each(Timer)):
         draft.put(replace(timer, due_us=timer.due_us + stepped.by_us))
+    for channel in draft.site.channels:
+        for page in pages_spoken(draft, channel):
+            # Who answers it is found by how long after it he did; nobody's turn is certain now.
+            ended_us = (page.ended_us or 0) + stepped.by_us
+            draft.put(replace(page, ended_us=ended_us, slots=()))
     for counter in list(draft.state.each(Counter)):
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)

@@ -19,6 +19,9 @@ class Response:
         station_acknowledge_s: The station's own window.
         expire_s: Nothing of an order is sent later than this after its clock's start, by level.
         clock_skew_s: Above this the clock starts at receipt.
+        answer_slots: Whether people called together are each given a turn to answer, where
+            some of their radios cannot say who they are.
+        slot_s: How long a turn lasts.
     """
 
     acknowledge_s: tuple[int, int, int] = (30, 60, 60)
@@ -31,3 +34,5 @@ class Response:
     station_acknowledge_s: int = 60
     expire_s: tuple[int, int, int] = (600, 1800, 3600)
     clock_skew_s: int = 30
+    answer_slots: bool = False
+    slot_s: int = 5

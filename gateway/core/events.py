@@ -360,6 +360,22 @@ class PersonErased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RadioBlocked:
+    """A radio was reported lost or stolen, or has been found again.
+
+    Attributes:
+        radio: What it says of itself, as ``mdc1200:1234``.
+        lost: False when it has been found.
+        by: Who reported it; personal.
+    """
+
+    at_us: int
+    radio: str
+    lost: bool = True
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterSeeded:
     """The settings name people whom the register does not know yet."""
 
@@ -487,6 +503,7 @@ Event = (
     | EnrolmentIssued
     | PersonLeft
     | PersonErased
+    | RadioBlocked
     | RegisterSeeded
     | TimerFired
     | PathChanged
@@ -501,8 +518,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
-    RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped, SettingsReloaded,
-    TalkSwitched, RecordingsExpired,
+    RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,
+    SettingsReloaded, TalkSwitched, RecordingsExpired,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

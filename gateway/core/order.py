@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
-from gateway.core.people import Contact, EnrolmentCode, Person, Role, Tries
+from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
 
 
 class OrderStatus(StrEnum):
@@ -184,7 +184,10 @@ class Page:
         state: ``queued`` → ``on_air`` → ``spoken``, or ``failed``, ``withdrawn``, ``expired``.
         rung: The rung it was sent on, 0 at once.
         purpose: What it says: the order, its repetition, an amendment, a stand-down.
-        outbox: Outbox row of the effect that asked for it.
+        window_s: How long the channel is kept for answers after it, seconds.
+        slots: Person ids that were told to answer one after the other, in this order; empty
+            when nobody was given a turn.
+        slot_s: How long each turn lasts, seconds.
     """
 
     KIND: ClassVar[str] = "page"
@@ -198,6 +201,9 @@ class Page:
     started_us: int | None = None
     ended_us: int | None = None
     recording: str | None = None
+    window_s: int = 15
+    slots: tuple[str, ...] = field(default=())
+    slot_s: int = 0
 
     @property
     def key(self) -> str:
@@ -345,12 +351,13 @@ Entity = (
     | Person
     | Contact
     | EnrolmentCode
+    | LostRadio
     | Tries
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
     Order, Assignment, Delivery, Page, Card, AlertKey, NumberLease, Timer, Path, Counter,
-    Person, Contact, EnrolmentCode, Tries,
+    Person, Contact, EnrolmentCode, LostRadio, Tries,
 )  # fmt: skip
 
 

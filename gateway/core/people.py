@@ -1,11 +1,25 @@
 """Who can be called: persons, their bodies and how each is reached."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Final
 
 # Stands where a personal value was erased; what guards and dispatchers then read.
 ERASED: Final = "（已删除）"
+
+# What a radio may say of itself, in the one spelling that is compared. The broadcast and null
+# units of MDC1200 are nobody's.
+_RADIO: Final = re.compile(
+    r"dtmf:[0-9]{3,8}|mdc1200:(?!0000|FFFF)[0-9A-F]{4}|ctcss:[0-9]{2,3}\.[0-9]|dcs:[0-7]{3}[NI]"
+    r"|(?!(?:dtmf|mdc1200|ctcss|dcs):)[A-Za-z0-9][A-Za-z0-9_-]{0,31}:[0-9A-F]{3,8}",
+    re.ASCII,
+)
+
+
+def is_radio(text: str) -> bool:
+    """Return whether a text is what a radio may say of itself, such as ``zvei1:12345``."""
+    return _RADIO.fullmatch(text) is not None
 
 
 class Role(StrEnum):
@@ -35,6 +49,7 @@ class Person:
         organisation: Organisation id.
         guard_code: The three digits he keys on the air, or None.
         radio_id: His radio's own id (DTMF-ANI), or None.
+        radios: What his radios say of themselves, as ``zvei1:12345``; see :attr:`addresses`.
         crew: Roster crew, or None for one who is always on duty.
         grids: Grid ids he serves.
         post: Post id where he stands, or None.
@@ -57,11 +72,40 @@ class Person:
     team: str | None = None
     active: bool = True
     language: str = "zh_CN"
+    radios: tuple[str, ...] = field(default=())
 
     @property
     def key(self) -> str:
         """Return the entity's key."""
         return self.id
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return what his radios say of themselves, each as ``kind:value``."""
+        own = () if self.radio_id is None else (f"dtmf:{self.radio_id}",)
+        return (*own, *(radio for radio in self.radios if radio not in own))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostRadio:
+    """A radio that was lost or stolen: whatever it says is applied to nothing.
+
+    Attributes:
+        radio: What it says of itself, as ``mdc1200:1234``.
+        since_us: When it was reported lost, UTC microseconds.
+        last_over: The last over that was reported, so that each is told once.
+    """
+
+    KIND: ClassVar[str] = "lost_radio"
+
+    radio: str
+    since_us: int
+    last_over: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.radio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
 from gateway.core.people import Organisation
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
+from gateway.core.replies import Action
 from gateway.core.roster import Roster
 from gateway.core.wording import Catalogue
 
@@ -59,13 +60,18 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A point where guards stand."""
+    """A point where guards stand.
+
+    Attributes:
+        radios: What radios that stay there say of themselves: whoever is on duty speaks.
+    """
 
     id: str
     name: str
     grid: str
     position: tuple[int, int] | None = None
     aliases: tuple[str, ...] = field(default=())
+    radios: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,10 @@ class Channel:
     answer_window_s: int = 15
 
 
+# The argument of an MDC1200 status as radios are programmed: the digit of the reply.
+STATUS_BY_DIGIT: Final = {int(action): action for action in Action}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Everything the settings say that the core decides by; replaced whole by a reload.
@@ -110,6 +120,9 @@ class Site:
         datum: Datum of every polygon and post.
         number_style: ``plain`` or ``radio`` (幺两拐勾洞).
         open_radio: Whether place and text of an alert may be spoken on the air.
+        mdc_status: Argument of an MDC1200 status → what it says.
+        selcall_status: Last digit of a five-tone call → what it says; empty where no radio
+            sends one, and the whole call is who it is.
     """
 
     version: str
@@ -130,11 +143,19 @@ class Site:
     catalogues: dict[str, Catalogue]
     number_style: Literal["plain", "radio"] = "plain"
     open_radio: bool = True
+    mdc_status: dict[int, Action] = field(default_factory=lambda: dict(STATUS_BY_DIGIT))
+    selcall_status: dict[str, Action] = field(default_factory=dict)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
+    posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build what finds grids: once a site, not once an alert."""
+        """Build what finds grids and posts: once a site, not once an alert."""
         object.__setattr__(self, "finder", GridFinder(self.grids, self.posts))
+        found: dict[str, tuple[str, ...]] = {}
+        for post in self.posts.values():
+            for radio in post.radios:
+                found[radio] = (*found.get(radio, ()), post.id)
+        object.__setattr__(self, "posts_of_radio", found)
 
 
 # ---- which grid ---------------------------------------------------------------------------

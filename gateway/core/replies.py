@@ -36,6 +36,10 @@ NODE_OF_ACTION: dict[Action, Node] = {
 }
 
 
+# What so many short presses of the key say, for radios without a keypad.
+ACTION_OF_PRESSES: dict[int, Action] = {2: Action.ACKNOWLEDGE, 3: Action.ARRIVED}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirReply:
     """A frame's body taken apart.

@@ -110,7 +110,8 @@ NODES = (
     "accepted", "waiting", "told", "acknowledged", "en_route", "arrived", "need_help", "done",
     "declined", "handover", "warning", "breach", "escalated", "nobody", "released", "updated",
     "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply", "media",
-    "health", "enrolled",
+    "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
+    "radio_lost", "radio_found",
 )  # fmt: skip
 
 RECEIPT_SCHEMA = _object(

@@ -32,6 +32,13 @@ from gateway.core.places import Site
 
 E = TypeVar("E", bound=Entity)
 
+# Whose something is, by what it is: guard codes, radios, posts; and pages by channel.
+Holders = dict[str, set[str]]
+
+# So many of a channel's latest pages are found quickly: more cannot be answered at once.
+PAGES_REMEMBERED = 16
+
+
 def by_age(key: str) -> tuple[int, str]:
     """Return what sorts keys of one kind: counted ids by age, the same after a restart."""
     return len(key), key
@@ -54,8 +61,10 @@ class State:
         self._by_order: dict[str, dict[str, dict[str, Entity]]] = {}
         self._orders_of_person: dict[str, set[str]] = {}
         self._people_of_grid: dict[str, dict[str, Person]] = {}
-        self._person_of_code: dict[str, str] = {}
-        self._person_of_radio: dict[str, str] = {}
+        self._holders_of_code: Holders = {}
+        self._holders_of_radio: Holders = {}
+        self._people_of_post: Holders = {}
+        self._spoken: Holders = {}
         self._person_of_account: dict[tuple[str, str], str] = {}
         self._contacts_of_person: dict[str, set[str]] = {}
         self._open: dict[str, None] = {}
@@ -107,13 +116,28 @@ class State:
         """Return the people who serve a grid, by id."""
         return self._people_of_grid.get(grid, {})
 
-    def person_of_code(self, guard_code: str) -> str | None:
-        """Return who has this guard code."""
-        return self._person_of_code.get(guard_code)
+    def holders_of_code(self, guard_code: str) -> list[Person]:
+        """Return who has this guard code: the active, or who has left when there is none."""
+        return self._current(self._holders_of_code.get(guard_code, ()))
 
-    def person_of_radio(self, radio_id: str) -> str | None:
-        """Return whose radio sends this id."""
-        return self._person_of_radio.get(radio_id)
+    def holders_of_radio(self, radio: str) -> list[Person]:
+        """Return whose own radio this is: the active, or who has left when there is none."""
+        return self._current(self._holders_of_radio.get(radio, ()))
+
+    def people_of_post(self, post: str) -> list[Person]:
+        """Return the people who stand at a post, on duty or not."""
+        return self._people(self._people_of_post.get(post, ()))
+
+    def latest_pages(self, channel: str) -> list[str]:
+        """Return the ids of the pages that a channel has lately spoken, oldest first."""
+        return sorted(self._spoken.get(channel, ()), key=by_age)
+
+    def _current(self, ids: Iterable[str]) -> list[Person]:
+        people = self._people(ids)
+        return [p for p in people if p.active] or people
+
+    def _people(self, ids: Iterable[str]) -> list[Person]:
+        return [p for id_ in sorted(ids) if (p := self.find(Person, id_)) is not None]
 
     def person_of_account(self, chat: str, address: str) -> str | None:
         """Return who enrolled with this account."""
@@ -139,20 +163,29 @@ class State:
             self._contacts_of_person.setdefault(entity.person, set()).add(entity.key)
         elif isinstance(entity, Person):
             self._remember_person(entity)
+        elif isinstance(entity, Page) and entity.state == "spoken":
+            self._remember_page(entity)
+
+    def _remember_page(self, page: Page) -> None:
+        pages = self._spoken.setdefault(page.channel, set())
+        pages.add(page.id)
+        if len(pages) > PAGES_REMEMBERED:
+            pages.discard(min(pages, key=by_age))
 
     def _remember_person(self, person: Person) -> None:
         for grid in person.grids:
             self._people_of_grid.setdefault(grid, {})[person.id] = person
-        if person.guard_code is not None:
-            self._claim(self._person_of_code, person.guard_code, person)
-        if person.radio_id is not None:
-            self._claim(self._person_of_radio, person.radio_id, person)
+        for holders, what in self._held_by(person):
+            holders.setdefault(what, set()).add(person.id)
 
-    def _claim(self, owners: dict[str, str], code: str, person: Person) -> None:
-        """Give a code to a person; one who has left never takes it from his successor."""
-        holder = self.find(Person, owners.get(code, ""))
-        if person.active or holder is None or not holder.active:
-            owners[code] = person.id
+    def _held_by(self, person: Person) -> Iterator[tuple[Holders, str]]:
+        """Yield what is a person's, with the index in which it stands."""
+        if person.guard_code is not None:
+            yield self._holders_of_code, person.guard_code
+        for radio in person.addresses:
+            yield self._holders_of_radio, radio
+        if person.post is not None:
+            yield self._people_of_post, person.post
 
     def _forget(self, kind: str, key: str) -> Entity | None:
         entity = self._tables.get(kind, {}).pop(key, None)
@@ -171,6 +204,8 @@ class State:
             self._contacts_of_person.get(entity.person, set()).discard(entity.key)
         elif isinstance(entity, Person):
             self._forget_person(entity)
+        elif isinstance(entity, Page):
+            self._spoken.get(entity.channel, set()).discard(entity.id)
         return entity
 
     def _unhang(self, order: str, kind: str, key: str) -> None:
@@ -184,12 +219,10 @@ class State:
     def _forget_person(self, person: Person) -> None:
         for grid in person.grids:
             self._people_of_grid.get(grid, {}).pop(person.id, None)
-        for owners, code in (
-            (self._person_of_code, person.guard_code),
-            (self._person_of_radio, person.radio_id),
-        ):
-            if code is not None and owners.get(code) == person.id:
-                del owners[code]
+        for holders, what in self._held_by(person):
+            holders[what].discard(person.id)
+            if not holders[what]:
+                del holders[what]
 
 
 class Draft:

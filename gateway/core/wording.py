@@ -4,7 +4,7 @@ Every sentence comes from a catalogue (``gateway/data/catalogue_<language>.yaml`
 the caller; text of alerts and names are plain material put into its gaps, never formats.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ Catalogue = Mapping[str, str]
 # so that a page with its frame stays under the shortest time-out of common sets (30 s).
 SPOKEN_TEXT_CHARS = 70
 SPOKEN_PLACE_CHARS = 30
+SPOKEN_NAME_CHARS = 12
 
 # Digits as spoken on the air between guards (幺两拐勾洞); china.md §4.
 _RADIO_DIGITS = str.maketrans("01279", "洞幺两拐勾")
@@ -82,8 +83,16 @@ class Wording:
             sentences = [exercise, *sentences, exercise]
         return tuple(sentences)
 
-    def say_order(self, order: Order, *, repeat: bool = False) -> tuple[str, ...]:
-        """Return the sentences that speak an order."""
+    def say_order(
+        self, order: Order, *, repeat: bool = False, turns: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the sentences that speak an order.
+
+        Args:
+            order: The order.
+            repeat: Whether it was spoken before.
+            turns: Names of who is to answer one after the other, in this order.
+        """
         alert = order.alert
         text, cut = self._spoken(alert)
         sentences = [self.text("repeat_word")] if repeat else []
@@ -103,8 +112,21 @@ class Wording:
             sentences.append(self.text("say_safety"))
         if cut:
             sentences.append(self.text("say_more"))
-        sentences.append(self.text("say_answer"))
+        sentences.append(self._say_turns(turns) if turns else self.text("say_answer"))
         return self._framed(order, sentences)
+
+    def _say_turns(self, turns: Sequence[str]) -> str:
+        """Return the sentence that gives each his turn to answer."""
+        places = (
+            self.text(
+                "say_turn",
+                name=name[:SPOKEN_NAME_CHARS],
+                place=spoken_number(str(place), self.language, "plain"),
+            )
+            for place, name in enumerate(turns, start=1)
+        )
+        slot_s = self._site.response.slot_s
+        return self.text("say_turns", turns=self.listed(places), slot_s=slot_s)
 
     def _spoken(self, alert: Alert) -> tuple[str, bool]:
         """Return the place and the text as far as they are spoken, and whether that is not all.

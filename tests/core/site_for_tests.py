@@ -510,15 +510,18 @@ def check_indexes(state: State) -> None:
         assert fresh.orders_of(person.id) == state.orders_of(person.id)
         assert fresh.contacts_of(person.id) == state.contacts_of(person.id)
         if person.active and person.guard_code is not None:
-            assert state.person_of_code(person.guard_code) == person.id
-        if person.active and person.radio_id is not None:
-            assert state.person_of_radio(person.radio_id) == person.id
+            assert person in state.holders_of_code(person.guard_code)
+        for radio in person.addresses if person.active else ():
+            assert person in state.holders_of_radio(radio)
+        assert fresh.people_of_post(person.post or "") == state.people_of_post(person.post or "")
         for grid in person.grids:
             assert fresh.people_of_grid(grid) == state.people_of_grid(grid)
     for contact in state.each(Contact):
         assert state.person_of_account(contact.chat, contact.address) == contact.person
     for order in state.each(Order):
         assert set(fresh.of_order(order.id)) == set(state.of_order(order.id))
+    for page in state.each(Page):
+        assert fresh.latest_pages(page.channel) == state.latest_pages(page.channel)
 
 
 def check_answers(state: State, outcome: Outcome) -> None:

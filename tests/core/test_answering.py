@@ -159,8 +159,8 @@ def test_a_voice_after_a_page_is_somebody_who_does_not_say_who():
     desk = open_desk()
     desk.speak()
     desk.pass_time(3)
-    assert desk.talk() == ["answered_unidentified"]
-    (report,) = desk.reports("answered_unidentified")
+    assert desk.talk() == ["spoken_answer"]
+    (report,) = desk.reports("spoken_answer")
     assert (report.person, report.assurance) == (None, "R0")
     assert desk.status == "calling", "it stops nothing"
 
@@ -169,7 +169,7 @@ def test_a_voice_is_the_only_one_who_was_called():
     desk = open_desk("zhang")
     desk.speak()
     desk.talk()
-    assert desk.reports("answered_unidentified")[0].person == "zhang"
+    assert desk.reports("spoken_answer")[0].person == "zhang"
     assert desk.nodes("zhang") == ["told/M"]
 
 
@@ -177,8 +177,9 @@ def test_a_voice_with_a_radios_id_is_his_to_be_confirmed():
     desk = open_desk()
     desk.speak()
     desk.talk(ani="99102")
-    (report,) = desk.reports("answered_unidentified")
-    assert (report.person, report.detail) == ("li", desk.words("detail_answered_radio"))
+    (report,) = desk.reports("spoken_answer")
+    assert report.person == "li"
+    assert report.detail.startswith(desk.words("detail_answered_radio"))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_an_over_that_said_it_by_tone_is_not_told_again():
         at_us=desk.now_us - 2_000_000, channel="ch1", over="v1", keyed_ms=3000
     )
     desk.take(heard)
-    assert desk.reports("answered_unidentified") == []
+    assert desk.reports("spoken_answer") == []
 
 
 # ---- buttons ----
@@ -436,7 +437,7 @@ def test_a_leaver_may_leave_twice_and_an_unknown_may_leave():
 def test_time_between_a_page_and_a_voice_is_taken_from_key_down():
     desk = open_desk()
     desk.speak()
-    assert desk.talk(keyed_ms=25_000) == ["answered_unidentified"]
+    assert desk.talk(keyed_ms=25_000) == ["spoken_answer"]
     assert desk.now_us - desk.order.opened_us == 25 * US
 
 
@@ -450,7 +451,7 @@ def test_a_successor_keeps_the_number_of_who_left():
     assert desk.keys("*10 101 1#")
     assert desk.nodes("li") == ["acknowledged/R1"]
     again = State(sorted(entities(desk.state).values(), key=repr, reverse=True))
-    assert again.person_of_code("101") == "li"
+    assert [p.id for p in again.holders_of_code("101")] == ["li"]
 
 
 def test_a_new_telephone_hears_of_an_order_and_the_lost_one_does_not():
