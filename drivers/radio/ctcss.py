@@ -24,6 +24,7 @@ import numpy.typing as npt
 from drivers.radio.heard import Heard
 from drivers.radio.low_band import (
     LOW_FRAME_SAMPLES,
+    LOW_KEPT,
     LOW_RATE_HZ,
     LOW_SAMPLE,
     LowBand,
@@ -78,7 +79,6 @@ _HOLDS, _GONE, _TURNED = 0.6, 0.4, -0.2
 _LOOKS_TO_CLOSE = 2
 # A reverse burst (up to 160 ms), or what is left in the window, must not open again.
 _DEAF_AFTER_TURN, _DEAF_AFTER_END = 13, 8
-_KEPT = 320
 _FRAME_S = LOW_FRAME_SAMPLES / LOW_RATE_HZ
 
 
@@ -141,6 +141,7 @@ class CtcssBank:
     Args:
         n_channels: how many.
         wanted: for each channel the tones (Hz) that open it, or None for any of the 50.
+        low: the low band where it is shared: then ``look`` takes the place of ``step``.
 
     Attributes:
         present: (n_channels,) after a step: a wanted tone is there. This is the squelch.
@@ -150,7 +151,10 @@ class CtcssBank:
     """
 
     def __init__(
-        self, n_channels: int, wanted: Sequence[Iterable[float] | None] | None = None
+        self,
+        n_channels: int,
+        wanted: Sequence[Iterable[float] | None] | None = None,
+        low: LowBand | None = None,
     ) -> None:
         wanted = [None] * n_channels if wanted is None else list(wanted)
         if len(wanted) != n_channels:
@@ -158,7 +162,7 @@ class CtcssBank:
             raise ValueError(msg)
         self.present = np.zeros(n_channels, np.bool_)
         self._wanted = np.array([_mask(tones) for tones in wanted]).reshape(-1, len(TONES_HZ))
-        self._low = LowBand(n_channels, _KEPT)
+        self._low = LowBand(n_channels) if low is None else low
         self._sample = 0
         self._tone = np.full(n_channels, -1)  # of the look before, -1 for none
         self._looks = np.zeros(n_channels, np.int64)
@@ -184,8 +188,12 @@ class CtcssBank:
             frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
         self._low.step(frames, listening)
+        return self.look(listening)
+
+    def look(self, listening: BoolArray) -> list[Heard]:
+        """Do the same where another has brought the shared low band forward by 20 ms."""
+        ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
         self._sample += FRAME_SAMPLES
         self._looks[~listening], self._deaf[~listening] = 0, 0
         self._deaf[self._deaf > 0] -= 1
@@ -206,6 +214,7 @@ class CtcssBank:
         self,
         sources: Sequence[int | None],
         wanted: Sequence[Iterable[float] | None] | None = None,
+        low: LowBand | None = None,
     ) -> CtcssBank:
         """Return a bank for other channels that goes on where this one is.
 
@@ -213,9 +222,11 @@ class CtcssBank:
             sources: for each channel of the new bank its index in this one, None for a new
                 channel.
             wanted: as for a new bank.
+            low: the low band where it is shared, rearranged likewise.
         """
-        bank = CtcssBank(len(sources), wanted)
-        bank._low, bank._sample = self._low.rearranged(sources), self._sample
+        low = self._low.rearranged(sources) if low is None else low
+        bank = CtcssBank(len(sources), wanted, low)
+        bank._sample = self._sample
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
         for name in _PER_CHANNEL:
@@ -314,7 +325,8 @@ class CtcssBank:
         row = np.array([channel])
         whole = abs(self._phase[channel])
         back = 0
-        while back + _SHORT + 8 <= _KEPT and abs(self._short(row, back + 8)[0]) >= 0.5 * whole:
+        back_max = LOW_KEPT - _SHORT - 8
+        while back <= back_max and abs(self._short(row, back + 8)[0]) >= 0.5 * whole:
             back += 8
         # At half amplitude the middle of the window stands on the edge.
         late = (back + _SHORT // 2) * LOW_SAMPLE + round(self._low.delay_ms * 8)

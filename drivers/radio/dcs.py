@@ -48,7 +48,7 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-__all__ = ["CODES", "EXTRA_CODES", "DcsBank", "encode", "word_of"]
+__all__ = ["CODES", "EXTRA_CODES", "DcsBank", "code_named", "encode", "word_of"]
 
 CODES = (
     *("023", "025", "026", "031", "032", "043", "047", "051", "054", "065", "071", "072"),
@@ -91,7 +91,6 @@ _DEAF_AFTER_END = 12
 # An end is seen so many samples late: by the turn-off tone's window, or by the bits that may
 # be wrong.
 _LATE = 10 * _TURN_OFF + 80
-_KEPT = 240
 
 
 def word_of(code: str) -> int:
@@ -138,6 +137,16 @@ def encode(
     t = np.arange(samples_of(turn_off_ms)) / SAMPLE_RATE_HZ
     tone = np.sin(2 * np.pi * TURN_OFF_HZ * t)
     return to_int16(np.concatenate([levels[:n], tone]) * peak_of(level_dbfs))
+
+
+def code_named(name: str) -> str:
+    """Return the name, such as ``023N``.
+
+    Raises:
+        ValueError: not a code that radios offer, or without its polarity.
+    """
+    _called([name])
+    return name
 
 
 def _word_named(name: str) -> int:
@@ -211,7 +220,10 @@ class DcsBank:
     """
 
     def __init__(
-        self, n_channels: int, wanted: Sequence[Iterable[str] | None] | None = None
+        self,
+        n_channels: int,
+        wanted: Sequence[Iterable[str] | None] | None = None,
+        low: LowBand | None = None,
     ) -> None:
         wanted = [None] * n_channels if wanted is None else list(wanted)
         if len(wanted) != n_channels:
@@ -223,7 +235,7 @@ class DcsBank:
         for row, called in zip(allowed, self._called, strict=True):
             row[list(called)] = True
         self._allowed = allowed
-        self._low = LowBand(n_channels, _KEPT)
+        self._low = LowBand(n_channels) if low is None else low
         self._sample = 0
         self._index = np.zeros(n_channels, np.int64)  # of the code there, 0 for none
         self._past = np.zeros((n_channels, _STEPS_APART + 1), np.int64)
@@ -245,14 +257,18 @@ class DcsBank:
             frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        ended = self._finish(np.flatnonzero(self.present & ~listening))
         self._low.step(frames, listening)
+        return self.look(listening)
+
+    def look(self, listening: BoolArray) -> list[Heard]:
+        """Do the same where another has brought the shared low band forward by 20 ms."""
+        ended = self._finish(np.flatnonzero(self.present & ~listening))
         self._sample += FRAME_SAMPLES
         self._past[~listening], self._deaf[~listening] = 0, 0
         self._deaf[self._deaf > 0] -= 1
         rows = np.flatnonzero(listening)
         if len(rows):
-            words, clean = self._read(self._low.samples[rows])
+            words, clean = self._read(self._low.samples[rows, -len(self._filters.T) :])
             going = self.present[rows]
             if going.any():
                 ended += self._hold(rows[going], words[going])
@@ -267,6 +283,7 @@ class DcsBank:
         self,
         sources: Sequence[int | None],
         wanted: Sequence[Iterable[str] | None] | None = None,
+        low: LowBand | None = None,
     ) -> DcsBank:
         """Return a bank for other channels that goes on where this one is.
 
@@ -274,9 +291,11 @@ class DcsBank:
             sources: for each channel of the new bank its index in this one, None for a new
                 channel.
             wanted: as for a new bank.
+            low: the low band where it is shared, rearranged likewise.
         """
-        bank = DcsBank(len(sources), wanted)
-        bank._low, bank._sample = self._low.rearranged(sources), self._sample
+        low = self._low.rearranged(sources) if low is None else low
+        bank = DcsBank(len(sources), wanted, low)
+        bank._sample = self._sample
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
         for name in _PER_CHANNEL:
@@ -286,7 +305,7 @@ class DcsBank:
 
     def _read(self, samples: Float32Array) -> tuple[IntArray, BoolArray]:
         """Return each row's newest 23 bits, the oldest in bit 0, and whether they are clear."""
-        soft = self._filters @ samples[:, -self._filters.shape[1] :].T
+        soft = self._filters @ samples.T
         soft = soft.reshape(_PHASES, WORD_BITS, -1)
         # The widest open phase, not the loudest.
         size = np.abs(soft - soft.mean(axis=1, keepdims=True))

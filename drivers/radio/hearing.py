@@ -1,13 +1,15 @@
 """One engine that hears every kind of signalling on every channel at once. Pure.
 
 Each kind has its bank, which works on all its channels in one stroke. Here they are given the
-same frames, each the channels that wish for it, and what they heard is put in order.
+same frames, each the channels that wish for it, and what they heard is put in order. Tones and
+codes below the voice are looked for in one low band that both banks share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +18,27 @@ from drivers.radio.ctcss import CtcssBank
 from drivers.radio.dcs import DcsBank
 from drivers.radio.dtmf import DtmfBank
 from drivers.radio.heard import Heard, HeardKind, MdcPacket, SelcallFit
+from drivers.radio.low_band import LowBand
 from drivers.radio.mdc1200 import MdcBank
 from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 from drivers.radio.selcall import SelcallBank
-from drivers.radio.selcall_tables import SelcallTable
+from drivers.radio.selcall_tables import TABLES, SelcallTable
+from drivers.radio.settings import RadioChannel
 
 BoolArray = npt.NDArray[np.bool_]
 Step = Callable[[Int16Array, BoolArray], list[Heard]]
 
-__all__ = ["Heard", "HeardKind", "Hearing", "MdcPacket", "SelcallFit", "Wishes"]
+__all__ = [
+    "Heard",
+    "HeardKind",
+    "Hearing",
+    "MdcPacket",
+    "Presence",
+    "SelcallFit",
+    "Wishes",
+    "tables_of",
+    "wishes_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +60,110 @@ class Wishes:
     dcs: tuple[str, ...] = ()
 
 
+class Presence(NamedTuple):
+    """A tone or code below the voice has come or gone.
+
+    Attributes:
+        channel: index of the channel.
+        kind: tone or code.
+        heard: what is there now; None when it is gone.
+    """
+
+    channel: int
+    kind: Literal["ctcss", "dcs"]
+    heard: Heard | None
+
+
 class Hearing:
     """All banks for a list of channels.
+
+    Args:
+        wishes: what each channel listens for.
+        before: goes on where this one is, for the channels that ``sources`` names.
+        sources: for each channel its index in ``before``, None for a new one.
 
     Attributes:
         ctcss: the bank whose ``present`` is a tone squelch; None where no channel wishes it.
         dcs: likewise.
     """
 
-    def __init__(self, wishes: Sequence[Wishes]) -> None:
+    def __init__(
+        self,
+        wishes: Sequence[Wishes],
+        *,
+        before: Hearing | None = None,
+        sources: Sequence[int | None] | None = None,
+    ) -> None:
         n = len(wishes)
-        self._banks: list[tuple[BoolArray, Step]] = []
+        from_ = [None] * n if sources is None else list(sources)
+        self._dtmf: DtmfBank | None = None
+        self._selcall: SelcallBank | None = None
+        self._mdc: MdcBank | None = None
         self.ctcss: CtcssBank | None = None
         self.dcs: DcsBank | None = None
+        self._banks: list[tuple[BoolArray, Step]] = []
         if any(w.dtmf for w in wishes):
-            self._add([w.dtmf for w in wishes], _as_heard(DtmfBank(n)))
+            old_dtmf = before and before._dtmf
+            self._dtmf = old_dtmf.rearranged(from_) if old_dtmf else DtmfBank(n)
+            self._add([w.dtmf for w in wishes], _as_heard(self._dtmf))
         if any(w.selcall for w in wishes):
-            selcall = SelcallBank(n, [w.selcall for w in wishes])
-            self._add([bool(w.selcall) for w in wishes], selcall.step)
+            tables, old_selcall = [w.selcall for w in wishes], before and before._selcall
+            self._selcall = (
+                old_selcall.rearranged(from_, tables)
+                if old_selcall
+                else SelcallBank(n, tables)
+            )
+            self._add([bool(w.selcall) for w in wishes], self._selcall.step)
         if any(w.mdc1200 for w in wishes):
-            self._add([w.mdc1200 for w in wishes], MdcBank(n).step)
-        if any(w.ctcss_hz for w in wishes):
-            self.ctcss = CtcssBank(n, [w.ctcss_hz for w in wishes])
-            self._add([bool(w.ctcss_hz) for w in wishes], self.ctcss.step)
-        if any(w.dcs for w in wishes):
-            self.dcs = DcsBank(n, [w.dcs for w in wishes])
-            self._add([bool(w.dcs) for w in wishes], self.dcs.step)
+            old_mdc = before and before._mdc
+            self._mdc = old_mdc.rearranged(from_) if old_mdc else MdcBank(n)
+            self._add([w.mdc1200 for w in wishes], self._mdc.step)
+        self._below_voice(wishes, before, from_)
 
     def _add(self, wanted: Sequence[bool], step: Step) -> None:
         self._banks.append((np.array(wanted, np.bool_), step))
 
-    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+    def _below_voice(
+        self, wishes: Sequence[Wishes], before: Hearing | None, sources: Sequence[int | None]
+    ) -> None:
+        """Make the banks of tones and codes, and the low band they share."""
+        n = len(wishes)
+        self._tones = np.array([bool(w.ctcss_hz) for w in wishes], np.bool_)
+        self._codes = np.array([bool(w.dcs) for w in wishes], np.bool_)
+        self._was = {"ctcss": np.zeros(n, np.bool_), "dcs": np.zeros(n, np.bool_)}
+        self._low: LowBand = before._low.rearranged(sources) if before else LowBand(n)
+        if self._tones.any():
+            hz, old_ctcss = [w.ctcss_hz for w in wishes], before and before.ctcss
+            self.ctcss = (
+                old_ctcss.rearranged(sources, hz, self._low)
+                if old_ctcss
+                else CtcssBank(n, hz, self._low)
+            )
+        if self._codes.any():
+            codes, old_dcs = [w.dcs for w in wishes], before and before.dcs
+            self.dcs = (
+                old_dcs.rearranged(sources, codes, self._low)
+                if old_dcs
+                else DcsBank(n, codes, self._low)
+            )
+        for to, source in enumerate(sources):
+            if before is not None and source is not None:
+                for kind, was in self._was.items():
+                    was[to] = before._was[kind][source]
+
+    def rearranged(self, sources: Sequence[int | None], wishes: Sequence[Wishes]) -> Hearing:
+        """Return an engine for other channels that goes on where this one is.
+
+        Args:
+            sources: for each of them its index in this one, None for a new channel. What is
+                under way on channels that stay is not lost.
+            wishes: as for a new engine; those of channels that stay may not change.
+        """
+        return Hearing(wishes, before=self, sources=sources)
+
+    def step(
+        self, frames: Int16Array, listening: BoolArray, below: BoolArray | None = None
+    ) -> list[Heard]:
         """Take the next 20 ms of every channel and return what has ended.
 
         What ended in one step is in order of beginning, then of channel. Nothing heard on a
@@ -85,9 +172,32 @@ class Hearing:
         Args:
             frames: (n_channels, 160) int16, 8 kHz.
             listening: (n_channels,) bool; frames of other channels are not looked at.
+            below: (n_channels,) bool, where tones and codes below the voice are looked for;
+                None for where the rest is.
         """
         found = [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
+        found += self._step_below(frames, listening if below is None else below)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
+
+    def _step_below(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+        if self.ctcss is None and self.dcs is None:
+            return []
+        self._low.step(frames, listening & (self._tones | self._codes))
+        found = self.ctcss.look(listening & self._tones) if self.ctcss is not None else []
+        return found + (self.dcs.look(listening & self._codes) if self.dcs is not None else [])
+
+    def changed(self) -> list[Presence]:
+        """Return the tones and codes below the voice that came or went since the last call."""
+        found: list[Presence] = []
+        banks: tuple[tuple[Literal["ctcss", "dcs"], CtcssBank | DcsBank | None], ...]
+        banks = (("ctcss", self.ctcss), ("dcs", self.dcs))
+        for kind, bank in banks:
+            if bank is None:
+                continue
+            for channel in np.flatnonzero(bank.present != self._was[kind]).tolist():
+                found.append(Presence(channel, kind, bank.under_way(channel)))
+            self._was[kind] = bank.present.copy()
+        return found
 
     def hear(self, samples: Int16Array, listening: BoolArray) -> list[Heard]:
         """Take a longer piece at once, as of a recording; return what `step` would.
@@ -105,11 +215,33 @@ class Hearing:
         ]
         found = [
             h
-            for wanted, step in self._banks
+            for wanted, step in (*self._banks, (listening, self._step_below))
             for frame in frames
             for h in step(frame, listening & wanted)
         ]
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
+
+
+def wishes_of(channel: RadioChannel) -> Wishes:
+    """Return what a channel listens for, by its settings."""
+    signalling = channel.signalling
+    return Wishes(
+        dtmf=signalling.dtmf,
+        selcall=tables_of(channel),
+        mdc1200=signalling.mdc1200,
+        ctcss_hz=signalling.ctcss,
+        dcs=signalling.dcs,
+    )
+
+
+def tables_of(channel: RadioChannel) -> tuple[SelcallTable, ...]:
+    """Return the five-tone tables of a channel, in the order in which they are preferred."""
+    return tuple(
+        TABLES[table]
+        if isinstance(table, str)
+        else SelcallTable.custom(table.name, table.tone_ms, table.tones)
+        for table in channel.signalling.selcall
+    )
 
 
 def _as_heard(bank: DtmfBank) -> Step:

@@ -16,10 +16,12 @@ from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, low
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-__all__ = ["LOW_FRAME_SAMPLES", "LOW_RATE_HZ", "LOW_SAMPLE", "LowBand"]
+__all__ = ["LOW_FRAME_SAMPLES", "LOW_KEPT", "LOW_RATE_HZ", "LOW_SAMPLE", "LowBand"]
 
 LOW_RATE_HZ = 800
 LOW_SAMPLE = SAMPLE_RATE_HZ // LOW_RATE_HZ
+# Enough for each of those who look at it: 400 ms.
+LOW_KEPT = 320
 LOW_FRAME_SAMPLES = FRAME_SAMPLES // LOW_SAMPLE
 # Passes 260 Hz, stops what would fall into it (540 Hz and more); 10 ms late.
 _CUT_HZ = 400.0
@@ -27,18 +29,19 @@ _HALF_LENGTH = 80
 
 
 class LowBand:
-    """The last ``kept`` low samples of every channel, full scale 1, the newest at the end.
+    """The last 320 low samples of every channel, full scale 1, the newest at the end.
 
     Attributes:
-        samples: (n_channels, kept); zero where a channel has not listened.
+        samples: (n_channels, 320); zero where a channel has not listened.
         delay_ms: how much later a sound stands here than in the frames.
     """
 
     delay_ms = 1000.0 * _HALF_LENGTH / SAMPLE_RATE_HZ
 
-    def __init__(self, n_channels: int, kept: int) -> None:
-        self.samples = np.zeros((n_channels, kept), np.float32)
+    def __init__(self, n_channels: int) -> None:
+        self.samples = np.zeros((n_channels, LOW_KEPT), np.float32)
         self._tail = np.zeros((n_channels, 2 * _HALF_LENGTH), np.float32)
+        self._filled = np.zeros(n_channels, np.bool_)  # those that are not zero
         taps = low_pass(_CUT_HZ, SAMPLE_RATE_HZ, _HALF_LENGTH)
         filters = np.zeros((2 * _HALF_LENGTH + FRAME_SAMPLES, LOW_FRAME_SAMPLES))
         for column in range(LOW_FRAME_SAMPLES):
@@ -53,20 +56,30 @@ class LowBand:
             frames: (n_channels, 160) int16.
             listening: (n_channels,) bool.
         """
-        current = frames * np.float32(1 / 32768)
-        if not listening.all():
-            current[~listening] = 0.0
-            self._tail[~listening] = 0.0
-            self.samples[~listening] = 0.0
-        sound = np.concatenate([self._tail, current], axis=1)
-        self.samples[:, :-LOW_FRAME_SAMPLES] = self.samples[:, LOW_FRAME_SAMPLES:]
-        self.samples[:, -LOW_FRAME_SAMPLES:] = sound @ self._filters
-        self._tail = sound[:, -2 * _HALF_LENGTH :]
+        if listening.all():
+            self._take(slice(None), frames)
+            self._filled[:] = True
+            return
+        emptied = self._filled & ~listening
+        if emptied.any():
+            self._tail[emptied] = 0.0
+            self.samples[emptied] = 0.0
+        self._filled[:] = listening
+        rows = np.flatnonzero(listening)
+        if len(rows):
+            self._take(rows, frames[rows])
+
+    def _take(self, rows: slice | npt.NDArray[np.intp], frames: Int16Array) -> None:
+        sound = np.concatenate([self._tail[rows], frames * np.float32(1 / 32768)], axis=1)
+        self.samples[rows, :-LOW_FRAME_SAMPLES] = self.samples[rows, LOW_FRAME_SAMPLES:]
+        self.samples[rows, -LOW_FRAME_SAMPLES:] = sound @ self._filters
+        self._tail[rows] = sound[:, -2 * _HALF_LENGTH :]
 
     def rearranged(self, sources: Sequence[int | None]) -> LowBand:
         """Return the same for other channels; see ``DtmfBank.rearranged``."""
-        other = LowBand(len(sources), self.samples.shape[1])
+        other = LowBand(len(sources))
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
         other.samples[to], other._tail[to] = self.samples[at], self._tail[at]
+        other._filled[to] = self._filled[at]
         return other

@@ -13,6 +13,7 @@ Majority logic corrects bits that three of four parity checks call wrong, and th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -154,6 +155,26 @@ class MdcBank:
         self._frame += 1
         self._listening = listening.copy()
         return found
+
+    def rearranged(self, sources: Sequence[int | None]) -> MdcBank:
+        """Return a bank for other channels that goes on where this one is.
+
+        Args:
+            sources: for each channel of the new bank its index in this one, None for a new
+                channel. Packets under way on channels that stay are not lost.
+        """
+        bank = MdcBank(len(sources))
+        bank._frame = self._frame
+        for to, source in enumerate(sources):
+            if source is None:
+                continue
+            bank._kept[to], bank._listening[to] = self._kept[source], self._listening[source]
+            for mine, other in zip(bank._power, self._power, strict=True):
+                mine[:, to] = other[:, source]
+            bank._candidates[to] = self._candidates[source]
+            if source in self._busy:
+                bank._busy.add(to)
+        return bank
 
     def _look(self, rows: npt.NDArray[np.intp], slot: int) -> None:
         """Filter the new frame; compare with the sync where the band looks like a packet."""

@@ -76,6 +76,12 @@ def _filters() -> tuple[Float32Array, Float32Array]:
     return cosines.astype(np.float32), sines.astype(np.float32)
 
 
+# What a bank knows of each channel.
+_PER_CHANNEL = (
+    *("_kept", "_listened", "_listening", "_hz", "_tonal", "_begun", "_count", "_runs"),
+)
+
+
 class SelcallBank:
     """Streaming decoder of five-tone calls for ``n_channels`` channels and many tables.
 
@@ -132,6 +138,24 @@ class SelcallBank:
         if cut.any():
             found += self._judge(np.flatnonzero(cut))
         return found
+
+    def rearranged(
+        self, sources: Sequence[int | None], tables: Sequence[Sequence[SelcallTable]]
+    ) -> SelcallBank:
+        """Return a bank for other channels that goes on where this one is.
+
+        Args:
+            sources: for each channel of the new bank its index in this one, None for a new
+                channel. Calls under way on channels that stay are not lost.
+            tables: as for a new bank.
+        """
+        bank = SelcallBank(len(sources), tables)
+        bank._frame, bank._waiting = self._frame, self._waiting
+        to = [i for i, source in enumerate(sources) if source is not None]
+        at = [source for source in sources if source is not None]
+        for name in _PER_CHANNEL:
+            getattr(bank, name)[to] = getattr(self, name)[at]
+        return bank
 
     def _look(self, n_frames: int) -> list[Heard]:
         """Look at the frames that wait; return the calls that are over."""

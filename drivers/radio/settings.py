@@ -1,6 +1,8 @@
 """Settings of an analogue radio channel: control lines, audio, airtime, signalling."""
 
-from typing import Annotated, Final, Literal
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final, Literal, LiteralString
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -89,9 +91,12 @@ class Audio(Model):
 
     Attributes:
         url: ``rtp://host:port?local_port=N&codec=l16`` (or ``pcmu``), or ``sound:device``.
+        kind: ``speaker``: what the loudspeaker gets. ``discriminator``: straight from the
+            detector, with all that lies below and above the voice.
     """
 
     url: Annotated[str, Field(max_length=300), AfterValidator(_audio_url)]
+    kind: Literal["speaker", "discriminator"] = "speaker"
 
 
 class Ani(Model):
@@ -106,6 +111,111 @@ class Ani(Model):
     kind: Literal["dtmf"] = "dtmf"
     digits: Annotated[int, Field(ge=3, le=8)] = 5
     position: Literal["start", "end", "both"] = "start"
+
+
+class ToneTable(Model):
+    """A five-tone table of the site's own.
+
+    Attributes:
+        name: What identities of it begin with: ``ours:12345``.
+        tone_ms: Length of a tone, ms.
+        tones: Frequency of each symbol, Hz: ``0`` to ``9`` and ``E`` (repeat); ``A`` to ``D``
+            and ``F`` where they are used.
+    """
+
+    name: Annotated[str, written(r"^[a-z][a-z0-9_-]{0,15}$", "1 to 16 small letters, digits")]
+    tone_ms: Annotated[float, Field(ge=20, le=200)]
+    tones: Annotated[dict[str, float], Field(max_length=16)]
+
+
+_SELCALL_NAMES: Final = ("zvei1", "zvei2", "ccir", "eea", "eia", "dzvei")
+# What begins an identity of another kind.
+_TAKEN_NAMES: Final = (*_SELCALL_NAMES, "dtmf", "mdc1200", "ctcss", "dcs")
+
+
+class Signalling(Model):
+    """What is listened for on a channel, and who we are where we call.
+
+    Attributes:
+        dtmf: Digits.
+        selcall: Five-tone tables: ``zvei1``, ``zvei2``, ``ccir``, ``eea``, ``eia``, ``dzvei``,
+            or a table of the site's own; where two fit, the one named first counts.
+        mdc1200: Packets.
+        mdc_unit: Our own MDC1200 unit, sent where we call a radio.
+        ctcss: Tones below the voice, Hz (``audio.kind: discriminator``).
+        dcs: Codes below the voice, such as ``023N`` or ``023I``; the same.
+    """
+
+    dtmf: bool = True
+    selcall: Annotated[
+        tuple[Literal["zvei1", "zvei2", "ccir", "eea", "eia", "dzvei"] | ToneTable, ...],
+        Field(max_length=8),
+    ] = ()
+    mdc1200: bool = False
+    mdc_unit: Annotated[
+        str, written(r"^[0-9A-E]{4}$", "four hexadecimal digits without F, such as 0001")
+    ] | None = None
+    ctcss: Annotated[tuple[float, ...], Field(max_length=50)] = ()
+    dcs: Annotated[tuple[str, ...], Field(max_length=210)] = ()
+
+    @field_validator("selcall")
+    @classmethod
+    def _tables_that_can_be_told_apart(
+        cls, tables: tuple[str | ToneTable, ...]
+    ) -> tuple[str | ToneTable, ...]:
+        own = [table for table in tables if isinstance(table, ToneTable)]
+        names = [table if isinstance(table, str) else table.name for table in tables]
+        for name in names:
+            if names.count(name) > 1 or (name in _TAKEN_NAMES and name not in tables):
+                raise PydanticCustomError(
+                    "selcall", "table {name} stands twice, or is no free name", {"name": name}
+                )
+        if not own:
+            return tables
+        # Imported where a site has its own tables only: `check` needs no numpy otherwise.
+        from drivers.radio.selcall_tables import SelcallTable
+
+        for table in own:
+            with _wrong_as("selcall"):
+                SelcallTable.custom(table.name, table.tone_ms, table.tones)
+        return tables
+
+    @field_validator("ctcss")
+    @classmethod
+    def _known_tones(cls, tones_hz: tuple[float, ...]) -> tuple[float, ...]:
+        if not tones_hz:
+            return tones_hz
+        from drivers.radio.ctcss import tone_named
+
+        for hz in tones_hz:
+            with _wrong_as("ctcss"):
+                tone_named(hz)
+        return tones_hz
+
+    @field_validator("dcs")
+    @classmethod
+    def _known_codes(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        if not codes:
+            return codes
+        from drivers.radio.dcs import code_named
+
+        for code in codes:
+            with _wrong_as("dcs"):
+                code_named(code)
+        return codes
+
+    @property
+    def names_radios(self) -> bool:
+        """Whether radios may say who they are by something other than digits."""
+        return bool(self.selcall) or self.mdc1200
+
+
+@contextlib.contextmanager
+def _wrong_as(kind: LiteralString) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise PydanticCustomError(kind, "{why}", {"why": str(error)}) from error
 
 
 class Identification(Model):
@@ -183,6 +293,7 @@ class RadioChannel(ChannelSettings):
         identification: What the station says of itself; absent = nothing.
         monitor: A receiver that has to hear what we transmit; absent = nobody checks.
         ani: The radios' own id; absent = they send none.
+        signalling: What is listened for.
         answer_tones: Whether each reply is answered by a short tone.
     """
 
@@ -204,6 +315,7 @@ class RadioChannel(ChannelSettings):
     identification: Identification | None = None
     monitor: Monitor | None = None
     ani: Ani | None = None
+    signalling: Signalling = Signalling()
     answer_tones: bool = True
 
     @field_validator("stuck_squelch_s")
@@ -218,6 +330,32 @@ class RadioChannel(ChannelSettings):
                 {"value": value, "time_out_s": time_out_s},
             )
         return value
+
+    @model_validator(mode="after")
+    def _signalling_that_can_be_heard(self) -> "RadioChannel":
+        signalling, terms = self.signalling, parse_squelch(self.control.squelch).terms
+        below: dict[Literal["ctcss", "dcs"], Sequence[object]] = {
+            "ctcss": signalling.ctcss, "dcs": signalling.dcs
+        }  # fmt: skip
+        for kind, wanted in below.items():
+            if wanted and self.audio.kind != "discriminator":
+                raise PydanticCustomError(
+                    "signalling",
+                    "signalling.{kind} needs audio: {{kind: discriminator}}: a loudspeaker's "
+                    "sound has nothing below the voice",
+                    {"kind": kind},
+                )
+            if kind in terms and not wanted:
+                raise PydanticCustomError(
+                    "signalling",
+                    "the squelch asks for {kind}; say which in signalling.{kind}",
+                    {"kind": kind},
+                )
+        if self.ani is not None and not signalling.dtmf:
+            raise PydanticCustomError(
+                "signalling", "ani is sent as digits; signalling.dtmf must not be false"
+            )
+        return self
 
     @property
     def ani_digits(self) -> int:
