@@ -18,6 +18,7 @@ from gateway.core.effects import (
     PageChannel,
     PostCard,
     SendText,
+    SendVoice,
     SetTalkGroup,
     TalkOnChannel,
     WithdrawPage,
@@ -162,7 +163,7 @@ def once_more(outgoing: Outgoing) -> Outgoing:
 
     The radio process remembers page ids itself, so a page needs no such caution.
     """
-    shown = isinstance(outgoing.effect, PostCard | SendText)
+    shown = isinstance(outgoing.effect, PostCard | SendText | SendVoice)
     return replace(outgoing, again=True) if shown else outgoing
 
 

@@ -12,14 +12,15 @@ The rules, in this order:
    does not.
 4. The channel must have been clear for a gap of 300 ms, and for a random back-off besides, so
    that two gateways that waited for the same over do not key together. Level 1 takes the gap.
-5. A page that has been kept waiting by others' talk for its limit keys over it (level 1) or
+5. Talk from a chat is below all orders: any of them breaks it off.
+6. A page that has been kept waiting by others' talk for its limit keys over it (level 1) or
    fails (levels 2 and 3): a stuck squelch must not silence an order for ever.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from gateway.core.effects import PageChannel
+from gateway.core.effects import TALK_LEVEL, PageChannel, TalkOnChannel
 
 GAP_S: Final = 0.3
 # A wait shorter than this is no news to anybody.
@@ -27,7 +28,8 @@ HOLD_TOLD_AFTER_S: Final = 0.5
 # Far beyond what can be spoken before it expires; a flood must not fill the memory.
 WAITING_MAX: Final = 200
 
-HoldReason = Literal["busy", "queue", "path"]
+HoldReason = Literal["busy", "queue", "path", "window"]
+Transmission = PageChannel | TalkOnChannel
 DropState = Literal["failed", "expired"]
 
 
@@ -58,7 +60,7 @@ class Air:
 class Start:
     """Key for this page now; ``over_open`` says that somebody is talking."""
 
-    page: PageChannel
+    page: Transmission
     over_open: bool = False
 
 
@@ -66,7 +68,7 @@ class Start:
 class Drop:
     """This page will not be spoken."""
 
-    page: PageChannel
+    page: Transmission
     state: DropState
     reason: str
 
@@ -75,7 +77,7 @@ class Drop:
 class Hold:
     """This page waits; told once a page and reason."""
 
-    page: PageChannel
+    page: Transmission
     reason: HoldReason
 
 
@@ -86,7 +88,7 @@ Decision = Start | Drop | Hold
 class _Waiting:
     """A page in the queue, and what the channel's clocks said when it came."""
 
-    page: PageChannel
+    page: Transmission
     place: int
     since_s: float
     busy_s: float
@@ -117,7 +119,7 @@ class Airtime:
         self._dead_s = 0.0
 
     @property
-    def waiting(self) -> tuple[PageChannel, ...]:
+    def waiting(self) -> tuple[Transmission, ...]:
         """The pages in the queue, in the order in which they will be spoken."""
         return tuple(w.page for w in sorted(self._waiting.values(), key=_Waiting.rank))
 
@@ -127,7 +129,7 @@ class Airtime:
         return bool(self._waiting)
 
     @property
-    def current(self) -> PageChannel | None:
+    def current(self) -> Transmission | None:
         """The page that was started and neither spoken nor stopped yet."""
         return self._current.page if self._current else None
 
@@ -141,11 +143,15 @@ class Airtime:
         """Return whether the channel is being kept for answers."""
         return now_s < self._window_until_s
 
-    def level_1_waits(self) -> bool:
-        """Return whether anything of level 1 is in the queue."""
-        return any(w.page.level == 1 for w in self._waiting.values())
+    def breaks_off(self, page: Transmission) -> bool:
+        """Return whether something waits for which what is spoken is broken off.
 
-    def offer(self, page: PageChannel, now_s: float) -> Drop | None:
+        Level 1 breaks off every other order, and any order breaks off talk.
+        """
+        bar = TALK_LEVEL - 1 if page.level == TALK_LEVEL else 1
+        return page.level > bar and any(w.page.level <= bar for w in self._waiting.values())
+
+    def offer(self, page: Transmission, now_s: float) -> Drop | None:
         """Take a page into the queue; return the one there is no room for, if any.
 
         When the queue is full that is the last in its order: ``page`` itself, or the latest
@@ -162,7 +168,7 @@ class Airtime:
         del self._waiting[last.page]
         return Drop(last, "failed", f"{WAITING_MAX} pages wait for this channel already")
 
-    def withdraw(self, page_id: str) -> PageChannel | None:
+    def withdraw(self, page_id: str) -> Transmission | None:
         """Take a waiting page out; return it, or None when it is not waiting (any more)."""
         taken = self._waiting.pop(page_id, None)
         return taken.page if taken else None
@@ -187,7 +193,7 @@ class Airtime:
         """Note that the current page went out to its end: its answer window begins."""
         assert self._current is not None
         page, self._current = self._current.page, None
-        if page.answer_window_s > 0:
+        if isinstance(page, PageChannel) and page.answer_window_s > 0:
             self._window_until_s = now_s + page.answer_window_s
             self._window_level = page.level
 
@@ -229,7 +235,7 @@ class Airtime:
                 drops.append(Drop(waiting.page, "failed", reason))
         return drops
 
-    def _limit_s(self, page: PageChannel) -> float:
+    def _limit_s(self, page: Transmission) -> float:
         return self._busy_wait_s[min(max(page.level, 1), 3) - 1]
 
     def _given_up(self, waiting: _Waiting, air: Air) -> str | None:
@@ -256,7 +262,7 @@ class Airtime:
         if not air.path_up:
             return "path"
         if level != 1 and level >= self._window_level and self.window_open(air.now_s):
-            return "queue"
+            return "window" if level == TALK_LEVEL else "queue"
         if self._keys_over(head, air):
             return Start(head.page, over_open=True)
         wanted_s = GAP_S + (0.0 if level == 1 else air.back_off_s)

@@ -13,6 +13,7 @@ to is ``calling``; the clocks are ``ladder``; what people answer is ``answering`
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
+from gateway.core import talk
 from gateway.core.alert import Alert, AlertKind, Assurance, Medium
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
@@ -63,10 +64,12 @@ from gateway.core.events import (
     PersonLeft,
     RadioBlocked,
     RecordingKept,
+    RecordingsExpired,
     RegisterSeeded,
     SettingsReloaded,
     SignalHeard,
     Started,
+    TalkSwitched,
     TextReceived,
     TimerFired,
 )
@@ -133,8 +136,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _order_acted(draft, event)
         case DigitsHeard():
             digits_heard(draft, event)
+            talk.signalled(draft, event)
         case OverHeard():
             over_heard(draft, event)
+            talk.over_ended(draft, event)
         case SignalHeard():
             signal_heard(draft, event)
         case KeyPattern():
@@ -143,10 +148,18 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             button_pressed(draft, event)
         case TextReceived():
             text_received(draft, event)
+            talk.text_received(draft, event)
         case MediaReceived():
             media_received(draft, event)
-        case PageWaited() | PageStarted() | PageSpoken() | PageFailed() | RecordingKept():
+            talk.voice_received(draft, event)
+        case PageWaited() | PageStarted() | PageSpoken() | PageFailed():
+            if not talk.page_event(draft, event):
+                _page_event(draft, event)
+        case RecordingKept():
+            talk.recording_kept(draft, event)
             _page_event(draft, event)
+        case TalkSwitched():
+            talk.switched(draft, event)
         case CardPosted() | CardFailed():
             _card_event(draft, event)
         case TimerFired():
@@ -159,7 +172,9 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             radio_blocked(draft, event)
         case ClockStepped():
             _clock_stepped(draft, event)
-        case Started() | SettingsReloaded() | InputRefused():
+        case Started() | SettingsReloaded():
+            talk.restate(draft)
+        case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
 
 
@@ -727,6 +742,7 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
             # Who answers it is found by how long after it he did; nobody's turn is certain now.
             ended_us = (page.ended_us or 0) + stepped.by_us
             draft.put(replace(page, ended_us=ended_us, slots=()))
+    talk.clock_moved(draft, stepped.by_us)
     for counter in list(draft.state.each(Counter)):
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)

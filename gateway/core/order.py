@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
 
 
@@ -353,11 +354,15 @@ Entity = (
     | EnrolmentCode
     | LostRadio
     | Tries
+    | TalkSwitch
+    | Talk
+    | Recording
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
     Order, Assignment, Delivery, Page, Card, AlertKey, NumberLease, Timer, Path, Counter,
     Person, Contact, EnrolmentCode, LostRadio, Tries,
+    TalkSwitch, Talk, Recording,
 )  # fmt: skip
 
 

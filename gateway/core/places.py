@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
-from gateway.core.people import Organisation
+from gateway.core.people import Organisation, Person, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
 from gateway.core.replies import Action
 from gateway.core.roster import Roster
@@ -107,6 +107,35 @@ STATUS_BY_DIGIT: Final = {int(action): action for action in Action}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TalkGroup:
+    """Channels and chat groups patched together (通话组).
+
+    Attributes:
+        id: Our id.
+        channels: Channel ids.
+        chats: Chat groups as ``chat/group``.
+        hours: Minutes of the local day from and to which it is patched; None for always.
+        relay: Whether it is patched unless it was switched on.
+        sources: Members whose talk goes through, as the settings write them; empty for all.
+        roles: Roles whose talk from a chat goes on the air; empty for all.
+    """
+
+    id: str
+    channels: tuple[str, ...] = ()
+    chats: tuple[str, ...] = ()
+    hours: tuple[int, int] | None = None
+    relay: bool = True
+    sources: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+
+    def lets(self, member: str, person: Person | None) -> bool:
+        """Return whether talk of a member goes through, where a person is known by him."""
+        if self.sources and member not in self.sources:
+            return False
+        return person is None or not self.roles or person.role in self.roles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Everything the settings say that the core decides by; replaced whole by a reload.
 
@@ -123,6 +152,7 @@ class Site:
         mdc_status: Argument of an MDC1200 status → what it says.
         selcall_status: Last digit of a five-tone call → what it says; empty where no radio
             sends one, and the whole call is who it is.
+        talk_groups: Channels and chat groups that are patched together.
     """
 
     version: str
@@ -145,6 +175,7 @@ class Site:
     open_radio: bool = True
     mdc_status: dict[int, Action] = field(default_factory=lambda: dict(STATUS_BY_DIGIT))
     selcall_status: dict[str, Action] = field(default_factory=dict)
+    talk_groups: dict[str, TalkGroup] = field(default_factory=dict)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
