@@ -113,8 +113,10 @@ class World:
         """
         if self.logs is not None:
             self._open_logs(stack, self.logs)
-        for name, channel in self.site["channels"].items():
-            await self._open_channel(stack, name, channel)
+        heard_by = self._monitors()
+        # A monitor's radio is tuned to the channel it listens to, which must be there first.
+        for name in sorted(self.site["channels"], key=lambda name: name in heard_by):
+            await self._open_channel(stack, name, heard_by.get(name))
         for name, chat in self.site["chats"].items():
             await self._open_chat(stack, name, chat)
         for person, temper in self._tempers().items():
@@ -164,12 +166,26 @@ class World:
         expected = json.dumps(self.scenario.get("expect", {}), ensure_ascii=False, indent=1)
         (folder / "expected.json").write_text(expected + "\n", "utf-8")
 
-    async def _open_channel(self, stack: AsyncExitStack, name: str, channel: Tree) -> None:
+    def _monitors(self) -> dict[str, str]:
+        """Return receiver → the channel on whose frequency it listens."""
+        channels = self.site["channels"].items()
+        named = ((name, (c.get("monitor") or {}).get("channel")) for name, c in channels)
+        return {other: name for name, other in named if other and other != name}
+
+    async def _open_channel(
+        self, stack: AsyncExitStack, name: str, tuned_to: str | None
+    ) -> None:
+        channel = self.site["channels"][name]
         line = urlsplit(channel["control"]["url"])
         sound = urlsplit(channel["audio"]["url"])
         here = line.hostname in _HERE and sound.hostname in _HERE
         if not here or (line.scheme, sound.scheme) != ("rfc2217", "rtp"):
             self._leave_out(f"channel {name}", "rfc2217://127.0.0.1:… and rtp://127.0.0.1:…")
+            return
+        if tuned_to in self.ethers:
+            setting = Setting.read(self.scenario.get("air", {}).get(name), self.seed)
+            radio = _base_radio(self.ethers[tuned_to], channel, setting, who=f"base {name}")
+            self.bases[name] = await stack.enter_async_context(radio)
             return
         log = self.logs / f"ether-{name}.jsonl" if self.logs else None
         air = self.logs / "air" / name if self.logs else None
@@ -346,7 +362,9 @@ class Setting:
         return cls(air=air, faults=Faults(seed=seed, **wire), **rest)
 
 
-def _base_radio(ether: Ether, channel: Tree, setting: Setting) -> BaseRadio:
+def _base_radio(
+    ether: Ether, channel: Tree, setting: Setting, *, who: str = "base"
+) -> BaseRadio:
     """Return the base radio of a channel on the ports and lines that its settings name."""
     control, sound = channel["control"], urlsplit(channel["audio"]["url"])
     query = parse_qs(sound.query)
@@ -361,6 +379,7 @@ def _base_radio(ether: Ether, channel: Tree, setting: Setting) -> BaseRadio:
         codec="pcmu" if query.get("codec") == ["pcmu"] else "l16",
         ptt=f"!{ptt}" if control["invert_ptt"] else ptt,
         squelch=("!" if control["invert_squelch"] else "") + squelch,
+        who=who,
         faults=setting.faults,
         clock_ppm=setting.clock_ppm,
         subtone=subtone(setting.ctcss_hz, setting.dcs),

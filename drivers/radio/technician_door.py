@@ -64,7 +64,9 @@ def encode_sight(sight: Sight) -> bytes:
     frame = sight.frame
     fields = {
         "at_s": round(sight.at_s, 4),
-        "frame": None if frame is None else base64.b64encode(frame.astype("<i2")).decode(),
+        "frame": None
+        if frame is None
+        else base64.b64encode(frame.astype("<i2").tobytes()).decode(),
         "squelch": sight.squelch,
         "terms": dict(sight.terms),
         "ptt": sight.ptt,
