@@ -29,7 +29,6 @@ from drivers.radio.samples import (
     level_dbfs,
     limited,
     resampled,
-    shaped_speech,
     silence,
 )
 from gateway.interfaces import LinkError, SetupError
@@ -52,7 +51,6 @@ __all__ = [
     "level_dbfs",
     "limited",
     "resampled",
-    "shaped_speech",
     "silence",
 ]
 

@@ -39,7 +39,7 @@ from drivers.radio.recording import (
 )
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
-from drivers.radio.speech import SpeechConfig, SpeechWorker
+from drivers.radio.speech import SpeechConfig, SpeechWorker, load_manner
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
@@ -122,7 +122,7 @@ class RadioProcess:
         self._cpu_s = time.process_time()
         self._rows: list[Unit] = []
         self._stopping = False
-        self._speech = SpeechWorker(SpeechConfig())
+        self._speech = SpeechWorker(SpeechConfig(load_manner(settings_path)))
         self._selector.register(self._speech.fileno(), selectors.EVENT_READ, self._serve_speech)
         self._door = EngineDoor(
             socket_path,
@@ -340,9 +340,12 @@ class RadioProcess:
     def _configure(self, path: Path) -> None:
         """Take new settings; each changed channel is swapped when it is idle."""
         try:
+            manner = load_manner(path)
             self._wanted, _ = load_channels(path)
         except SetupError as error:
             _LOG.error("the settings stay as they are: %s", error)
+        else:
+            self._speech.speak_as(manner)
 
     def _adopt(self, now: Moment) -> None:
         """Bring the channels to what the settings want, one that is busy later."""

@@ -1,4 +1,4 @@
-"""Samples: frames, levels, sample rates, edges and the shape of speech. Pure.
+"""Samples: frames, levels, sample rates, edges, filters. Pure.
 
 Audio inside the driver is 16-bit mono at 8 kHz in frames of 20 ms, because an analogue voice
 channel passes 300 to 3400 Hz and nothing more. Levels are in dBFS as AES17-2020 section 3.12
@@ -19,8 +19,7 @@ SAMPLE_RATE_HZ = 8000
 FRAME_MS = 20
 FRAME_SAMPLES = SAMPLE_RATE_HZ * FRAME_MS // 1000
 FULL_SCALE = 32767.0
-# What the gateway sends: loud, with 7 dB left for the limiter below the clipping point.
-SPEECH_LEVEL_DBFS = -10.0
+# No sample of ours passes this.
 PEAK_LEVEL_DBFS = -3.0
 # Below the level of the loudest syllables by this much there is no speech but a pause.
 _PAUSE_BELOW_DB = 25.0
@@ -91,7 +90,7 @@ def low_pass(cut_hz: float, rate_hz: float, half_length: int) -> Float64Array:
     return normal
 
 
-def _filtered(samples: Float64Array, taps: Float64Array) -> Float64Array:
+def filtered(samples: Float64Array, taps: Float64Array) -> Float64Array:
     """Return the samples through a linear-phase filter, without its delay, by FFT."""
     n = len(samples) + len(taps) - 1
     size = 1 << (n - 1).bit_length()
@@ -159,8 +158,8 @@ def band_shaped(samples: Int16Array) -> Int16Array:
     upper = low_pass(high_hz, SAMPLE_RATE_HZ, 64)
     # The difference of two low-passes is a band-pass; 300 Hz wants the longer filter.
     lower = low_pass(low_hz, SAMPLE_RATE_HZ, 160)
-    wide = _filtered(samples.astype(np.float64), upper)
-    return to_int16(wide - _filtered(wide, lower))
+    wide = filtered(samples.astype(np.float64), upper)
+    return to_int16(wide - filtered(wide, lower))
 
 
 def speech_level_dbfs(samples: Int16Array) -> float:
@@ -186,20 +185,3 @@ def limited(
     size = np.abs(samples)
     bent = knee + (ceiling - knee) * np.tanh((size - knee) / (ceiling - knee))
     return to_int16(np.sign(samples) * np.where(size > knee, bent, size))
-
-
-def shaped_speech(samples: Int16Array, level: float = SPEECH_LEVEL_DBFS) -> Int16Array:
-    """Return 8 kHz speech made ready for a narrow channel: band, level, limit, edges.
-
-    Args:
-        samples: 8 kHz mono int16.
-        level: wanted speech level in dBFS; peaks stay below -3 dBFS.
-    """
-    inside = band_shaped(samples)
-    now = speech_level_dbfs(inside)
-    if now == -math.inf:
-        return np.zeros(len(samples), np.int16)
-    # Twice: the limiter takes some of the level back.
-    wanted = inside.astype(np.float64) * 10.0 ** ((level - now) / 20.0)
-    lost = level - speech_level_dbfs(limited(wanted))
-    return faded(limited(wanted * 10.0 ** (min(lost, 3.0) / 20.0)))

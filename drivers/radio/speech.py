@@ -18,18 +18,26 @@ import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 
 from drivers.radio.background import give_way, module_command, module_environment
 from drivers.radio.fallback import CLIPS, LANGUAGES, check_fallback, fallback_phrase
-from drivers.radio.samples import Int16Array, shaped_speech
-from drivers.radio.speech_pipe import LENGTH, SAMPLES_MAX, Answer, AnswerParser, pack_message
+from drivers.radio.samples import Int16Array
+from drivers.radio.shaping import shaped_speech
+from drivers.radio.speech_pipe import (
+    LENGTH,
+    SAMPLES_MAX,
+    Answer,
+    AnswerParser,
+    Manner,
+    pack_message,
+)
 from drivers.radio.wav import wav_bytes
-from gateway.interfaces import GridcallError, WireError
+from gateway.interfaces import GridcallError, SetupError, WireError
 
 __all__ = [
     "Rendered",
@@ -37,10 +45,9 @@ __all__ = [
     "SpeechWorker",
     "check_fallback",
     "fallback_phrase",
+    "load_manner",
     "spawn_worker",
 ]
-
-EngineName = Literal["espeak", "command", "recordings"]
 
 # Merged pages of eight channels, several sentences each; beyond that the fallback is quicker.
 _WAITING_MAX = 64
@@ -53,21 +60,15 @@ _READ_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfig:
-    """How sentences are rendered.
+    """How sentences are rendered, and what it may cost.
 
     Attributes:
-        engine: ``espeak``, ``command`` or ``recordings``.
-        command: For ``command``: program and arguments; text on its input, WAV on its output.
-        folder: For ``recordings``: folder of spoken phrases.
-        rate_wpm: Words a minute; None takes the engine's own for the language.
+        manner: How they are spoken.
         budget_s: A sentence not ready by then is given up.
         cache_bytes: How much rendered speech is kept.
     """
 
-    engine: EngineName = "espeak"
-    command: tuple[str, ...] = ()
-    folder: str | None = None
-    rate_wpm: int | None = None
+    manner: Manner = field(default_factory=Manner)
     budget_s: float = 5.0
     cache_bytes: int = 16 * 1024 * 1024
 
@@ -87,12 +88,25 @@ class Rendered:
     why: str = ""
 
 
-# What makes one rendering the same as another.
-_Phrase = tuple[str, str, str]
+def load_manner(path: Path) -> Manner:
+    """Return how sentences are spoken by resolved settings.
+
+    Raises:
+        SetupError: the file cannot be read, or holds no resolved settings.
+    """
+    try:
+        return Manner.read(json.loads(path.read_bytes()).get("speech", {}))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        msg = f"{path} holds no resolved settings: {error}"
+        raise SetupError(msg) from error
+
+
+# What makes one rendering the same as another, while the manner stays: language and text.
+_Phrase = tuple[str, str]
 
 
 class _Cache:
-    """Phrases by (engine, language, text); the longest unused leave when the bytes run out."""
+    """Phrases by (language, text); the longest unused leave when the bytes run out."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
@@ -112,6 +126,10 @@ class _Cache:
         self._bytes += samples.nbytes
         while self._bytes > self._bytes_max:
             self._bytes -= self._phrases.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        self._phrases.clear()
+        self._bytes = 0
 
 
 @dataclass(slots=True)
@@ -193,7 +211,7 @@ class SpeechWorker:
             text: Plain words; numbers that must be said digit by digit come as words.
             language: ``zh_CN`` or ``en``.
         """
-        phrase = (self._config.engine, language, text)
+        phrase = (language, text)
         known = self._cache.get(phrase)
         if known is not None:
             return Rendered(key, known)
@@ -208,6 +226,22 @@ class SpeechWorker:
         self._queue.append(_Order(phrase, [(key, until)]))
         self._send_next()
         return None
+
+    def speak_as(self, manner: Manner) -> None:
+        """Have everything from now on spoken in that manner, by another worker if it differs.
+
+        What is under way or waiting is spoken in the new manner; its budget goes on.
+        """
+        if manner == self._config.manner:
+            return
+        self._config = replace(self._config, manner=manner)
+        self._cache.clear()
+        self._kill()
+        if self._flying is not None:
+            self._queue.appendleft(self._flying[2])
+            self._flying = None
+        self._back_off_s = 0.0
+        self._start_at_s = self._clock()
 
     def read(self) -> list[Rendered]:
         """Return what is ready or given up; start, feed and judge the worker. Never waits."""
@@ -251,7 +285,8 @@ class SpeechWorker:
 
     def _start(self) -> None:
         try:
-            self._process = self._spawn(_arguments(self._config), self._write_end)
+            manner = self._config.manner.as_json()
+            self._process = self._spawn([f"--manner={manner}"], self._write_end)
         except OSError as error:
             self._fail(f"the speech worker cannot be started ({error.strerror})")
             return
@@ -340,9 +375,8 @@ class SpeechWorker:
             self._unsent += pack_message(
                 {
                     "id": self._last_id,
-                    "text": order.phrase[2],
-                    "language": order.phrase[1],
-                    "rate_wpm": self._config.rate_wpm,
+                    "text": order.phrase[1],
+                    "language": order.phrase[0],
                 }
             )
         if not self._unsent:
@@ -357,13 +391,6 @@ class SpeechWorker:
             self._unsent.clear()
 
 
-def _arguments(config: SpeechConfig) -> list[str]:
-    arguments = [f"--engine={config.engine}"]
-    if config.folder is not None:
-        arguments.append(f"--folder={config.folder}")
-    return [*arguments, "--", *config.command] if config.command else arguments
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the worker until its input ends; with ``--make-fallback``, write the recordings.
 
@@ -371,19 +398,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when the input ended, 1 when the engine cannot be used.
     """
     parser = argparse.ArgumentParser(prog="python -m drivers.radio.speech")
-    parser.add_argument(
-        "--engine", choices=["espeak", "command", "recordings"], default="espeak"
-    )
-    parser.add_argument("--folder", type=Path, help="for recordings: <language>/<phrase>.wav")
+    parser.add_argument("--manner", default="{}", help="the section speech: as JSON")
     parser.add_argument("--make-fallback", type=Path, metavar="DIRECTORY")
-    parser.add_argument("command", nargs="*", help="for command: program and arguments")
     options = parser.parse_args(argv)
     if options.make_fallback is not None:
         _make_fallback(options.make_fallback)
         return 0
     give_way(5)
+    manner = Manner.read(json.loads(options.manner))
     try:
-        return _work(options, sys.stdin.buffer, sys.stdout.buffer)
+        return _work(manner, sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         # The radio process is gone; nobody is left to speak for. Python's last flush of the
         # standard output must not complain of it again.
@@ -391,20 +415,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _work(options: argparse.Namespace, requests: BinaryIO, answers: BinaryIO) -> int:
-    from drivers.radio.speech_engines import make_engine
+def _work(manner: Manner, requests: BinaryIO, answers: BinaryIO) -> int:
+    from drivers.radio.speech_engines import Speaker
 
     try:
-        engine = make_engine(options.engine, options.folder, options.command)
+        speaker = Speaker(manner)
     except GridcallError as error:
         _answer(answers, 0, None, str(error))
         return 1
-    _answer(answers, 0, np.zeros(0, np.int16), "")
+    _answer(answers, 0, np.zeros(0, np.int16), speaker.warning)
     while len(head := requests.read(LENGTH.size)) == LENGTH.size:
         request = json.loads(requests.read(*LENGTH.unpack(head)))
         try:
-            raw = engine.render(request["text"], request["language"], request["rate_wpm"])
-            _answer(answers, request["id"], shaped_speech(raw)[:SAMPLES_MAX], "")
+            samples = speaker.say(request["text"], request["language"])
+            _answer(answers, request["id"], samples[:SAMPLES_MAX], "")
         except GridcallError as error:
             _answer(answers, request["id"], None, str(error))
     return 0

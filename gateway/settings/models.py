@@ -36,6 +36,7 @@ from gateway.settings.sections import (
     RetentionSettings,
     RosterSettings,
     RouteSettings,
+    SpeechSettings,
     TalkGroup,
     ZoneSettings,
 )
@@ -312,6 +313,7 @@ class Settings(Model):
         roster: Who is on duty when.
         response: The clocks and the ladder.
         policy: What may be asked and said.
+        speech: How sentences for the air are spoken.
         retention: How long things are kept.
         journal: Where the journal is kept.
     """
@@ -330,6 +332,7 @@ class Settings(Model):
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
     policy: PolicySettings = PolicySettings()
+    speech: SpeechSettings = SpeechSettings()
     retention: RetentionSettings = RetentionSettings()
     journal: JournalSettings = Field(default=JournalSettings(), validate_default=True)
 

