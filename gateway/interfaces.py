@@ -237,6 +237,11 @@ class Surroundings:
         return self.state_dir / "media"
 
     @property
+    def recordings_dir(self) -> Path:
+        """Folder of the recordings of the air."""
+        return self.state_dir / "recordings"
+
+    @property
     def radio_socket(self) -> Path:
         """Socket on which the radio process serves the engine."""
         return self.state_dir / "radio.sock"

@@ -202,6 +202,10 @@ class ChatPlatform:
         where = None if chat is None else self._chat_id(chat)
         return [m for m in self.messages if m.from_bot and where in (None, m.chat)]
 
+    def file(self, message: ChatMessage) -> bytes:
+        """Return what a photo or a voice note of a message holds. Raises KeyError: no file."""
+        return self._files[message.file or ""]
+
     async def wait_message(
         self, predicate: Callable[[ChatMessage], bool], timeout_s: float = 10.0
     ) -> ChatMessage:

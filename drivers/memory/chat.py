@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gateway.core.delivery import backoff_s, is_expired
-from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard, SendText
+from gateway.core.effects import (
+    AnswerPress,
+    ChatEffect,
+    EditCard,
+    PostCard,
+    SendText,
+    SendVoice,
+)
 from gateway.core.events import (
     ButtonPressed,
     CardFailed,
@@ -53,6 +60,7 @@ class MemoryMessage:
         text: As it stands now.
         keyboard: As it stands now.
         edits: Texts from the first on, the present last.
+        voice: Recording that it plays, or None; the text is its caption.
     """
 
     id: int
@@ -61,6 +69,7 @@ class MemoryMessage:
     text: str
     keyboard: tuple[tuple[MemoryKey, ...], ...] = ()
     edits: list[str] = field(default_factory=list)
+    voice: str | None = None
 
 
 class MemoryChat:
@@ -259,14 +268,16 @@ class MemoryChat:
         intake.settle(outgoing.id)
 
     async def _post(
-        self, outgoing: Outgoing, effect: PostCard | SendText, intake: Intake
+        self, outgoing: Outgoing, effect: PostCard | SendText | SendVoice, intake: Intake
     ) -> None:
         private = not effect.address.startswith("-")
         message = MemoryMessage(self._next(), effect.address, private, "")
         self.messages.append(message)
         mark = AGAIN[self._language] if outgoing.again else ""
         keyboard = _keys(effect) if isinstance(effect, PostCard) else ()
-        self._show(message, mark + effect.text, keyboard)
+        text = effect.caption if isinstance(effect, SendVoice) else effect.text
+        message.voice = effect.path if isinstance(effect, SendVoice) else None
+        self._show(message, mark + text, keyboard)
         if isinstance(effect, PostCard):
             posted = CardPosted(
                 at_us=self._clock.now_us(), card=effect.card, message=str(message.id)

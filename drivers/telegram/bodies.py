@@ -1,9 +1,9 @@
 """What our calls say: the parameters of Bot API methods, from the core's effects. Pure.
 
 Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, editMessageText,
-answerCallbackQuery). Plain values, not python-telegram-bot's objects: making those, and
-turning them into plain values again, cost more than all the rest of a call. The tests compare
-these with what its objects would say.
+sendVoice, answerCallbackQuery). Plain values, not python-telegram-bot's objects: making those,
+and turning them into plain values again, cost more than all the rest of a call. The tests
+compare these with what its objects would say.
 """
 
 import re
@@ -12,9 +12,18 @@ from typing import Final
 
 from drivers.telegram.codec import Account, Words
 from drivers.telegram.signing import LIFE_S, Place, sign
-from gateway.core.effects import AnswerPress, Button, ChatEffect, EditCard, PostCard, SendText
+from gateway.core.effects import (
+    AnswerPress,
+    Button,
+    ChatEffect,
+    EditCard,
+    PostCard,
+    SendText,
+    SendVoice,
+)
 
 LONGEST_TEXT: Final = 4096  # Bot API sendMessage.text, counted in UTF-16 units
+LONGEST_CAPTION: Final = 1024  # Bot API sendVoice.caption
 LONGEST_TOAST: Final = 200  # Bot API answerCallbackQuery.text
 _NO_PREVIEW: Final = {"is_disabled": True}
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -53,6 +62,14 @@ def call(
                     "allow_sending_without_reply": True,
                 }
             return "sendMessage", values
+        case SendVoice():
+            caption = written(effect.caption, again=again, words=account.words)
+            return "sendVoice", {
+                "chat_id": int(address),
+                "caption": shortened(caption, LONGEST_CAPTION),
+                "duration": effect.duration_s,
+                "disable_notification": True,
+            }
         case AnswerPress():
             return "answerCallbackQuery", _toast(effect)
 

@@ -53,6 +53,7 @@ class TelegramDriver:
         token: The bot token; never leaves the URL.
         callback_key: Secret of the buttons, 16 characters or more.
         media_dir: Where photos and voice notes are kept.
+        recordings_dir: Where the recordings of the air are.
         clock: Wall time.
         language: Language of what the driver itself says.
         tuning: Time limits and chance.
@@ -69,6 +70,7 @@ class TelegramDriver:
         token: str,
         callback_key: str,
         media_dir: Path,
+        recordings_dir: Path,
         clock: WallClock,
         language: str = "zh_CN",
         tuning: Tuning | None = None,
@@ -84,7 +86,9 @@ class TelegramDriver:
         self._warm_every_s = tuning.warm_every_s
         self._watch = PathWatch(chat, clock, tuning.down_after_s)
         limits = tuning.limits or limits_of(settings)
-        self._sender = Sender(bot, account, limits, clock, self._watch, tuning.chance)
+        self._sender = Sender(
+            bot, account, limits, clock, self._watch, tuning.chance, recordings_dir
+        )
         self._poller = Poller(
             bot,
             account,
@@ -161,6 +165,7 @@ class Plugin:
             token=settings.token.read(around.base_dir),
             callback_key=settings.callback_key.read(around.base_dir),
             media_dir=around.media_dir,
+            recordings_dir=around.recordings_dir,
             clock=around.clock,
             language=around.language,
         )

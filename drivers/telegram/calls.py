@@ -1,12 +1,14 @@
 """The calls of the Bot API that we make, and what each came to."""
 
+import asyncio
 import contextlib
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from telegram import Bot
+from telegram import Bot, InputFile
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -25,9 +27,11 @@ from drivers.telegram.request import (
     NotSentError,
     ServerFaultError,
 )
-from gateway.core.effects import ChatEffect, PostCard
+from gateway.core.effects import ChatEffect, PostCard, SendVoice
 
 POLL_MARGIN_S: Final = 4.0
+# Bot API sendVoice: up to 1 MB plays as a voice note, what is larger would come as a file.
+LARGEST_VOICE_BYTES: Final = 1 << 20
 _LONGEST_REASON: Final = 200
 # What BadRequest says when there is nothing left to do. The texts are the Bot API's own.
 _ALREADY_SO: Final = "message is not modified"
@@ -144,6 +148,7 @@ async def perform(
     again: bool,
     account: Account,
     now_us: int,
+    recordings: Path,
 ) -> Outcome:
     """Make the call that an effect asks for and return what it came to; never raises for it.
 
@@ -154,15 +159,41 @@ async def perform(
         again: Whether it may stand there already, and must say so.
         account: Key and words.
         now_us: Wall time, for the life of the buttons.
+        recordings: Folder of the files that voice notes are.
     """
     try:
         method, values = bodies.call(effect, address, again, account, now_us)
+        if isinstance(effect, SendVoice):
+            values["voice"] = await voice_file(recordings, effect.path)
     except ValueError as error:
         return Refused(f"it cannot be sent: {error}")
+    except OSError as error:
+        return Refused(f"the recording cannot be read: {error.strerror}")
     try:
         return _done(effect, await bot.raw_call(method, values))
     except TelegramError as error:
         return outcome_of(error)
+
+
+async def voice_file(folder: Path, path: str) -> InputFile:
+    """Return a recording as a call can carry it.
+
+    Raises:
+        OSError: It is not there.
+        ValueError: It lies elsewhere, or is larger than a voice note may be.
+    """
+    return await asyncio.to_thread(_voice_file, folder, path)
+
+
+def _voice_file(folder: Path, path: str) -> InputFile:
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise ValueError("the recording lies outside its folder")
+    with file.open("rb") as opened:
+        data = opened.read(LARGEST_VOICE_BYTES + 1)
+    if len(data) > LARGEST_VOICE_BYTES:
+        raise ValueError(f"the recording is larger than {LARGEST_VOICE_BYTES} bytes")
+    return InputFile(data, filename="over.ogg", read_file_handle=False)
 
 
 def _done(effect: ChatEffect, given: object) -> Outcome:

@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+TALK_PART: Final = 0.5  # of a group's minute, at most so much is talk
+TALK_IN_FLIGHT: Final = 2  # pieces of talk under way at one moment, all chats together
 RESERVE: Final = 0.2  # of every window and of the calls in flight, kept for level 1
 REMEMBERED: Final = 500  # chats whose windows are kept before quiet ones are looked for
 NEVER: Final = math.inf
@@ -49,6 +51,10 @@ class Window:
         self._in_flight -= 1
         self._ended.append(now)
 
+    def add(self, now: float) -> None:
+        """Count a call that has just been made, of which nothing was known before."""
+        self._ended.append(now)
+
     @property
     def idle(self) -> bool:
         """Whether nothing is counted (as of the last ``wait_s``)."""
@@ -79,6 +85,7 @@ class Windows:
         self._limits = limits
         self._all = Window(limits.per_s, 1.0)
         self._chats: dict[str, tuple[Window, ...]] = {}
+        self._talk: dict[str, Window] = {}
         self._most_remembered = REMEMBERED
 
     def wait_s(self, urgent: bool, now: float) -> float:
@@ -91,6 +98,26 @@ class Windows:
         for window in self._of(address):
             wait_s = max(wait_s, window.wait_s(urgent, now))
         return wait_s
+
+    def talk_wait_s(self, address: str, now: float) -> float:
+        """Return how long until a chat has room for talk, which has a bucket of its own."""
+        return self._talk_of(address).wait_s(True, now)
+
+    def start_talk(self, address: str) -> None:
+        """Count talk that leaves now.
+
+        The chat's own windows count it at its end: the upload takes a while, and an order's
+        card must not wait for that.
+        """
+        self._all.start()
+        self._talk_of(address).start()
+
+    def end_talk(self, address: str, now: float) -> None:
+        """Note that a piece of talk has been sent."""
+        self._all.end(now)
+        self._talk_of(address).end(now)
+        for window in self._of(address):
+            window.add(now)
 
     def start(self, address: str) -> None:
         """Count a message that leaves now."""
@@ -114,6 +141,10 @@ class Windows:
                 window.wait_s(True, now)
             if all(window.idle for window in windows):
                 del self._chats[address]
+        for address, bucket in list(self._talk.items()):
+            bucket.wait_s(True, now)
+            if bucket.idle:
+                del self._talk[address]
 
     def __len__(self) -> int:
         return len(self._chats)
@@ -122,6 +153,13 @@ class Windows:
         found = self._chats.get(address)
         if found is None:
             found = self._chats[address] = self._made(is_group(address))
+        return found
+
+    def _talk_of(self, address: str) -> Window:
+        found = self._talk.get(address)
+        if found is None:
+            count = max(1, int(self._limits.per_group_per_min * TALK_PART))
+            found = self._talk[address] = Window(count, 60.0)
         return found
 
     def _made(self, group: bool) -> tuple[Window, ...]:

@@ -172,12 +172,27 @@ class AiohttpRequest(BaseRequest):
         return parsed
 
 
-def _sent(data: RequestData | None) -> tuple[bytes | None, Mapping[str, str] | None]:
-    """Return the parameters as JSON (Bot API, making requests), and the header that says so."""
+def _sent(
+    data: RequestData | None,
+) -> tuple[bytes | aiohttp.FormData | None, Mapping[str, str] | None]:
+    """Return the parameters and the header that says how: JSON, a form where files go along.
+
+    Source: Bot API, making requests and sending files.
+    """
     if data is None:
         return None, None
-    assert not data.contains_files, "no call of ours carries a file"
+    if data.contains_files:
+        return _form(data), None
     return msgspec.json.encode(data.parameters), _JSON
+
+
+def _form(data: RequestData) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in data.json_parameters.items():
+        form.add_field(name, value)
+    for name, (filename, content, kind) in data.multipart_data.items():
+        form.add_field(name, content, filename=filename, content_type=kind)
+    return form
 
 
 def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:

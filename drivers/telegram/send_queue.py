@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from drivers.telegram.limits import NEVER, RESERVE, Limits, Windows
-from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard
+from drivers.telegram.limits import NEVER, RESERVE, TALK_IN_FLIGHT, Limits, Windows
+from gateway.core.effects import TALK_LEVEL, AnswerPress, ChatEffect, EditCard, PostCard
 
 Rank = tuple[int, int, int]
 
@@ -45,6 +45,11 @@ class Waiting:
     def urgent(self) -> bool:
         """Whether it may use what is kept for level 1."""
         return isinstance(self.effect, AnswerPress) or self.effect.level <= 1
+
+    @property
+    def talk(self) -> bool:
+        """Whether it is talk, which goes after everything of an order."""
+        return not isinstance(self.effect, AnswerPress) and self.effect.level >= TALK_LEVEL
 
     @property
     def rank(self) -> Rank:
@@ -130,7 +135,9 @@ class SendQueue:
         self._under_way[first.seq] = first
         if isinstance(first.effect, EditCard):
             self._edited.add(first.effect.card)
-        if first.address:
+        if first.talk:
+            self._windows.start_talk(first.address)
+        elif first.address:
             self._windows.start(first.address)
         self._line_up(first.address)
         first.attempts += 1
@@ -139,7 +146,9 @@ class SendQueue:
     def ended(self, item: Waiting, now: float) -> None:
         """Note that the call for ``item`` is over, whatever came of it."""
         del self._under_way[item.seq]
-        if item.address:
+        if item.talk:
+            self._windows.end_talk(item.address, now)
+        elif item.address:
             self._windows.end(item.address, now)
         if isinstance(item.effect, EditCard):
             self._edited.discard(item.effect.card)
@@ -267,6 +276,9 @@ class SendQueue:
             room -= int(room * RESERVE)
         if len(self._under_way) >= room:
             return NEVER
+        # Talk stands last in the line: who stands behind it is talk as well.
+        if head.talk and sum(i.talk for i in self._under_way.values()) >= TALK_IN_FLIGHT:
+            return NEVER
         # Presses are answered outside the limits: the platform counts messages.
         return self._windows.wait_s(head.urgent, now) if head.address else 0.0
 
@@ -276,6 +288,8 @@ class SendQueue:
             self._held.pop(address, None)
         if not address:
             return held_s
+        if head.talk:
+            held_s = max(held_s, self._windows.talk_wait_s(address, now))
         return max(held_s, self._windows.chat_wait_s(address, head.urgent, now))
 
     def _next_change_s(self, now: float) -> float:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, Literal
 
 from drivers.telegram.calls import (
@@ -40,6 +41,7 @@ class Sender:
         clock: Wall time, in which expiry is given.
         watch: Told whether the platform answers.
         chance: Draws uniformly from 0..1, for back-off.
+        recordings: Folder of the files that voice notes are.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Sender:
         clock: WallClock,
         watch: PathWatch,
         chance: Callable[[], float],
+        recordings: Path,
     ) -> None:
         self._bot = bot
         self._account = account
         self._clock = clock
         self._watch = watch
         self._chance = chance
+        self._recordings = recordings
         self._queue = SendQueue(limits)
         self._unsettled: dict[int, Waiting] = {}
         self._displaced: list[Waiting] = []
@@ -128,6 +132,7 @@ class Sender:
                 item.again,
                 self._account,
                 self._clock.now_us(),
+                self._recordings,
             )
         finally:
             self._queue.ended(item, loop.time())

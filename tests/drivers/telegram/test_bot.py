@@ -70,6 +70,7 @@ class TelegramWorld:
             token=TOKEN,
             callback_key=KEY,
             media_dir=self.media_dir,
+            recordings_dir=self.media_dir.with_name("recordings"),
             clock=RealClock(),
             tuning=Tuning(**self.tuning | tuning),
         )
@@ -674,6 +675,7 @@ class TestSecrets:
                 token=TOKEN,
                 callback_key="short",
                 media_dir=tmp_path,
+                recordings_dir=tmp_path,
                 clock=RealClock(),
             )
 
