@@ -11,20 +11,29 @@ keyer's words and the engine's effects, and takes its frames and events away.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
+import numpy as np
+
+from drivers.radio.calls import Caller
+from drivers.radio.chat_talk import ChatTalk
+from drivers.radio.hearing import Heard, Presence, tables_of
 from drivers.radio.identification import IdentityProgramme, StationIdentity
+from drivers.radio.patch import Voice
+from drivers.radio.patched_over import PatchedOver
 from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
 from drivers.radio.receiving import Moment, Receiver
 from drivers.radio.recording import Recorder
-from drivers.radio.samples import Int16Array
+from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered
 from drivers.radio.tones import answer_tone
 from drivers.radio.transmission import (
     SILENCE,
+    TIME_OUT,
     Line,
     PageProgramme,
     Programme,
@@ -33,19 +42,31 @@ from drivers.radio.transmission import (
     Transmitter,
 )
 from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start
-from gateway.core.effects import AnswerOver, PageChannel
+from gateway.core.effects import AnswerOver, PageChannel, TalkOnChannel
 from gateway.core.events import (
     DigitsHeard,
+    KeyPattern,
     OverHeard,
     PageFailed,
     PageSpoken,
     PageStarted,
     PageWaited,
     PathChanged,
+    SignalHeard,
 )
 
+_LOG: Final = logging.getLogger("gridcall.radio")
+
 ChannelEvent = (
-    PageWaited | PageStarted | PageSpoken | PageFailed | OverHeard | DigitsHeard | PathChanged
+    PageWaited
+    | PageStarted
+    | PageSpoken
+    | PageFailed
+    | OverHeard
+    | DigitsHeard
+    | SignalHeard
+    | KeyPattern
+    | PathChanged
 )
 
 NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
@@ -58,6 +79,7 @@ _WARM_FRAMES: Final = 10
 _DEAF: Final = "lines and sound are not followed yet"
 # Answers wait for each other a moment only; a late one would be taken for someone else's.
 _CLOCK_STEP_US: Final = 1_000_000
+_TONE_LATE_S: Final = 0.4
 _ANSWERS_MAX: Final = 8
 
 
@@ -99,13 +121,17 @@ class Channel:
         self._draw_back_off_s = back_off_s
         self._day = day
         self._airtime = Airtime(settings.busy_wait_s)
-        self._programmes: dict[str, PageProgramme] = {}
+        self._programmes: dict[str, PageProgramme | ChatTalk] = {}
         self._answers: deque[AnswerOver] = deque(maxlen=_ANSWERS_MAX)
+        self._patched: PatchedOver | None = None
+        # Since when an order has been waiting for talk of ours to end.
+        self._talk_yields_s: float | None = None
         self._recorder = recorders[1]
         self._recording_of: str | None = None
         self._receiver = Receiver(
             id, settings, recorders[0], new_name=new_name, tell=tell, day=day
         )
+        self._caller = Caller(tables_of(settings), settings.signalling.mdc_unit)
         self._transmitter = Transmitter(
             line,
             tx_delay_ms=settings.tx_delay_ms,
@@ -158,8 +184,22 @@ class Channel:
         if self.settings.licence is None:
             self._tell(PageFailed(at_us=now.us, page=page.page, reason=NO_LICENCE))
             return
+        calls, wrong = self._caller.sounds(page.calls)
+        for why in wrong:
+            # The order itself goes out: nobody is silent because a number is wrong.
+            _LOG.error("channel %s: a selective call is left out: %s", self.id, why)
+        self._offer(PageProgramme(page, self._speech, repeat_word, calls), now)
+
+    def take_talk(self, talk: ChatTalk, now: Moment) -> None:
+        """Take talk in, its sound ready; its end is told as PageSpoken or PageFailed."""
+        if self.settings.licence is None:
+            self._tell(PageFailed(at_us=now.us, page=talk.page.page, reason=NO_LICENCE))
+            return
+        self._offer(talk, now)
+
+    def _offer(self, programme: PageProgramme | ChatTalk, now: Moment) -> None:
+        page = programme.page
         self._follow_clock(now)
-        programme = PageProgramme(page, self._speech, repeat_word)
         self._programmes[page.page] = programme
         drop = self._airtime.offer(page, now.s)
         if drop is not None:
@@ -175,24 +215,52 @@ class Channel:
             self._programmes[page_id].withdrawn = reason
 
     def answer(self, answer: AnswerOver) -> None:
-        """Have an over answered by tone, once the channel is clear."""
-        if self.settings.answer_tones and self.settings.licence is not None:
+        """Have an over answered by tone or packet, once the channel is clear."""
+        sounds = self.settings.answer_tones or answer.signal is not None
+        if sounds and self.settings.licence is not None:
             self._answers.append(answer)
 
+    def take_over(self, over: PatchedOver) -> None:
+        """Transmit what is said on another channel, once this one is clear for talk."""
+        if self._patched is not None and not self._patched.done:
+            over.break_off("busy")
+        elif self.settings.licence is None:
+            over.break_off("path")
+        else:
+            self._patched = over
+
+    def voice(self, now: Moment, frame: Int16Array | None, late_frames: int) -> Voice:
+        """Return what was heard in this tick, for the channels that it is patched to."""
+        receiver = self._receiver
+        return Voice(
+            frame=frame,
+            carrier=receiver.carrier,
+            speaks=receiver.speaks,
+            barred=self._airtime.window_open(now.s),
+            late_frames=late_frames,
+            tail_frames=self.settings.squelch_tail_ms // FRAME_MS,
+        )
+
     def give_up(self, reason: str, now: Moment) -> list[PageChannel]:
-        """Let go of the key, end what is going on, and return the pages that wait still."""
-        waiting = list(self._airtime.waiting)
+        """Let go of the key, end what is going on, and return the pages that wait still.
+
+        Talk that waits has failed: nobody waits long for that.
+        """
+        waiting = self._airtime.waiting
         self._transmitter.abort(reason, now.s)
         self._after_transmission(now)
         self._receiver.close(now)
-        return waiting
+        for talk in (w for w in waiting if isinstance(w, TalkOnChannel)):
+            self._tell(PageFailed(at_us=now.us, page=talk.page, reason=reason))
+        return [w for w in waiting if isinstance(w, PageChannel)]
 
     def rendered(self, result: Rendered) -> None:
         """Take a sentence in."""
         self._identity.rendered(result)
         page_id, _, number = result.key.rpartition("/")
-        if page_id in self._programmes:
-            self._programmes[page_id].rendered(int(number), result.samples)
+        programme = self._programmes.get(page_id)
+        if isinstance(programme, PageProgramme):
+            programme.rendered(int(number), result.samples)
 
     # --- what the keyer says -----------------------------------------------------------------
 
@@ -238,6 +306,20 @@ class Channel:
         """Take a decoder's word on the channel's own tone or code."""
         self._receiver.presence(kind, present, now.s)
 
+    def below_voice(self, presence: Presence, now: Moment) -> None:
+        """Take the word that a tone or code below the voice has come or gone."""
+        heard = presence.heard
+        # It is known some 200 ms late; the over began when it did.
+        late_s = min(heard.duration_ms / 1000.0, _TONE_LATE_S) if heard else 0.0
+        self._receiver.presence(presence.kind, heard is not None, now.s - late_s)
+        if heard is not None:
+            self._receiver.signalled(heard, now)
+
+    @property
+    def seeks(self) -> bool:
+        """Whether tones and codes below the voice are to be looked for."""
+        return self._receiver.seeks
+
     # --- each tick ---------------------------------------------------------------------------
 
     def follow(self, now: Moment, frame: Int16Array | None) -> bool:
@@ -266,8 +348,13 @@ class Channel:
         """Take a digit."""
         self._receiver.heard(symbol, now)
 
+    def signalled(self, heard: Heard, now: Moment) -> None:
+        """Take a call or a packet."""
+        self._receiver.signalled(heard, now)
+
     def tick(self, now: Moment, *, may_key: bool) -> Int16Array:
         """Move everything on by one tick, and return the frame to play."""
+        self._receiver.awaits_answers = self._airtime.window_open(now.s)
         self._receiver.tick(now)
         self._tell_path(now)
         self._follow_squelch()
@@ -397,7 +484,9 @@ class Channel:
         if may_key and self._begin_answer(now):
             return
         if self._transmitter.on_air() and self._airtime.current is None:
-            return  # an answer tone; it ends by itself in half a second
+            self._make_talk_yield(now, may_key=may_key)
+            return  # an answer tone ends by itself in half a second
+        self._begin_talk(now, may_key=may_key)
         if not self._airtime.any_waits and not self._identity.wanted:
             return
         air = self._air(now, may_key=may_key)
@@ -444,11 +533,68 @@ class Channel:
         if not self._answers or not clear or self._transmitter.on_air():
             return False
         answer = self._answers.popleft()
-        tone = answer_tone("accepted" if answer.accepted else "wrong")
-        self._begin(TonesProgramme(tone), now.s)
+        self._begin(TonesProgramme(self._answer_sound(answer)), now.s)
         return True
 
-    def _start(self, programme: PageProgramme, now: Moment) -> None:
+    def _answer_sound(self, answer: AnswerOver) -> Int16Array:
+        """Return the packet, if there is one, and then the tone, if the channel has them."""
+        packets, wrong = self._caller.sounds([answer.signal] if answer.signal else [])
+        for why in wrong:
+            _LOG.error("channel %s: an answer is left out: %s", self.id, why)
+        if not self.settings.answer_tones:
+            return packets
+        tone = answer_tone("accepted" if answer.accepted else "wrong")
+        return np.concatenate([packets, tone])
+
+    def _begin_talk(self, now: Moment, *, may_key: bool) -> None:
+        """Begin what is said on another channel: at once, unless an order is to go first.
+
+        Without the engine no order can go first, and talk goes on.
+        """
+        over = self._patched
+        if over is None or self._transmitter.on_air():
+            return
+        if over.done:
+            self._patched = None
+        elif not (
+            (may_key and self._order_waits is not None)
+            or self._airtime.window_open(now.s)
+            or self._busy()
+            or not self._can_transmit(now)
+        ):
+            self._talk_yields_s = None
+            self._begin(over, now.s)
+
+    @property
+    def _order_waits(self) -> PageChannel | None:
+        """The first order that waits for this channel."""
+        first = next(iter(self._airtime.waiting), None) if self._airtime.any_waits else None
+        return first if isinstance(first, PageChannel) else None
+
+    def _make_talk_yield(self, now: Moment, *, may_key: bool) -> None:
+        """Tell that an order waits for talk, and end the talk when level 1 has waited enough."""
+        over, order = self._patched, self._order_waits
+        if over is None or over.done or not over.begun or order is None or not may_key:
+            self._talk_yields_s = None
+            return
+        if self._talk_yields_s is None:
+            self._talk_yields_s = now.s
+            self._tell(PageWaited(at_us=now.us, page=order.page, reason="talk"))
+        limit_s = self.settings.busy_wait_s[0]
+        if order.level == 1 and now.s - self._talk_yields_s >= limit_s:
+            over.break_off("order")
+
+    def _end_talk(self) -> None:
+        """Note that the transmission in which talk went out has ended."""
+        over = self._patched
+        if over is None or not over.begun:
+            return
+        if not over.done:
+            failure = self._transmitter.failure or ""
+            over.break_off("time_out" if failure == TIME_OUT else "path")
+        self._patched = None
+
+    def _start(self, programme: PageProgramme | ChatTalk, now: Moment) -> None:
         page_id = programme.page.page
         if self._recording_of != page_id or not self._recorder.recording:
             self._recording_of = page_id
@@ -464,8 +610,10 @@ class Channel:
         """Return whether the page being spoken should end after its sentence."""
         page = self._airtime.current
         if page is None:
+            if self._patched is not None and self._patched.begun:
+                return (may_key and self._order_waits is not None) or bool(self._answers)
             return not may_key or self._airtime.any_waits or bool(self._answers)
-        overtaken = page.level != 1 and self._airtime.level_1_waits()
+        overtaken = self._airtime.breaks_off(page)
         return not may_key or overtaken or self._programmes[page.page].withdrawn is not None
 
     def _after_transmission(self, now: Moment) -> None:
@@ -482,11 +630,12 @@ class Channel:
             self._identity.said(now.s, in_use=not self._identity.use_ended(now.s))
         page = self._airtime.current
         if page is None:
+            self._end_talk()
             return
         programme = self._programmes[page.page]
         failure = self._transmitter.failure
         if failure is None and not programme.finished and programme.withdrawn is None:
-            if programme.stopped:
+            if isinstance(programme, PageProgramme) and programme.stopped:
                 programme.restart()
             self._airtime.put_back(now.s)
             return
@@ -514,16 +663,17 @@ class Channel:
     def _prepare_head(self) -> None:
         """Have the next page rendered while it waits; the others wait for that too."""
         waiting = self._airtime.waiting
-        if waiting:
-            self._programmes[waiting[0].page].prepare()
+        first = self._programmes[waiting[0].page] if waiting else None
+        if isinstance(first, PageProgramme):
+            first.prepare()
 
-    def _tell_spoken(self, programme: PageProgramme, now: Moment) -> None:
+    def _tell_spoken(self, programme: PageProgramme | ChatTalk, now: Moment) -> None:
         self._tell(
             PageSpoken(
                 at_us=now.us,
                 page=programme.page.page,
                 recording=programme.recording,
-                speech="fallback" if programme.fell_back else "spoken",
+                speech=programme.spoken_as,
             )
         )
 

@@ -34,7 +34,7 @@ from drivers.radio.protocol import (
     encode,
 )
 from drivers.radio.settings import RadioChannel
-from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
+from gateway.core.effects import PageChannel, RadioEffect, TalkOnChannel
 from gateway.core.events import PageFailed, PathChanged
 from gateway.interfaces import (
     Cursor,
@@ -266,7 +266,7 @@ class RadioDriver:
         outgoing, effect = pending.outgoing, pending.outgoing.effect
         if self._writer is None or self._intake is None:
             return
-        assert isinstance(effect, PageChannel | WithdrawPage | AnswerOver)
+        assert isinstance(effect, RadioEffect)
         again = outgoing.again or pending.sent
         if not pending.sent:
             self._intake.started(outgoing.id)
@@ -282,7 +282,7 @@ class RadioDriver:
         """Say of each page that there was no room for it."""
         while self._refused:
             outgoing = self._refused.pop(0)
-            if not isinstance(outgoing.effect, PageChannel):
+            if not isinstance(outgoing.effect, PageChannel | TalkOnChannel):
                 intake.settle(outgoing.id)
                 continue
             failed = PageFailed(

@@ -24,10 +24,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from drivers.radio.channel import Channel, ChannelEvent
-from drivers.radio.dtmf import DtmfBank
+from drivers.radio.chat_talk import ChatTalk, TalkDesk
 from drivers.radio.engine_door import EngineDoor
+from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.pages import Pages
+from drivers.radio.patch import PatchBay, load_rules
+from drivers.radio.patched_over import Cut
 from drivers.radio.protocol import Configure, Do, Figures, Taken
 from drivers.radio.receiving import Moment
 from drivers.radio.recording import (
@@ -39,11 +42,18 @@ from drivers.radio.recording import (
 )
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
-from drivers.radio.speech import SpeechConfig, SpeechWorker, load_manner
+from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
-from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
+from drivers.radio.voice_notes import VoiceNotes
+from gateway.core.effects import (
+    AnswerOver,
+    PageChannel,
+    SetTalkGroup,
+    TalkOnChannel,
+    WithdrawPage,
+)
 from gateway.core.events import PageFailed, PageSpoken, RecordingKept
 from gateway.interfaces import GridcallError, SetupError
 
@@ -114,13 +124,15 @@ class RadioProcess:
         self._retiring: dict[str, Unit] = {}
         self._inherited: dict[str, list[tuple[PageChannel, str | None]]] = {}
         self._repeat_words: dict[str, str | None] = {}
-        self._bank = DtmfBank(0)
+        self._hearing = Hearing([])
         self._ticks = 0
         self._adopted: dict[str, RadioChannel] | None = None
         self._late = Lateness()
         self._keying = Lateness()
         self._cpu_s = time.process_time()
         self._rows: list[Unit] = []
+        self._bay = PatchBay(tell_cut=self._tell_cut)
+        self._bay.configure(*load_rules(settings_path))
         self._stopping = False
         self._speech = SpeechWorker(SpeechConfig(load_manner(settings_path)))
         self._selector.register(self._speech.fileno(), selectors.EVENT_READ, self._serve_speech)
@@ -134,6 +146,14 @@ class RadioProcess:
         )
         self._watch = WatchDoor(socket_path.with_name(WATCH_SOCKET), self._selector)
         self._recordings = self._open_recordings(state / "recordings")
+        self._voice_notes = VoiceNotes(state / "media")
+        self._talk = TalkDesk(
+            self._speech,
+            self._voice_notes,
+            ready=self._talk_ready,
+            failed=self._tell,
+            now_us=lambda: read_clocks().us,
+        )
         self._adopt(read_clocks())
 
     def _open_recordings(self, root: Path) -> RecordingStore:
@@ -181,6 +201,7 @@ class RadioProcess:
             unit.play(now, may_key=may_key)
             self._late.add(1000.0 * (time.monotonic() - due_s))
         self._listen(now)
+        self._patch(now)
         self._show(now)
         if self._ticks % _SPEECH_EVERY_TICKS == 0:
             # What it says wakes the selector; here its hanging or dying is noticed.
@@ -192,6 +213,8 @@ class RadioProcess:
         if self._ticks % _RESULTS_EVERY_TICKS == 0:
             for result in self._recordings.results():
                 self._tell_recording(result)
+            for note in self._voice_notes.results():
+                self._rendered(note)
         self._adopt(now)
         if self._ticks % _ALIVE_EVERY_TICKS == 0:
             # Here and not in the middle of a tick; what was there at the start is frozen.
@@ -199,14 +222,21 @@ class RadioProcess:
 
     def _listen(self, now: Moment) -> None:
         units = self._rows
-        listening = np.zeros(len(units), np.bool_)
+        listening, below = np.zeros((2, len(units)), np.bool_)
         frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
         for row, unit in enumerate(units):
             listening[row] = unit.receive(now)
+            below[row] = unit.channel.seeks
             if unit.frame is not None:
                 frames[row] = unit.frame
-        for heard in self._bank.step(frames, listening):
-            units[heard.channel].channel.heard(heard.symbol, now)
+        for heard in self._hearing.step(frames, listening, below):
+            channel = units[heard.channel].channel
+            if heard.kind == "dtmf":
+                channel.heard(heard.value, now)
+            elif heard.kind in {"selcall", "mdc1200"}:
+                channel.signalled(heard, now)
+        for presence in self._hearing.changed():
+            units[presence.channel].channel.below_voice(presence, now)
         for unit, monitor in self._monitors:
             unit.channel.monitored(monitor.frame)
 
@@ -218,6 +248,14 @@ class RadioProcess:
         self._watch.refuse_others(self._units)
         for name in wanted & self._units.keys():
             self._watch.show(name, self._units[name].sight(now))
+
+    def _patch(self, now: Moment) -> None:
+        """Bring what is said on a channel to those that it is patched to."""
+        voices = {c: self._units[c].voice(now) for c in self._bay.members & self._units.keys()}
+        self._bay.step(now, voices, {c: self._units[c].channel for c in voices})
+
+    def _tell_cut(self, group: str, source: str, channel: str, why: Cut) -> None:
+        _LOG.info("talk group %s: %s on %s was cut: %s", group, source, channel, why)
 
     def _tell_figures(self) -> None:
         """Tell how late frames and keyings were since the last time."""
@@ -254,10 +292,14 @@ class RadioProcess:
 
     def _serve_speech(self) -> None:
         for result in self._speech.read():
-            if result.samples is None:
-                _LOG.warning("a sentence was not rendered: %s", result.why)
+            self._rendered(result)
             for unit in self._units.values():
                 unit.channel.rendered(result)
+
+    def _rendered(self, result: Rendered) -> None:
+        if result.samples is None:
+            _LOG.warning("a sentence was not rendered: %s", result.why)
+        self._talk.rendered(result)
 
     # --- the engine --------------------------------------------------------------------------
 
@@ -277,6 +319,11 @@ class RadioProcess:
         match message.effect:
             case PageChannel() as page:
                 self._take_page(page, message, now)
+            case TalkOnChannel() as talk:
+                self._take_talk(talk, message, now)
+            case SetTalkGroup(group=group, on=on, until_us=until_us):
+                self._bay.switch(group, on=on, until_us=until_us)
+                self._door.send(Taken(message.id))
             case WithdrawPage(page=page_id, reason=reason):
                 unit = self._units.get(self._pages.channel(page_id) or "")
                 if unit is not None:
@@ -288,15 +335,39 @@ class RadioProcess:
                     self._hurry(answer.channel, now)
                 self._door.send(Taken(message.id))
 
-    def _take_page(self, page: PageChannel, message: Do, now: Moment) -> None:
+    def _is_new(self, page: PageChannel | TalkOnChannel, message: Do, now: Moment) -> bool:
+        """Return whether something is to be put on a channel that is there, for once."""
         if not self._pages.came(page.page, page.channel, message.id):
             end = self._pages.end(page.page)
             if end is not None:
                 self._tell(end)
-            return
+            return False
         if page.channel not in self._units:
             reason = f"there is no radio channel {page.channel!r}"
             self._tell(PageFailed(at_us=now.us, page=page.page, reason=reason))
+            return False
+        return True
+
+    def _take_talk(self, talk: TalkOnChannel, message: Do, now: Moment) -> None:
+        if not self._is_new(talk, message, now):
+            return
+        if message.again:
+            # Another radio process had it, and nobody waits for a second hearing.
+            reason = "the radio process has started anew"
+            self._tell(PageFailed(at_us=now.us, page=talk.page, reason=reason))
+        else:
+            self._talk.take(talk)
+
+    def _talk_ready(self, talk: ChatTalk) -> None:
+        now, page = read_clocks(), talk.page
+        if page.channel in self._units:
+            self._units[page.channel].channel.take_talk(talk, now)
+            return
+        reason = "the channel was taken out of the settings"
+        self._tell(PageFailed(at_us=now.us, page=page.page, reason=reason))
+
+    def _take_page(self, page: PageChannel, message: Do, now: Moment) -> None:
+        if not self._is_new(page, message, now):
             return
         word = REPEAT_WORDS.get(page.language) if message.again else None
         self._repeat_words[page.page] = word
@@ -340,12 +411,13 @@ class RadioProcess:
     def _configure(self, path: Path) -> None:
         """Take new settings; each changed channel is swapped when it is idle."""
         try:
-            manner = load_manner(path)
+            manner, groups = load_manner(path), load_rules(path)
             self._wanted, _ = load_channels(path)
         except SetupError as error:
             _LOG.error("the settings stay as they are: %s", error)
         else:
             self._speech.speak_as(manner)
+            self._bay.configure(*groups)
 
     def _adopt(self, now: Moment) -> None:
         """Bring the channels to what the settings want, one that is busy later."""
@@ -364,11 +436,13 @@ class RadioProcess:
                 self._units[name] = self._make_unit(name, settings, now)
                 changed = True
         if changed:
-            # Digits under way on other channels are lost, once a reload.
-            self._bank = DtmfBank(len(self._units))
+            # What is under way on channels that stay is not lost.
+            before = {unit: row for row, unit in enumerate(self._rows)}
             self._rows = list(self._units.values())
-            for unit in self._rows:
-                unit.channel.missed()
+            self._hearing = self._hearing.rearranged(
+                [before.get(unit) for unit in self._rows],
+                [wishes_of(unit.settings) for unit in self._rows],
+            )
             self._watch_monitors()
         current = {name: unit.settings for name, unit in self._units.items()}
         self._adopted = self._wanted if current == self._wanted else None
@@ -438,7 +512,9 @@ class RadioProcess:
         while leaving:
             leaving = [unit for unit in leaving if not unit.retired(read_clocks())]
             time.sleep(0.005)
+        self._bay.close()
         self._door.close()
         self._watch.close()
         self._speech.close()
+        self._voice_notes.close()
         self._recordings.close()

@@ -25,7 +25,14 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.core.effects import AnswerOver, PageChannel, RadioEffect, WithdrawPage
+from gateway.core.effects import (
+    AnswerOver,
+    PageChannel,
+    RadioEffect,
+    SetTalkGroup,
+    TalkOnChannel,
+    WithdrawPage,
+)
 from gateway.core.events import (
     DigitsHeard,
     KeyPattern,
@@ -154,7 +161,8 @@ _NAMES: Final = {kind: name for name, kind in _MESSAGES.items()}
 _VALUES: Final[dict[str, type[RadioEffect | RadioEvent]]] = {
     kind.__name__: kind
     for kind in (
-        PageChannel, WithdrawPage, AnswerOver, PageWaited, PageStarted, PageSpoken, PageFailed,
+        PageChannel, TalkOnChannel, SetTalkGroup, WithdrawPage, AnswerOver,
+        PageWaited, PageStarted, PageSpoken, PageFailed,
         OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, PathChanged,
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ long for any transmission is cut at a quiet place.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
@@ -38,6 +38,7 @@ _CONFIRM_S: Final = 1.0
 # A sentence that must be cut is cut where nothing is said, if that comes in the last second.
 _CUT_QUIET_MS: Final = 1000.0
 _CUT_QUIET_DBFS: Final = -35.0
+TIME_OUT: Final = "the time-out timer struck"
 
 
 class Line(Protocol):
@@ -94,12 +95,13 @@ class TonesProgramme:
 
 
 class PageProgramme:
-    """A page: attention tone, then its sentences, or the fallback phrase in their place.
+    """A page: calls, attention tone, then its sentences, or the fallback phrase instead.
 
     Args:
         page: What is to be said.
         speech: Renders the sentences.
         before: A word said first (``重复`` when it may have been said before), or None.
+        calls: Selective calls, sent before the attention tone: they open muted radios.
 
     Attributes:
         page: As given.
@@ -112,8 +114,17 @@ class PageProgramme:
         unheard: The monitor heard nothing of a transmission of it.
     """
 
-    def __init__(self, page: PageChannel, speech: Speech, before: str | None = None) -> None:
+    def __init__(
+        self,
+        page: PageChannel,
+        speech: Speech,
+        before: str | None = None,
+        calls: Int16Array | None = None,
+    ) -> None:
         self.page = page
+        self._opening = [] if calls is None else [calls]
+        if page.attention:
+            self._opening.append(attention_tone(page.level))
         self.withdrawn: str | None = None
         self.finished = False
         self.fell_back = False
@@ -127,12 +138,17 @@ class PageProgramme:
         self._room_ms = 0.0
         self.restart()
 
+    @property
+    def spoken_as(self) -> Literal["spoken", "fallback"]:
+        """How it was said, as PageSpoken tells it."""
+        return "fallback" if self.fell_back else "spoken"
+
     def restart(self) -> None:
-        """Begin from the attention tone when the next transmission comes."""
+        """Begin from calls and attention tone when the next transmission comes."""
         self._next = 0
         self._sound: list[Int16Array] = []
         self._in_sentence = False
-        self._attention_due = self.page.attention
+        self._opening_due = bool(self._opening)
         self._sounded = False
         self._waits_since_s: float | None = None
 
@@ -153,13 +169,13 @@ class PageProgramme:
         self._rendered[number] = samples
 
     def begin(self, room_ms: float) -> None:
-        """Begin a transmission: with the attention tone when it is the first."""
+        """Begin a transmission: with calls and attention tone when it is the first."""
         self.prepare()
         self._room_ms = room_ms
         self._sounded = self.stopped = False
-        if self._attention_due:
-            self._attention_due = False
-            self._load(attention_tone(self.page.level))
+        if self._opening_due:
+            self._opening_due = False
+            self._load(np.concatenate(self._opening))
 
     def next_frame(self, now_s: float, left_ms: float, *, stop: bool) -> Int16Array | None:
         """Return the next frame; None at the end, at a cut, or at ``stop`` after a sentence."""
@@ -337,7 +353,7 @@ class Transmitter:
 
 _UNKEYED_WORDS: Final = {
     "lease": "sound lost: no frame was played for the length of the lease",
-    "tot": "the time-out timer struck",
+    "tot": TIME_OUT,
     "fault": "line lost: the control port failed",
     "eof": "line lost: the keyer was let go",
     "cmd": "line lost: the keyer was stopped",
