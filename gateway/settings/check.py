@@ -196,13 +196,13 @@ def _twice(used: Iterable[tuple[KeyPath, str, str]], what: str) -> Iterator[Find
 
 def _unique(settings: Settings, _known: Known) -> Iterator[Finding]:
     people = settings.people.items()
-    for key in ("guard_code", "radio_id"):
-        used = (
-            (("people", id_, key), id_, value)
-            for id_, person in people
-            if (value := getattr(person, key)) is not None
-        )
-        yield from _twice(used, key)
+    codes_keyed = (
+        (("people", id_, "guard_code"), id_, person.guard_code)
+        for id_, person in people
+        if person.guard_code is not None
+    )
+    yield from _twice(codes_keyed, "guard_code")
+    yield from _twice(_radios(settings), "the radio")
     accounts = (
         (("people", id_, "contacts", chat), id_, f"{chat}: {account}")
         for id_, person in people
@@ -216,6 +216,18 @@ def _unique(settings: Settings, _known: Known) -> Iterator[Finding]:
     )
     yield from _twice(codes, "code")
     yield from _twice(_words(settings), "the word")
+
+
+def _radios(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
+    """Yield what radios say of themselves, with whose they are: one must not mean two."""
+    for id_, person in settings.people.items():
+        if person.radio_id is not None:
+            yield ("people", id_, "radio_id"), id_, f"dtmf:{person.radio_id}"
+        for index, radio in enumerate(person.radios):
+            yield ("people", id_, "radios", index), id_, radio
+    for id_, post in settings.posts.items():
+        for index, radio in enumerate(post.radios):
+            yield ("posts", id_, "radios", index), f"post {id_}", radio
 
 
 def _words(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
@@ -330,11 +342,15 @@ def _answers(settings: Settings, known: Known) -> Iterator[Finding]:
         grids = [settings.grids[grid] for grid in person.grids if grid in settings.grids]
         if (
             person.role == "guard"
-            and not (person.guard_code or person.radio_id or person.contacts)
+            and not (person.guard_code or person.radio_id or person.radios or person.contacts)
+            and not _at_a_radio(settings, person)
             and any(not grid.chat for grid in grids)
             and not known.lost(*at)
         ):
-            message = "cannot answer on the air: needs a guard_code or a radio_id"
+            message = (
+                "can answer on the air only by presses and voice: needs a guard_code, "
+                "a radio_id or radios to be known by"
+            )
             yield Finding(at, message, on_key=True, warning=True)
         channels = {grid.channel for grid in grids}
         digits = {
@@ -342,10 +358,29 @@ def _answers(settings: Settings, known: Known) -> Iterator[Finding]:
             for name, channel in settings.channels.items()
             if name in channels and channel.ani_digits
         }
-        if person.radio_id and digits and len(person.radio_id) not in digits:
+        yield from _ani_lengths(at, person, digits)
+
+
+def _ani_lengths(
+    at: KeyPath, person: PersonSettings, digits: set[int]
+) -> Iterator[Finding]:
+    """Check that his radio's own digits are as many as his channels expect."""
+    own = [((*at, "radio_id"), person.radio_id)] if person.radio_id else []
+    own += [
+        ((*at, "radios", index), radio.removeprefix("dtmf:"))
+        for index, radio in enumerate(person.radios)
+        if radio.startswith("dtmf:")
+    ]
+    for path, number in own:
+        if digits and len(number) not in digits:
             wanted = " or ".join(str(length) for length in sorted(digits))
-            message = f"has {len(person.radio_id)} digits; his channel's ani has {wanted}"
-            yield Finding((*at, "radio_id"), message)
+            yield Finding(path, f"has {len(number)} digits; his channel's ani has {wanted}")
+
+
+def _at_a_radio(settings: Settings, person: PersonSettings) -> bool:
+    """Return whether he stands at a post that has a radio of its own."""
+    post = settings.posts.get(person.post or "")
+    return post is not None and bool(post.radios)
 
 
 # ---- order --------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Sections of the settings that no driver has a share in: places, people, roster, figures."""
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.core.escalation import RungKind
+from gateway.core.people import is_radio
 from gateway.settings.values import (
     Account,
     Day,
@@ -87,6 +89,20 @@ class GridSettings(Model):
     )
 
 
+def _radio(value: str) -> str:
+    if not is_radio(value):
+        raise PydanticCustomError(
+            "radio",
+            "should be what a radio says of itself: dtmf:10031, zvei1:12345, mdc1200:1A2B "
+            "(not 0000, not FFFF), ctcss:88.5 or dcs:023N",
+        )
+    return value
+
+
+RadioAddress = Annotated[str, Field(max_length=48), AfterValidator(_radio)]
+ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]
+
+
 class PostSettings(Model):
     """A point where guards stand (点位).
 
@@ -95,12 +111,14 @@ class PostSettings(Model):
         grid: Grid it lies in.
         at: [latitude, longitude] in the site's datum.
         aliases: Words in an address that mean this post.
+        radios: What radios that stay there say of themselves; whoever is on duty there speaks.
     """
 
     name: Name
     grid: Id
     at: Point | None = None
     aliases: tuple[Name, ...] = ()
+    radios: tuple[RadioAddress, ...] = ()
 
 
 class RouteSettings(Model):
@@ -135,7 +153,8 @@ class PersonSettings(Model):
         role: ``guard``, ``station`` or ``manager``.
         organisation: Body he belongs to.
         guard_code: The three digits he keys on the air.
-        radio_id: His radio's own id (DTMF-ANI).
+        radio_id: His radio's own id (DTMF-ANI); the same as ``dtmf:…`` in radios.
+        radios: What his radios say of themselves, such as ``mdc1200:1234``.
         crew: Roster crew; absent = always on duty.
         grids: Grids he serves.
         post: Post where he stands.
@@ -149,6 +168,7 @@ class PersonSettings(Model):
     organisation: Id
     guard_code: Annotated[str, written(r"^[0-9]{3}$", "three digits")] | None = None
     radio_id: Annotated[str, written(r"^[0-9]{3,8}$", "3 to 8 digits")] | None = None
+    radios: tuple[RadioAddress, ...] = ()
     crew: Id | None = None
     grids: tuple[Id, ...] = ()
     post: Id | None = None
@@ -255,6 +275,9 @@ class ResponseSettings(Model):
         station_acknowledge_s: The station's own window, seconds.
         expire_min: Nothing of an order is sent later than this, minutes by level.
         clock_skew_s: Above this difference the clock starts at receipt, seconds.
+        answer_slots: Whether people called together are given turns to answer, where some of
+            their radios cannot say who they are.
+        slot_s: How long a turn lasts, seconds.
     """
 
     acknowledge_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
@@ -267,6 +290,8 @@ class ResponseSettings(Model):
     station_acknowledge_s: WindowS = 60
     expire_min: tuple[WindowMin, WindowMin, WindowMin] = (10, 30, 60)
     clock_skew_s: Annotated[int, Field(ge=1, le=3600)] = 30
+    answer_slots: bool = False
+    slot_s: Annotated[int, Field(ge=3, le=15)] = 5
 
 
 # 重庆路: chong2 qing4 lu4 (a tone digit after each syllable, ü as v) …
@@ -343,6 +368,17 @@ class SpeechSettings(Model):
 _ESPEAK_VARIANT = re.compile(r"f[1-5]|m[1-8]")
 
 
+# Radios are programmed so that the number of a status is the digit of the reply.
+_STATUSES: Final[Mapping[str, ReplyWord]] = {
+    "0": "cannot_come",
+    "1": "acknowledge",
+    "2": "en_route",
+    "3": "arrived",
+    "4": "need_help",
+    "5": "done",
+}
+
+
 class PolicySettings(Model):
     """What alerts may ask of guards, and what may go on open radio.
 
@@ -350,11 +386,20 @@ class PolicySettings(Model):
         categories: Categories that are taken → how they are spoken; empty = all.
         verbs: Closed list of what guards may be asked to do.
         open_radio: Whether the text of an alert may be spoken on the air.
+        mdc_status: Number of an MDC1200 status, hexadecimal → what it says.
+        selcall_status: Last digit of a five-tone call → what it says; empty = the radios send
+            none, and the whole call is who it is.
     """
 
     categories: dict[Id, Name] = Field(default_factory=dict)
     verbs: tuple[Name, ...] = ("前往", "报告", "观察", "劝导", "警戒", "疏散", "救助", "协助")
     open_radio: bool = True
+    mdc_status: dict[
+        Annotated[str, written(r"^[0-9A-F]{1,2}$", "a number such as 1, or 0 to FF")], ReplyWord
+    ] = Field(default_factory=lambda: dict(_STATUSES))
+    selcall_status: dict[
+        Annotated[str, written(r"^[0-9A-F]$", "one digit")], ReplyWord
+    ] = Field(default_factory=dict)
 
 
 class RetentionSettings(Model):

@@ -8,6 +8,7 @@ from gateway.core.alert import Datum
 from gateway.core.escalation import Response
 from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
+from gateway.core.replies import Action
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
 from gateway.settings.models import Settings
@@ -48,6 +49,14 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         datum=Datum(site.datum),
         number_style=site.number_style,
         open_radio=settings.policy.open_radio,
+        mdc_status={
+            int(number, 16): Action[word.upper()]
+            for number, word in settings.policy.mdc_status.items()
+        },
+        selcall_status={
+            digit: Action[word.upper()]
+            for digit, word in settings.policy.selcall_status.items()
+        },
         zones={
             id_: Zone(id=id_, name=zone.name, grade=zone.grade)
             for id_, zone in settings.zones.items()
@@ -60,6 +69,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
                 grid=post.grid,
                 position=_udeg(post.at) if post.at else None,
                 aliases=post.aliases,
+                radios=post.radios,
             )
             for id_, post in settings.posts.items()
         },
@@ -96,6 +106,7 @@ def _person(id_: str, person: PersonSettings) -> Person:
         organisation=person.organisation,
         guard_code=person.guard_code,
         radio_id=person.radio_id,
+        radios=person.radios,
         crew=person.crew,
         grids=person.grids,
         post=person.post,
@@ -174,4 +185,6 @@ def _response(response: ResponseSettings) -> Response:
         station_acknowledge_s=response.station_acknowledge_s,
         expire_s=(expire_one * 60, expire_two * 60, expire_three * 60),
         clock_skew_s=response.clock_skew_s,
+        answer_slots=response.answer_slots,
+        slot_s=response.slot_s,
     )

@@ -44,6 +44,7 @@ DUPLICATE = [
     ("county", "{date: \"2027-02-06\"", '{date: ‸"2027-02-05"', "stands twice"),
     ("county", "crews: [A, B, C, D]", "crews: [A, B, C, D, ‸A]", "stands twice"),
     ("county", "      - id: wall", "      - id: ‸centre", 'token id "centre" already belongs'),
+    ("county", 'radio_id: "10011"', 'radio_id: "10011", radios: [‸"dtmf:10010"]', 'already belongs to "p010"'),
 ]  # fmt: skip
 
 TYPE = [
@@ -94,6 +95,13 @@ RANGE = [
      "to should be after from"),
     ("post", 'from: "08:00", to: "16:00"', 'from: ‸"8:00", to: "16:00"', "00:00 to 23:59"),
     ("post", "listen: 127.0.0.1:8080", "listen: ‸127.0.0.1:80800", "should be a port"),
+    ("county", 'radio_id: "10011"', 'radio_id: "10011", radios: [‸"mdc1200:FFFF"]',
+     "should be what a radio says of itself"),
+    ("county", 'radio_id: "10011"', 'radios: [‸"dtmf:1001"]', "has 4 digits; his channel's ani has 5"),
+    ("county", "  open_radio: true", '  open_radio: true\n  mdc_status: {"1": ‸acknowledged}',
+     'did you mean "acknowledge"'),
+    ("county", "  open_radio: true", '  open_radio: true\n  selcall_status: {‸"12": arrived}',
+     "one digit"),
     ("post", "      - [29.1030, 119.6500]\n", "      - ‸[29.1000, 119.6500]\n", "leave it out"),
     ("post", "      - [29.1000, 119.6540]\n      - [29.1030, 119.6540]\n",
      "      - [29.1030, 119.6540]\n      - [29.1000, 119.6540]\n", "crosses itself",

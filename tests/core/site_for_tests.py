@@ -35,13 +35,16 @@ from gateway.core.events import (
     CardPosted,
     DigitsHeard,
     EnrolmentIssued,
+    KeyPattern,
     OrderActed,
     OverHeard,
     PageSpoken,
     PageStarted,
     PathChanged,
     PersonLeft,
+    RadioBlocked,
     RegisterSeeded,
+    SignalHeard,
     TextReceived,
     TimerFired,
 )
@@ -297,14 +300,44 @@ class Desk:
         assert (answer.channel, answer.over) == (channel, f"v{self._presses}")
         return answer.accepted
 
-    def talk(self, *, keyed_ms: int = 1500, ani: str | None = None, channel: str = "ch1"):
+    def talk(self, *, keyed_ms: int = 1500, channel: str = "ch1", **heard: object):
         """Somebody speaks on a channel and keys nothing; return what is reported."""
         began_us = self.now_us
         self.pass_time(keyed_ms / 1000)
-        heard = OverHeard(
-            at_us=began_us, channel=channel, over="v0", keyed_ms=keyed_ms, ani=ani
+        self._presses += 1
+        over = OverHeard(
+            at_us=began_us, channel=channel, over=f"v{self._presses}", keyed_ms=keyed_ms, **heard
         )
-        return [e.node for e in self.take(heard) if isinstance(e, ReportStatus)]
+        return [e.node for e in self.take(over) if isinstance(e, ReportStatus)]
+
+    def presses(self, times: int, *, radio: str | None = None, channel: str = "ch1") -> bool | None:
+        """Somebody presses his key briefly; return how he is answered, None for not at all."""
+        self._presses += 1
+        pattern = KeyPattern(
+            at_us=self.now_us, channel=channel, presses=times, radio=radio,
+            over=f"v{self._presses}",
+        )
+        return _tone(self.take(pattern))
+
+    def packet(self, operation: int, argument: int, unit: int, channel: str = "ch1") -> bool | None:
+        """A radio sends an MDC1200 packet; return how it is answered, None for not at all."""
+        return self.signal(
+            "mdc1200", f"op {operation:X} {argument:X} {unit:04X}", channel=channel,
+            mdc=(operation, argument, unit),
+        )  # fmt: skip
+
+    def signal(self, kind: str, value: str, channel: str = "ch1", **more: object) -> bool | None:
+        """A radio sends something other than digits; return how it is answered."""
+        self._presses += 1
+        heard = SignalHeard(
+            at_us=self.now_us, channel=channel, over=f"v{self._presses}", kind=kind, value=value,
+            **more,
+        )
+        return _tone(self.take(heard))
+
+    def radio(self, radio: str, *, lost: bool) -> None:
+        """A radio is reported lost, or found again."""
+        self.take(RadioBlocked(at_us=self.now_us, radio=radio, lost=lost, by="班长"))
 
     def write(
         self, who: str, text: str, *, group: str | None = None, reply_to: str | None = None
@@ -435,6 +468,13 @@ class Desk:
     def words(self, key: str, **gaps: object) -> str:
         """A sentence of the site's catalogue."""
         return catalogue(self.site.language)[key].format(**gaps)
+
+
+def _tone(effects: list[object]) -> bool | None:
+    """How an over was answered."""
+    answers = [e.accepted for e in effects if isinstance(e, AnswerOver)]
+    assert len(answers) <= 1
+    return answers[0] if answers else None
 
 
 def point(lat_udeg: int, lon_udeg: int) -> Position:
