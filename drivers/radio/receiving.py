@@ -1,4 +1,4 @@
-"""What others say on a channel: squelch to overs, digits to frames, sound to recordings.
+"""What others say on a channel: squelch to overs, signalling to events, sound to recordings.
 
 An over begins when the squelch has been open for ``squelch_open_ms`` (and the key was pressed
 for ``kerchunk_ms``) and ends when it has been closed for ``squelch_close_ms``: noise bursts
@@ -19,12 +19,14 @@ from typing import Final, Literal
 
 from drivers.radio.activity import NoiseSquelch, VoiceActivity
 from drivers.radio.dtmf_frames import DtmfFramer, DtmfMessage
-from drivers.radio.presses import Presses
+from drivers.radio.heard import Heard, MdcPacket
+from drivers.radio.presses import Group, Presses
 from drivers.radio.recording import Recorder
 from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
+from drivers.radio.speaker import Once, Speaker, identity_of, sender_of, told_as
 from drivers.radio.squelch import Flapping, Squelch, parse_squelch
-from gateway.core.events import DigitsHeard, OverHeard
+from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.replies import parse_digits
 
 # What came before the debounced opening belongs to the over: up to half a second.
@@ -34,6 +36,9 @@ _PRE_ROLL_FRAMES: Final = 500 // FRAME_MS
 _TURN_S: Final = 0.15
 # Our own last word comes back from a repeater so late, and its receiver opens so late.
 _REPEATER_DELAY_S: Final = 0.4
+
+
+ReceiverEvent = DigitsHeard | KeyPattern | OverHeard | SignalHeard
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ class Receiver:
         stuck: The squelch has been open for longer than anybody speaks.
         hears: Lines and sound are followed; what began before that is cut.
         flapping: Notices a squelch that changes all the time.
+        awaits_answers: The channel is kept for answers: short presses may be one.
+        seeks: Tones and codes below the voice are to be looked for: the squelch may need them
+            to open.
     """
 
     def __init__(
@@ -77,12 +85,13 @@ class Receiver:
         recorder: Recorder,
         *,
         new_name: Callable[[], str],
-        tell: Callable[[DigitsHeard | OverHeard], None],
+        tell: Callable[[ReceiverEvent], None],
         day: Callable[[int], str],
     ) -> None:
         self.stuck = False
         self.hears = False
         self.flapping = Flapping()
+        self.awaits_answers = self.seeks = False
         self._channel = channel
         self._settings = settings
         self._recorder = recorder
@@ -100,6 +109,12 @@ class Receiver:
         ani = settings.ani
         self._framer = DtmfFramer(ani.digits, ani.position) if ani else DtmfFramer()
         self._over: _Over | None = None
+        # Of what was heard before its over began, or in presses that make none.
+        self._name: str | None = None
+        self._speaker, self._told = Speaker(), Once()
+        # Who pressed, and whether the first press came while answers were awaited.
+        self._presser, self._is_answer = Speaker(), False
+        self._below: dict[str, str] = {}  # which tone and code are there now
         self._cut = False
         self._withheld = ""
         self._before: deque[Int16Array] = deque(maxlen=_PRE_ROLL_FRAMES)
@@ -135,6 +150,17 @@ class Receiver:
         return self._squelch.raw or self._squelch.is_open
 
     @property
+    def carrier(self) -> bool:
+        """Whether somebody is on the air now: not debounced, and not a repeater's hang."""
+        return self._squelch.raw and not self._deaf
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what is heard is somebody's over, neither a fault nor one half heard."""
+        faulty = self.stuck or self.flapping.active or not self.hears
+        return self._squelch.is_open and not (self._deaf or faulty)
+
+    @property
     def lines_missing(self) -> tuple[str, ...]:
         """The lines that the squelch needs and the keyer has not told."""
         return tuple(line for line in self._expression.lines if line not in self._values)
@@ -160,7 +186,15 @@ class Receiver:
             self._values.pop(line, None)
 
     def presence(self, kind: Literal["ctcss", "dcs"], present: bool, at_s: float) -> None:
-        """Take the word of a tone decoder: the channel's tone or code is there, or not."""
+        """Take the word of a tone decoder: the channel's tone or code is there, or not.
+
+        Args:
+            kind: Tone or code.
+            present: Whether it is there.
+            at_s: Since when.
+        """
+        if not present:
+            self._below.pop(kind, None)
         if self._values.get(kind, False) != present:
             self._values[kind] = present
             self._evaluate(at_s)
@@ -181,27 +215,49 @@ class Receiver:
             self._raw = raw
             self.flapping.edge(at_s)
             if not self._deaf:
-                self._presses.edge(raw, at_s)
+                self._press(raw, at_s)
         self._line(raw and not self._in_tail, at_s)
 
     def _line(self, is_open: bool, at_s: float) -> None:
-        if is_open and not self.listening and not self._deaf:
+        new = is_open and not self.listening and not self._deaf
+        # Where the over before has not been told yet, its end sweeps up.
+        if new and self._over is None:
             self._framer.over_started()
             self._begin_hearing(cut=not self.hears or at_s - self._deaf_until_s < _TURN_S)
         self._squelch.line(is_open, at_s)
 
     def _begin_hearing(self, *, cut: bool) -> None:
         self._cut, self._withheld = cut, ""
+        self._forget_speaker()
         if cut:
             self._presses.forget()
+
+    def _forget_speaker(self) -> None:
+        """Begin with nobody but him whose tone is there already."""
+        self._speaker.begin()
+        self._told.begin()
+        for identity in self._below.values():
+            self._note(identity)
+
+    def _note(self, identity: str | None) -> None:
+        """Note who speaks; under a squelch that is stuck open nobody knows whose over it is."""
+        if not self.stuck:
+            self._speaker.heard(identity)
+            self._presser.heard(identity)
+
+    def _press(self, is_open: bool, at_s: float) -> None:  # as Presses.edge
+        if is_open and not self._presses.under_way:
+            self._is_answer = self.awaits_answers
+        self._presses.edge(is_open, at_s)
 
     # --- each tick ---------------------------------------------------------------------------
 
     def follow(self, now_s: float, frame: Int16Array | None, *, deaf: bool) -> bool:
-        """Take this tick's sound; return whether digits should be looked for in it."""
+        """Take this tick's sound; return whether signalling should be looked for in it."""
         self._sense(now_s, frame)
         if deaf:
             self._deafen(now_s)
+            self.seeks = False
             return False
         if self._deaf:
             self._undeafen(now_s)
@@ -211,13 +267,48 @@ class Receiver:
             self._keep(frame)
         elif self._decodes:
             self._cut = True
+        self.seeks = self._decodes or self._a_tone_may_open()
         return self._decodes
+
+    def _a_tone_may_open(self) -> bool:
+        """Return whether the squelch would be open with, or without, a tone or a code."""
+        if not {"ctcss", "dcs"} & self._expression.terms:
+            return False
+        return any(
+            self._expression.open({**self._values, "ctcss": tone, "dcs": code})
+            for tone in (False, True)
+            for code in (False, True)
+        )
 
     def heard(self, symbol: str, now: Moment) -> None:
         """Take a digit."""
         message = self._framer.heard(symbol, now.s)
         if message is not None:
             self._tell_digits(message, now)
+
+    def signalled(self, heard: Heard, now: Moment) -> None:
+        """Take signalling other than digits: who speaks, or a message; it is told at once."""
+        identity = identity_of(heard)
+        if heard.kind in {"ctcss", "dcs"} and identity is not None:
+            self._below[heard.kind] = identity
+        self._note(identity)
+        # A tone alone, where the squelch needs more, is nobody's over.
+        if heard.kind == "dtmf" or (heard.kind in {"ctcss", "dcs"} and not self._decodes):
+            return
+        if self._told.new(told_as(heard), now.s):
+            packet = heard.detail if isinstance(heard.detail, MdcPacket) else None
+            unit = sender_of(packet) if packet else None
+            self._tell(
+                SignalHeard(
+                    at_us=now.us,
+                    channel=self._channel,
+                    over=self._name_of_over(),
+                    kind=heard.kind,
+                    set=heard.set,
+                    value=heard.value,
+                    mdc=(packet.op, packet.arg, unit) if packet and unit is not None else None,
+                )
+            )
 
     def missed(self) -> None:
         """Note that sound was not listened to for a moment: an over under way is cut."""
@@ -247,6 +338,7 @@ class Receiver:
         if self._over is not None:
             self._end(now, until_s=now.s)
         self._presses.forget()
+        self._below.clear()
 
     # --- inside ------------------------------------------------------------------------------
 
@@ -287,9 +379,9 @@ class Receiver:
             return
         self._open_since_s = min(self._open_since_s, self._squelch.since_s)
         if now.s - self._open_since_s >= self._settings.stuck_squelch_s and not self.stuck:
-            self.stuck = True
             if self._over is not None:
                 self._end(now, until_s=now.s)
+            self.stuck = True
 
     def _keep(self, frame: Int16Array) -> None:
         if self._over is not None:
@@ -311,12 +403,21 @@ class Receiver:
     def _begin(self, now: Moment) -> None:
         # Both clocks are read at the tick; the line's edge was a little earlier.
         at = self._moment_of(self._squelch.since_s, now)
-        name = self._new_name()
+        name, self._name = self._name_of_over(), None
         recording = self._recorder.begin(name, self._day(at.us))
         self._over = _Over(name, at, recording if self._recorder.recording else None)
         for frame in self._before:
             self._hold(frame)
         self._before.clear()
+
+    def _name_of_over(self) -> str:
+        """Return our id of what is heard now, also before it is known to be an over."""
+        if self._over is not None:
+            return self._over.id
+        if self.stuck:
+            return self._new_name()
+        self._name = self._name or self._new_name()
+        return self._name
 
     @staticmethod
     def _moment_of(at_s: float, now: Moment) -> Moment:
@@ -339,48 +440,70 @@ class Receiver:
                 recording=over.recording,
                 stray=message.stray + self._withheld,
                 presses_ms=self._presses.so_far(),
+                radio=self._speaker.radio,
+                radios=self._speaker.radios,
             )
         )
+        self._forget_speaker()
 
     def _tell_presses(self, now: Moment) -> None:
-        """Tell of key-ups too short to be overs, once no other follows them."""
+        """Tell of key-ups, once no other follows them: an answer, or too short to be overs."""
         began_s = self._presses.since_s
-        ended = self._presses.group_ended(now.s)
-        if ended is None:
-            return
-        group_ms, keyed_ms = ended
+        group = self._presses.group_ended(now.s)
+        if group is not None and self._is_answer and group.pattern is not None:
+            self._tell_pattern(group, group.pattern, now)
+        elif group is not None and group.new_ms:
+            self._tell(
+                OverHeard(
+                    at_us=self._moment_of(began_s, now).us,
+                    channel=self._channel,
+                    over=self._name_of_over(),
+                    keyed_ms=group.new_ms,
+                    presses_ms=group.presses_ms,
+                    radio=self._presser.radio,
+                    radios=self._presser.radios,
+                )
+            )
+        if not self._presses.under_way and not self.listening:
+            self._name = None
+            self._presser.begin()
+
+    def _tell_pattern(self, group: Group, presses: Literal[2, 3], now: Moment) -> None:
         self._tell(
-            OverHeard(
-                at_us=self._moment_of(began_s, now).us,
+            KeyPattern(
+                at_us=self._moment_of(group.begin_s, now).us,
                 channel=self._channel,
-                over=self._new_name(),
-                keyed_ms=keyed_ms,
-                presses_ms=group_ms,
+                presses=presses,
+                radio=self._presser.radio,
+                over=self._name_of_over(),
             )
         )
 
     def _tell_digits(self, message: DtmfMessage, now: Moment) -> None:
-        over = self._over.id if self._over else None
+        ani, own = message.ani, f"dtmf:{message.ani}" if message.ani else None
+        self._note(own)
+        # A squelch that is stuck open still lets an answer through.
+        radio = own if self.stuck else self._speaker.radio
+        if self._speaker.radios:
+            ani = None  # two radios in one over: it is neither's answer
         for digits in message.frames:
-            if self._cut and message.ani is None and self._needs_ani(digits):
+            if self._cut and radio is None and self._needs_ani(digits):
                 self._withheld += f"*{digits}#"
                 continue
-            if over is None:
-                # A squelch that is stuck open still lets an answer through.
-                over = self._new_name()
             self._tell(
                 DigitsHeard(
                     at_us=now.us,
                     channel=self._channel,
-                    over=over,
+                    over=self._name_of_over(),
                     digits=digits,
-                    ani=message.ani,
+                    ani=ani,
+                    radio=radio,
                 )
             )
 
     def _needs_ani(self, digits: str) -> bool:
         """Return whether a frame says nothing without the radio's own id."""
-        if self._settings.ani is None:
+        if self._settings.ani is None and not self._settings.signalling.names_radios:
             return False
         reply = parse_digits(digits)
         return reply is None or reply.guard_code is None

@@ -14,6 +14,10 @@ from drivers.radio.heard import Heard, MdcPacket
 _BELOW_VOICE: Final = ("ctcss:", "dcs:")
 # A radio sends one or two of them; what sends more is no radio of ours.
 _IDENTITIES_MAX: Final = 8
+_TOLD_MAX: Final = 32
+_REMEMBERED_S: Final = 300.0
+_TOLD_MAX: Final = 32
+_REMEMBERED_S: Final = 300.0
 # MDC1200 operations in which the unit is who sends: emergency, PTT ID, radio check's answer,
 # status, message. In the others a base station names whom it means.
 _OF_THE_SENDER: Final = frozenset({0x00, 0x01, 0x30, 0x46, 0x47})
@@ -83,3 +87,24 @@ def told_as(heard: Heard) -> str:
     if isinstance(packet, MdcPacket) and packet.op == _PTT_ID:
         return f"PTT ID {packet.unit}"
     return f"{heard.kind} {heard.set} {heard.value}"
+
+
+class Once:
+    """Tells what is new in an over: a radio repeats itself, and a hostile one does not stop."""
+
+    def __init__(self) -> None:
+        self._told_s: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """Forget the over before."""
+        self._told_s.clear()
+
+    def new(self, what: str, now_s: float) -> bool:
+        """Return whether this is worth telling; it counts as told then."""
+        # Under a squelch that is stuck open no over ever ends.
+        told_s = {w: at_s for w, at_s in self._told_s.items() if now_s - at_s < _REMEMBERED_S}
+        self._told_s = told_s
+        if what in told_s or len(told_s) >= _TOLD_MAX:
+            return False
+        told_s[what] = now_s
+        return True

@@ -129,7 +129,11 @@ def test_nothing_is_keyed_before_the_squelch_is_known_for_two_seconds_at_most() 
 
 
 def test_a_line_and_a_tone_together_make_an_over() -> None:
-    air = Air(control={"url": "/dev/ttyUSB0", "squelch": "cts & ctcss"})
+    air = Air(
+        control={"url": "/dev/ttyUSB0", "squelch": "cts & ctcss"},
+        audio={"url": "rtp://127.0.0.1:1?local_port=2", "kind": "discriminator"},
+        signalling={"ctcss": [88.5]},
+    )
     air.squelch(True)
     air.run(for_s=1)
     assert air.channel.idle, "a stranger without the tone"

@@ -157,31 +157,37 @@ def edges(presses: Presses, *spans_ms: int, at_s: float = 10.0) -> float:
     return at_s
 
 
+def ended(presses: Presses, at_s: float) -> tuple[tuple[int, ...], int] | None:
+    """Return a group that is over: its presses, and how long the new ones were."""
+    group = presses.group_ended(at_s)
+    return None if group is None else (group.presses_ms, group.new_ms)
+
+
 def test_two_short_presses_are_read_once_no_other_follows() -> None:
     presses = Presses(40)
     end_s = edges(presses, 300, 250, 280)
     assert presses.group_ended(end_s + 0.9) is None
-    assert presses.group_ended(end_s + 1.01) == ((300, 250, 280), 580)
+    assert ended(presses, end_s + 1.01) == ((300, 250, 280), 580)
     assert presses.group_ended(end_s + 5) is None
 
 
 def test_crackles_and_flutter_are_no_presses_and_a_group_ends_by_its_pause() -> None:
     presses = Presses(40)
     end_s = edges(presses, 20, 500, 300, 20, 200)
-    assert presses.group_ended(end_s + 2) == ((520,), 520)
+    assert ended(presses, end_s + 2) == ((520,), 520)
     end_s = edges(presses, 300, 1200, 300, at_s=30)
-    assert presses.group_ended(end_s + 2) == ((300,), 300), "the first was another group"
+    assert ended(presses, end_s + 2) == ((300,), 300), "the first was another group"
 
 
 def test_what_an_over_told_is_not_told_again() -> None:
     presses = Presses(40)
     end_s = edges(presses, 2000)
     assert presses.so_far() == (2000,)
-    assert presses.group_ended(end_s + 2) is None
+    assert ended(presses, end_s + 2) == ((2000,), 0)
     end_s = edges(presses, 2000, at_s=50)
     assert presses.so_far() == (2000,)
     end_s = edges(presses, 200, at_s=end_s + 0.3)
-    assert presses.group_ended(end_s + 2) == ((2000, 300, 200), 200)
+    assert ended(presses, end_s + 2) == ((2000, 300, 200), 200)
 
 
 @settings(max_examples=200, deadline=None)
@@ -193,14 +199,14 @@ def test_presses_are_bounded_odd_and_never_longer_than_the_key_was_down(
     told: list[int] = []
     for number, span_s in enumerate(spans_s):
         presses.edge(number % 2 == 0, now_s)
-        ended = presses.group_ended(now_s)
-        told += [ended[1]] if ended else []
-        assert ended is None or len(ended[0]) % 2 == 1
+        group = presses.group_ended(now_s)
+        told += [group.new_ms] if group else []
+        assert group is None or len(group.presses_ms) % 2 == 1
         now_s += span_s
         down_s += (span_s if number % 2 == 0 else min(span_s, 0.04))
     presses.edge(False, now_s)
-    ended = presses.group_ended(now_s + GROUP_GAP_S + 0.01)
-    told += [ended[1]] if ended else []
+    group = presses.group_ended(now_s + GROUP_GAP_S + 0.01)
+    told += [group.new_ms] if group else []
     assert sum(told) <= 1000 * down_s + len(told)
 
 
