@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -59,41 +60,13 @@ class EspeakEngine:
     """
 
     by_clause = True
-    # AUDIO_OUTPUT_SYNCHRONOUS: samples come through the callback, nothing is played.
-    _OUTPUT_SYNCHRONOUS = 2
-    # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process.
-    _DONT_EXIT = 0x8000
-    _CHARS_UTF8 = 1
-    _POS_CHARACTER = 1
-    _PARAMETER_RATE = 1
 
     def __init__(
         self, variant: str | None = None, sounds: Mapping[str, str] | None = None
     ) -> None:
         self._variant = f"+{variant}".encode() if variant else b""
         self._sounds = dict(sounds or {})
-        self._library = _espeak_library()
-        self._rate_hz = int(
-            self._library.espeak_Initialize(
-                self._OUTPUT_SYNCHRONOUS, 0, _espeak_data(), self._DONT_EXIT
-            )
-        )
-        if self._rate_hz <= 0:
-            msg = "speech: eSpeak NG does not find its data; reinstall espeakng-loader"
-            raise SetupError(msg)
-        self._chunks: list[Int16Array] = []
-        kind = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-        )
-        # Kept: ctypes does not hold the callback for the library.
-        self._callback = kind(self._take)
-        self._library.espeak_SetSynthCallback(self._callback)
-
-    def _take(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
-        # The last call of a sentence has no samples.
-        if count > 0:
-            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        return 0
+        self._library = _espeak()
 
     def render(self, text: str, language: str, rate_wpm: int | None) -> Int16Array:
         """Return the sentence as samples, Chinese and English pieces in their own voices.
@@ -111,22 +84,64 @@ class EspeakEngine:
         return np.concatenate(joined[:-1])
 
     def _piece(self, voice: Voice, text: str, rate_wpm: int | None) -> Int16Array:
-        library = self._library
-        name = _ESPEAK_VOICES[voice] + self._variant
-        if library.espeak_SetVoiceByName(name) != 0:
-            msg = f"speech: eSpeak NG has no voice {name.decode()!r}; reinstall espeakng-loader"
-            raise SetupError(msg)
         rate = min(max(rate_wpm or RATES_WPM[voice], RATE_WPM_MIN), RATE_WPM_MAX)
-        library.espeak_SetParameter(self._PARAMETER_RATE, rate, 0)
+        samples = self._library.spoken(text, _ESPEAK_VOICES[voice] + self._variant, rate)
+        return trimmed(resampled(samples, self._library.rate_hz))
+
+
+class _Espeak:
+    """The library itself: one in a process, because it has one state and one callback."""
+
+    # AUDIO_OUTPUT_SYNCHRONOUS: samples come through the callback, nothing is played.
+    _OUTPUT_SYNCHRONOUS = 2
+    # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process.
+    _DONT_EXIT = 0x8000
+    _CHARS_UTF8 = 1
+    _POS_CHARACTER = 1
+    _PARAMETER_RATE = 1
+
+    def __init__(self) -> None:
+        self.library = _espeak_library()
+        self.rate_hz = int(
+            self.library.espeak_Initialize(
+                self._OUTPUT_SYNCHRONOUS, 0, _espeak_data(), self._DONT_EXIT
+            )
+        )
+        if self.rate_hz <= 0:
+            msg = "speech: eSpeak NG does not find its data; reinstall espeakng-loader"
+            raise SetupError(msg)
+        self._chunks: list[Int16Array] = []
+        kind = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+        )
+        # Kept: ctypes does not hold the callback for the library.
+        self._callback = kind(self._take)
+        self.library.espeak_SetSynthCallback(self._callback)
+
+    def _take(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
+        # The last call of a sentence has no samples.
+        if count > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def spoken(self, text: str, voice: bytes, rate_wpm: int) -> Int16Array:
+        """Return a text in one voice at ``rate_hz``; nothing when nothing in it is a word."""
+        if self.library.espeak_SetVoiceByName(voice) != 0:
+            msg = f"speech: eSpeak NG has no voice {voice.decode()!r}; install it anew"
+            raise SetupError(msg)
+        self.library.espeak_SetParameter(self._PARAMETER_RATE, rate_wpm, 0)
         self._chunks.clear()
         data = text.encode() + b"\0"
-        library.espeak_Synth(
+        self.library.espeak_Synth(
             data, len(data), 0, self._POS_CHARACTER, 0, self._CHARS_UTF8, None, None
         )
-        library.espeak_Synchronize()
-        if not self._chunks:
-            return np.zeros(0, np.int16)
-        return trimmed(resampled(np.concatenate(self._chunks), self._rate_hz))
+        self.library.espeak_Synchronize()
+        return np.concatenate([np.zeros(0, np.int16), *self._chunks])
+
+
+@cache
+def _espeak() -> _Espeak:
+    return _Espeak()
 
 
 def _espeak_library() -> ctypes.CDLL:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.core.alert import Alert
 from gateway.core.effects import Button
 from gateway.core.order import Assignment, Node, Order, OrderStatus
+from gateway.core.spoken_numbers import spoken_number, spoken_numbers
 
 if TYPE_CHECKING:
     from gateway.core.places import Site
@@ -23,10 +24,6 @@ SPOKEN_TEXT_CHARS = 70
 SPOKEN_PLACE_CHARS = 30
 SPOKEN_NAME_CHARS = 12
 
-# Digits as spoken on the air between guards (幺两拐勾洞); china.md §4.
-_RADIO_DIGITS = str.maketrans("01279", "洞幺两拐勾")
-_PLAIN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
-
 _BUTTON_ROWS = (("1", "2", "3"), ("4", "5", "0"))
 
 
@@ -35,15 +32,6 @@ def _rows_of(labels: tuple[str, ...]) -> tuple[tuple[Button, ...], ...]:
     """Return the rows of buttons that are labelled so; a handful of languages, made once."""
     said = iter(labels)
     return tuple(tuple(Button(label=next(said), action=a) for a in r) for r in _BUTTON_ROWS)
-
-
-def spoken_number(number: str, language: str, style: str) -> str:
-    """Return an order number digit by digit, as a speech engine should read it."""
-    if language != "zh_CN":
-        return " ".join(number)
-    if style == "radio":
-        number = number.translate(_RADIO_DIGITS)
-    return number.translate(_PLAIN_DIGITS)
 
 
 def _plain(text: str) -> str:
@@ -97,7 +85,11 @@ class Wording:
         text, cut = self._spoken(alert)
         sentences = [self.text("repeat_word")] if repeat else []
         sentences.append(
-            self.text("say_call", grid=self.grid_names(order), centre=self._site.centre_name)
+            self.text(
+                "say_call",
+                grid=self._numbers(self.grid_names(order)),
+                centre=self._site.centre_name,
+            )
         )
         sentences.append(
             self.text(
@@ -141,7 +133,12 @@ class Wording:
         text = alert.text[: SPOKEN_TEXT_CHARS - len(short)]
         cut = len(short) < len(place) or len(text) < len(alert.text)
         # Joined here, not in a gap each: a gap loses the blank at its end.
-        return (self._words["say_place"].format(place=short) if short else "") + text, cut
+        said = (self._words["say_place"].format(place=short) if short else "") + text
+        return self._numbers(said), cut
+
+    def _numbers(self, text: str) -> str:
+        """Return a text with house numbers and times as they are said here."""
+        return spoken_numbers(text, self.language, self._site.number_style)
 
     def say_update(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that speak an amendment."""

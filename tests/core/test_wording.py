@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.order import Order, OrderStatus
-from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording, spoken_number
+from gateway.core.spoken_numbers import spoken_number
+from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
 from tests.core.site_for_tests import catalogue, make_site
 
 LANGUAGES = ("zh_CN", "en")

@@ -444,7 +444,7 @@ def test_the_recordings_are_made_by_the_tool_that_is_named(tmp_path: Path) -> No
 
 def phonemes(text: str, engine: EspeakEngine) -> str:
     """What eSpeak NG makes of a Chinese piece, without its stress marks."""
-    library = engine._library
+    library = engine._library.library
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     library.espeak_SetVoiceByName(b"cmn")
     at = ctypes.pointer(ctypes.c_char_p(text.encode() + b"\0"))
