@@ -73,6 +73,10 @@ class AudioLink(Protocol):
         """Return the frame of this tick; None while the other side gives no sound at all."""
         ...
 
+    def waiting(self) -> int:
+        """Return how many frames have come and not been received: how late sound is."""
+        ...
+
     def holed(self) -> bool:
         """Return whether the frame just received stands for sound that never came.
 
@@ -252,6 +256,10 @@ class SoundCardLink:
         self._counts.received += 1
         self._counts.silent = 0
         return np.frombuffer(self._heard.take(_FRAME_BYTES), "<i2").astype(np.int16)
+
+    def waiting(self) -> int:
+        """Return how many frames the card has given that were not received yet."""
+        return len(self._heard) // _FRAME_BYTES
 
     def holed(self) -> bool:
         """Return whether the card was late by more than a frame."""

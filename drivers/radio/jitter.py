@@ -86,6 +86,11 @@ class JitterBuffer:
         self._depths_min = maximum
         self._depths_seen = 0
 
+    @property
+    def depth(self) -> int:
+        """How many frames wait."""
+        return len(self._waiting)
+
     def put(self, sequence: int, ssrc: int, frame: Int16Array) -> None:
         """Take a frame in, in any order.
 

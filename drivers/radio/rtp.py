@@ -292,6 +292,10 @@ class RtpLink:
         self.pump()
         return self._buffer.get()
 
+    def waiting(self) -> int:
+        """Return how many frames wait in the jitter buffer."""
+        return self._buffer.depth
+
     def holed(self) -> bool:
         """Return whether more than a frame is missing where ``receive`` just was."""
         return self._counts.silent > 1

@@ -10,6 +10,7 @@ from typing import Final
 from drivers.radio.audio import AudioLink, LinkStatistics, open_audio
 from drivers.radio.channel import Channel
 from drivers.radio.keyer_process import KeyerProcess
+from drivers.radio.patch import Voice
 from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array
 from drivers.radio.settings import RadioChannel
@@ -132,6 +133,11 @@ class Unit:
             self.channel.missed()
         self._watch_card(now)
         return self.channel.follow(now, self.frame)
+
+    def voice(self, now: Moment) -> Voice:
+        """Return what was heard in this tick, for the channels that it is patched to."""
+        late_frames = self._audio.waiting() if self._audio is not None else 0
+        return self.channel.voice(now, self.frame, late_frames)
 
     def play(self, now: Moment, *, may_key: bool) -> None:
         """Move the channel on, and send the frame it wants played."""

@@ -11,7 +11,7 @@ from gateway.settings.models import (
 )
 from gateway.settings.resolve import DriverModels, from_resolved, resolved
 from gateway.settings.schema import json_schema
-from gateway.settings.sections import SpeechSettings
+from gateway.settings.sections import RetentionSettings, SpeechSettings, TalkGroup
 from gateway.settings.site import people_of, site_of
 from gateway.settings.values import Id, Model, PathText, Secret, port_in_range, written
 from gateway.settings.yaml_source import Problem
@@ -26,10 +26,12 @@ __all__ = [
     "MqttBase",
     "PathText",
     "Problem",
+    "RetentionSettings",
     "Secret",
     "Settings",
     "SettingsError",
     "SpeechSettings",
+    "TalkGroup",
     "Token",
     "check",
     "examine",

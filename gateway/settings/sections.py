@@ -24,21 +24,68 @@ from gateway.settings.values import (
     written,
 )
 
+TalkMember = Annotated[str, written(r"^(channel|chat):.+$", "channel:ID or chat:CHAT/GROUP")]
+Hours = Annotated[
+    str,
+    written(
+        r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
+        "two times of day, such as 06:00-22:00",
+    ),
+]
+DispatcherUrl = Annotated[
+    str,
+    written(
+        r"^rtp://[A-Za-z0-9.-]{1,253}:[0-9]{1,5}\?local_port=[0-9]{1,5}(&codec=(l16|pcmu))?$",
+        "rtp://HOST:PORT?local_port=N&codec=pcmu (or l16)",
+    ),
+]
+
 
 class TalkGroup(Model):
     """Channels and chat groups patched together.
 
     Attributes:
-        members: ``channel:<id>`` or ``chat:<chat>/<group>``, two at least.
+        members: ``channel:<id>`` or ``chat:<chat>/<group>``, two at least; one will do where
+            there is a dispatcher.
+        relay: Whether they are patched unless somebody switches the group on.
+        hours: When they are patched, local time, ``06:00-22:00``; absent = always.
+        from_: Members whose talk goes to the others; absent = all.
+        roles: Roles of people whose talk goes from a chat on the air; absent = all.
+        dispatcher: Where the dispatcher's own voice comes from and the group's goes to:
+            ``rtp://host:port?local_port=N&codec=pcmu`` (or ``l16``); absent = nowhere.
     """
 
-    members: Annotated[
-        tuple[
-            Annotated[str, written(r"^(channel|chat):.+$", "channel:ID or chat:CHAT/GROUP")],
-            ...,
-        ],
-        Field(min_length=2),
-    ]
+    members: Annotated[tuple[TalkMember, ...], Field(min_length=1, max_length=32)]
+    relay: bool = True
+    hours: Hours | None = None
+    from_: tuple[TalkMember, ...] = Field(default=(), alias="from")
+    roles: tuple[Literal["guard", "station", "manager"], ...] = ()
+    dispatcher: DispatcherUrl | None = None
+
+    @property
+    def minutes(self) -> tuple[int, int] | None:
+        """The minutes of the day from and to which it is patched; None for always."""
+        if self.hours is None:
+            return None
+        begin, end = (int(t[:2]) * 60 + int(t[3:]) for t in self.hours.split("-"))
+        return begin, end
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(self.members) + (self.dispatcher is not None) < 2:
+            raise PydanticCustomError(
+                "talk_members", "needs two members at least, or one and a dispatcher"
+            )
+        if len(set(self.members)) < len(self.members):
+            raise PydanticCustomError("talk_members", "names a member twice")
+        stranger = next((m for m in self.from_ if m not in self.members), None)
+        if stranger is not None:
+            raise PydanticCustomError(
+                "talk_from", "from: {member} is no member of the group", {"member": stranger}
+            )
+        if self.minutes is not None and self.minutes[0] == self.minutes[1]:
+            raise PydanticCustomError("talk_hours", "hours should end when they do not begin")
+        return self
 
 
 class ZoneSettings(Model):
