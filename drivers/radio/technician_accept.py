@@ -16,6 +16,7 @@ import numpy as np
 from drivers.radio.decode import sound_of
 from drivers.radio.heard import Heard, MdcPacket, SelcallFit
 from drivers.radio.samples import silence
+from drivers.radio.settings import RadioChannel
 from drivers.radio.technician_bench import Bench, BenchRadio
 from drivers.radio.technician_calibrate import (
     TARGET_DBFS,
@@ -27,7 +28,6 @@ from drivers.radio.technician_calibrate import (
 from drivers.radio.technician_measures import (
     TEST_HZ,
     ToneReport,
-    kill_keyer,
     measure_tone,
     seconds_to_silence,
     signals_in,
@@ -55,7 +55,7 @@ _DIGITS: Final = "*10034#"
 _CALLS: Final = {
     "zvei1": "12345", "zvei2": "23456", "ccir": "34567", "eea": "45678", "eia": "56789",
 }  # fmt: skip
-_KINDS: Final = {"DTMF": "dtmf", "MDC1200": "mdc1200"}
+_KINDS: Final = {"DTMF": "dtmf", "MDC1200": "mdc1200", "CTCSS": "ctcss", "DCS": "dcs"}
 _PAUSE_MS: Final = 400.0
 
 
@@ -212,7 +212,7 @@ class Acceptance:
         if self._ear is None:
             self._radio.send(tone(TEST_HZ, 4000.0), self._bench.now_s)
             self._bench.run(2.0)
-            kill_keyer(self._radio)
+            self._radio.kill_keyer()
             self._bench.run(0.5)
             self._back()
             silent = self._ask(
@@ -220,9 +220,7 @@ class Acceptance:
                 "transmitting at once? · 发射 2 秒后键控进程被杀,电台立即停发了?"
             )
             return self._answered(what, silent, "the technician", vital=True)
-        took_s = seconds_to_silence(
-            self._bench, self._radio, self._ear, lambda: kill_keyer(self._radio)
-        )
+        took_s = seconds_to_silence(self._bench, self._radio, self._ear, self._radio.kill_keyer)
         self._back()
         if took_s is None:
             return Check(what, "fail", "the tone was not heard at all", vital=True)
@@ -232,7 +230,7 @@ class Acceptance:
 
     def _back(self) -> None:
         """Have the channel's own keyer, in its own settings, ready again."""
-        self._bench.until(lambda: not self._radio.transmitter.on_air(), 3.0)
+        self._radio.transmitter.abort("the keyer is replaced", self._bench.now_s)
         self._radio.replace_keyer()
         self._bench.ready()
 
@@ -303,10 +301,11 @@ class Acceptance:
     def _decoders(self, sender: BenchRadio, ear: BenchRadio) -> Iterator[Check]:
         """Send one of each kind in one transmission, and look for each."""
         pause = silence(_PAUSE_MS)
-        parts = [part for _, spec, _ in _signals() for part in (sound_of(spec), pause)]
+        signals = list(_signals(ear.settings))
+        parts = [part for _, spec, _ in signals for part in (sound_of(spec), pause)]
         found = signals_sent(self._bench, sender, ear, np.concatenate(parts))
-        for name, spec, is_it in _signals():
-            kind = _KINDS.get(name, "selcall")
+        for name, spec, is_it in signals:
+            kind = _KINDS.get(name.partition(" ")[0], "selcall")
             heard = " ".join(h.value for h in found if h.kind == kind) or "nothing"
             yield Check(
                 f"{name} from {sender.name} is read at {ear.name} · 信令解码",
@@ -332,7 +331,7 @@ class Acceptance:
             return
         detail = f"{len(radio.edges) - first} changes"
         yield Check(squelch, "pass" if closed else "fail", detail, vital=True)
-        found = signals_in(frames[begin:])
+        found = signals_in(frames[begin:], radio)
         heard = ", ".join(f"{h.kind} {h.value}" for h in found)
         yield Check(signals, "pass" if heard else "not tested", heard or "it sent none")
 
@@ -380,7 +379,7 @@ class Acceptance:
 Judge = Callable[[list[Heard]], bool]
 
 
-def _signals() -> Iterator[tuple[str, str, Judge]]:
+def _signals(settings: RadioChannel) -> Iterator[tuple[str, str, Judge]]:
     """Yield name, specification, and what has to be heard of it."""
     yield "DTMF", f"dtmf:{_DIGITS}", lambda found: _DIGITS in _digits(found)
     for table, call in _CALLS.items():
@@ -392,6 +391,10 @@ def _signals() -> Iterator[tuple[str, str, Judge]]:
             isinstance(h.detail, MdcPacket) and h.detail.unit == _UNIT for h in found
         ),
     )
+    for hz in settings.signalling.ctcss[:1]:
+        yield f"CTCSS {hz:g} Hz", f"ctcss:{hz:g}:1.5s", _judge_of("ctcss", f"{hz:.1f}")
+    for code in settings.signalling.dcs[:1]:
+        yield f"DCS {code}", f"dcs:{code}:1.5s", _judge_of("dcs", code)
 
 
 def _digits(found: list[Heard]) -> str:
@@ -402,11 +405,11 @@ def _judge_of(table: str, call: str) -> Judge:
     """Return what says that a call was read, in its table or as one of several that fit."""
 
     def is_it(found: list[Heard]) -> bool:
-        return any(h.kind == "selcall" and _fits(h, table, call) for h in found)
+        return any(_fits(h, table, call) for h in found)
 
     return is_it
 
 
 def _fits(heard: Heard, table: str, call: str) -> bool:
     also = heard.detail.also if isinstance(heard.detail, SelcallFit) else ()
-    return (heard.set, heard.value) == (table, call) or f"{table}:{call}" in also
+    return (heard.set or heard.kind, heard.value) == (table, call) or f"{table}:{call}" in also

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +22,7 @@ from drivers.radio.activity import NoiseSquelch, VoiceActivity
 from drivers.radio.audio import AudioLink, LinkStatistics, open_audio
 from drivers.radio.channel import NO_LICENCE
 from drivers.radio.decode import EVERYTHING
-from drivers.radio.hearing import Hearing, Wishes
+from drivers.radio.hearing import Hearing, Wishes, wishes_of
 from drivers.radio.keyer_process import KeyerProcess, KeyerWord
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES, Int16Array
 from drivers.radio.settings import RadioChannel
@@ -29,7 +31,7 @@ from drivers.radio.technician_door import Sight
 from drivers.radio.transmission import SILENCE, TonesProgramme, Transmitter
 from gateway.interfaces import LinkError, SetupError
 
-__all__ = ["Bench", "BenchRadio"]
+__all__ = ["Bench", "BenchRadio", "every_kind"]
 
 _TICK_S: Final = FRAME_MS / 1000.0
 # After a stop of the machine the missed ticks are not made up for.
@@ -39,6 +41,22 @@ _READY_S: Final = 10.0
 _NO_LIMIT_S: Final = 3600.0
 _RETIRE_S: Final = 0.5
 _STATES: Final = {"ready", "fault", "gone"}
+
+
+def every_kind(settings: RadioChannel) -> Wishes:
+    """Return all signalling there is on a channel, its own tables first.
+
+    What lies below the voice a loudspeaker's sound does not have.
+    """
+    own = wishes_of(settings)
+    others = tuple(table for table in EVERYTHING.selcall if table not in own.selcall)
+    below = settings.audio.kind == "discriminator"
+    return replace(
+        EVERYTHING,
+        selcall=(*own.selcall, *others),
+        ctcss_hz=EVERYTHING.ctcss_hz if below else (),
+        dcs=EVERYTHING.dcs if below else (),
+    )
 
 
 class BenchRadio:
@@ -70,6 +88,7 @@ class BenchRadio:
         self._noise = NoiseSquelch(settings.control.squelch_noise_dbfs)
         self._voice = VoiceActivity(settings.control.squelch_voice_dbfs)
         self._keyer = KeyerProcess(settings)
+        self._killed = False
         self.transmitter = self._transmitter(settings.tx_delay_ms, settings.hang_ms)
         self._audio: AudioLink = open_audio(settings.audio.url)
 
@@ -83,10 +102,10 @@ class BenchRadio:
     @property
     def subtones(self) -> Wishes:
         """What the squelch wants to have heard below the voice."""
-        wanted = self._expression.terms
+        own, wanted = wishes_of(self.settings), self._expression.terms
         return Wishes(
-            ctcss_hz=EVERYTHING.ctcss_hz if "ctcss" in wanted else (),
-            dcs=EVERYTHING.dcs if "dcs" in wanted else (),
+            ctcss_hz=own.ctcss_hz if "ctcss" in wanted else (),
+            dcs=own.dcs if "dcs" in wanted else (),
         )
 
     @property
@@ -107,11 +126,6 @@ class BenchRadio:
     def link(self) -> LinkStatistics:
         """What the sound link has seen."""
         return self._audio.statistics()
-
-    @property
-    def keyer_pid(self) -> int | None:
-        """The keyer's process id."""
-        return self._keyer.pid
 
     def said(self, *words: str, since_s: float = 0.0) -> KeyerWord | None:
         """Return the keyer's first such word since then, None while there is none."""
@@ -147,6 +161,13 @@ class BenchRadio:
             self._keyer, tx_delay_ms=tx_delay_ms, hang_ms=hang_ms, time_out_s=_NO_LIMIT_S
         )
 
+    def kill_keyer(self) -> None:
+        """End the keyer as a fault would: at once, without a word, and none comes after it."""
+        pid, self._killed = self._keyer.pid, True
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def replace_keyer(self, time_out_s: int | None = None) -> None:
         """Have the keyer replaced by one with another time-out; None: the settings' own."""
         self.retire()
@@ -156,6 +177,7 @@ class BenchRadio:
         self._keyer.close()
         changed = {} if time_out_s is None else {"time_out_s": time_out_s}
         self._keyer = KeyerProcess(self.settings.model_copy(update=changed))
+        self._killed = False
         self.words.clear()
 
     # --- each tick ---------------------------------------------------------------------------
@@ -174,7 +196,7 @@ class BenchRadio:
         for word in self._keyer.read(now_s):
             self.words.append(word)
             self._take(word, now_s)
-        why = self._keyer.watch(now_s)
+        why = None if self._killed else self._keyer.watch(now_s)
         if why is not None:
             self.words.append(KeyerWord(now_s, "gone", why))
             self.transmitter.abort(f"line lost: {why}", now_s)

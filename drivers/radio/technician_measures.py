@@ -7,20 +7,16 @@ same frequency, or the same channel where its own transmission comes back.
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from drivers.radio.decode import EVERYTHING
 from drivers.radio.heard import Heard
 from drivers.radio.hearing import Hearing
 from drivers.radio.samples import FRAME_MS, Int16Array, level_dbfs
-from drivers.radio.technician_bench import Bench, BenchRadio
+from drivers.radio.technician_bench import Bench, BenchRadio, every_kind
 from drivers.radio.technician_sound import (
     SWEEP_MS,
     hears_tone,
@@ -194,14 +190,6 @@ def seconds_to_silence(
     return max(0.0, last_s - acted_s) if ended else float("inf")
 
 
-def kill_keyer(radio: BenchRadio) -> None:
-    """End a channel's keyer as a fault would: at once, without a word."""
-    pid = radio.keyer_pid
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def signals_sent(
     bench: Bench, sender: BenchRadio, ear: BenchRadio, samples: Int16Array
 ) -> list[Heard]:
@@ -210,14 +198,14 @@ def signals_sent(
         sender.send(samples, bench.now_s)
         bench.sent(sender, len(samples) / 8000.0 + 5.0)
         bench.run(_LATE_S)
-    return signals_in(frames)
+    return signals_in(frames, ear)
 
 
-def signals_in(frames: Sequence[Int16Array]) -> list[Heard]:
-    """Return what every decoder makes of frames that were heard."""
+def signals_in(frames: Sequence[Int16Array], ear: BenchRadio) -> list[Heard]:
+    """Return what every decoder makes of frames that a channel has heard."""
     if not frames:
         return []
-    hearing = Hearing([EVERYTHING])
+    hearing = Hearing([every_kind(ear.settings)])
     yes = np.array([True])
     found = hearing.hear(np.concatenate(frames)[np.newaxis, :], yes)
     return found + hearing.hear(np.zeros((1, 160), np.int16), ~yes)

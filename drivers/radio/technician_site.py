@@ -35,7 +35,7 @@ class Site:
         version: Version of the settings.
         state_dir: Where the daemon keeps its sockets and locks.
         channels: Radio channels by id.
-        radio_ids: What radios send by themselves → name of the person.
+        radio_ids: What radios send by themselves, in capitals → name of person or post.
         guard_codes: What guards key → name of the person.
     """
 
@@ -79,6 +79,9 @@ def read_site(config: Path) -> Site:
 
 def _site_of(config: Path, tree: Mapping[str, Any]) -> Site:
     people = tree["people"].values()
+    owners = [*tree["posts"].values(), *people]
+    radio_ids = {r.upper(): o["name"] for o in owners for r in o.get("radios") or ()}
+    radio_ids |= {p["radio_id"].upper(): p["name"] for p in people if p["radio_id"]}
     return Site(
         config=config,
         id=tree["site"]["id"],
@@ -89,7 +92,7 @@ def _site_of(config: Path, tree: Mapping[str, Any]) -> Site:
             for name, channel in tree["channels"].items()
             if channel["driver"] == "radio"
         },
-        radio_ids={p["radio_id"].upper(): p["name"] for p in people if p["radio_id"]},
+        radio_ids=radio_ids,
         guard_codes={p["guard_code"]: p["name"] for p in people if p["guard_code"]},
     )
 

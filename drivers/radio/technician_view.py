@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from drivers.radio.decode import EVERYTHING, as_json
+from drivers.radio.decode import as_json
 from drivers.radio.dtmf_frames import DtmfFramer, DtmfMessage
 from drivers.radio.hearing import Heard, Hearing, MdcPacket
 from drivers.radio.jitter import LinkStatistics
 from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, level_dbfs
 from drivers.radio.settings import RadioChannel
+from drivers.radio.technician_bench import every_kind
 from drivers.radio.technician_door import Sight
 from drivers.radio.technician_site import Site
 from drivers.radio.technician_sound import peak_dbfs
@@ -41,7 +42,7 @@ class View:
 
     def __init__(self, site: Site, settings: RadioChannel) -> None:
         self._site = site
-        self._hearing = Hearing([EVERYTHING])
+        self._hearing = Hearing([every_kind(settings)])
         ani = settings.ani
         self._framer = DtmfFramer(ani.digits, ani.position) if ani else DtmfFramer()
         self._heard_samples = 0
@@ -106,12 +107,18 @@ class View:
         return record | {"t": round(max(0.0, self._at(sight) - ago_s), 3)}
 
     def _who(self, heard: Heard) -> str | None:
+        if heard.kind == "dtmf":
+            return None  # a digit is nobody; the over's end tells
         unit = heard.detail.unit if isinstance(heard.detail, MdcPacket) else heard.value
-        return self._site.radio_ids.get(unit.upper()) if heard.kind != "dtmf" else None
+        ids = (f"{heard.set or heard.kind}:{unit}", f"{heard.kind}:{unit}", unit)
+        return next((name for i in ids if (name := self._named(i)) is not None), None)
+
+    def _named(self, radio_id: str) -> str | None:
+        return self._site.radio_ids.get(radio_id.upper())
 
     def _who_in(self, message: DtmfMessage) -> str | None:
         """Return whose radio, else whose guard's number, the digits of an over hold."""
-        name = self._site.radio_ids.get(message.ani or "")
+        name = self._named(f"dtmf:{message.ani}") or self._named(message.ani or "")
         if name is not None:
             return name
         for digits in message.frames:
