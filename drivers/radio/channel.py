@@ -572,7 +572,7 @@ class Channel:
         return first if isinstance(first, PageChannel) else None
 
     def _make_talk_yield(self, now: Moment, *, may_key: bool) -> None:
-        """Tell that an order waits for talk, and end the talk when level 1 has waited enough."""
+        """Tell that an order waits for talk; end talk when level 1 has waited enough."""
         over, order = self._patched, self._order_waits
         if over is None or over.done or not over.begun or order is None or not may_key:
             self._talk_yields_s = None
