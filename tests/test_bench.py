@@ -1,12 +1,26 @@
 """The bench's own arithmetic: a figure that is computed wrongly would be believed."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from gateway.journal import verify
 from tests.bench.closed_orders import ROWS_AN_ORDER, add_closed_orders
-from tests.bench.figures import BEGIN, END, Row, absent, page, percentile, spread, with_page
+from tests.bench.figures import (
+    BEGIN,
+    END,
+    Compared,
+    Row,
+    absent,
+    page,
+    percentile,
+    spread,
+    with_page,
+)
+from tests.bench.radio_live import keyed_s
 from tests.bench.radio_plant import lateness_ms
+from tests.bench.radio_talk import false_rows
 from tests.bench.storm import overtaken
 
 
@@ -45,6 +59,48 @@ def test_only_what_stands_between_the_markers_is_replaced() -> None:
     assert "old | table" not in after
     assert "| 1 receipt | 3 | 2.5 ms | 4 |" in after
     assert with_page(after, page({"cores": 2, "cpu": "a"}, [row])) == after
+
+
+def test_what_was_heard_stands_in_a_table_of_its_own_beside_the_other() -> None:
+    timed = Row("1 receipt", "ms", 3, 2.5)
+    note = "same audio"
+    heard = [
+        Compared("20 DTMF, 9 dB", "%", 300, 99.5, false=1, peer=26.0, peer_false=4, note=note,
+                 target={"p50": 99}),
+        Compared("20 DTMF, 0 dB", "%", 300, 98.9, note=note, target={"p50": 99}),
+    ]  # fmt: skip
+    text = page({"cores": 2}, [heard[0], timed, heard[1]])
+    first, second = text.split("Beside ours")
+    assert "| 1 receipt | 3 | 2.5 ms |" in first
+    assert "DTMF" not in first
+    assert "| 20 DTMF, 9 dB | 300 | 99.5 % | 1 | 26 | 4 | ≥ 99 | ok |" in second
+    assert "| 20 DTMF, 0 dB | 300 | 98.9 % |  |  |  | ≥ 99 | short |" in second
+    assert second.count(note) == 1
+    assert "- 20 DTMF, 9 dB … 20 DTMF, 0 dB: same audio." in second
+
+
+def test_false_digits_are_told_by_the_hour_and_bass_is_not_held_against_the_tones_below() -> (
+    None
+):
+    hour = 3600 * 8000
+    runs = [
+        Counter({"samples": hour, "cut samples": hour * 3 // 4, "dtmf": 3, "ctcss under bass": 7}),
+        Counter({"samples": hour, "cut samples": hour * 3 // 4, "ctcss": 1, "selcall": 1}),
+    ]
+    rows = {row.name: row for row in false_rows(27, "speech", runs)}
+    digits = rows["27 speech: false DTMF digits an hour"]
+    assert (digits.p50, digits.count, digits.verdict) == (1.5, 2, "short")
+    assert rows["27 speech: false five-tone addresses"].verdict == "short"
+    assert rows["27 speech: false MDC1200 packets"].verdict == "ok"
+    tones = rows["27 speech: false openings by any of 50 CTCSS tones"]
+    assert tones.p50 == 1
+    assert tones.note == "1.5 h; 7 more in 0.5 h of voices with their bass"
+
+
+def test_a_decision_is_held_against_the_next_edge_of_its_own_channel() -> None:
+    edges = [[10.0, 0, True], [14.0, 0, False], [20.005, 1, True], [20.011, 0, True]]
+    decided = [(20.002, "c0"), (20.0, "c1"), (30.0, "c0")]
+    assert keyed_s(decided, edges) == pytest.approx([0.009, 0.005])
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END + BEGIN, f"{BEGIN}{END}{BEGIN}{END}"])

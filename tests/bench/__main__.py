@@ -13,13 +13,14 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import alerts, burst, frames, growth, peers, start, storm
+from tests.bench import alerts, burst, frames, growth, peers, radio, start, storm
 from tests.bench.figures import absent, page, show, with_page
 from tests.bench.machine import NO_DISK, describe, file_system
 from tests.bench.outside import MOSQUITTO
+from tests.bench.radio import RadioSizes
 from tests.doors import Broker
 
 _BEGAN_S = time.monotonic()
@@ -45,12 +46,12 @@ class Sizes:
         journal: Rows by one caller, and by a hundred.
         steps: Steps and routings of each kind, and clocks of an idle ladder.
         peer: Alerts to a peer at ten a second.
-        dtmf: Digits at each noise.
+        radio: How much of the radio's hearing and keying.
     """
 
     receipts: int = 200
     chat: int = 300
-    pages: int = 20
+    pages: int = 12
     burst: int = 400
     storm_alerts: int = 600
     storm_s: int = 60
@@ -59,17 +60,17 @@ class Sizes:
     idle_s: int = 20
     verify_orders: int = 50_000
     closed: tuple[int, ...] = (0, 10_000, 500_000, 1_000_000)
-    starts: int = 3
+    starts: int = 2
     journal: tuple[int, int] = (500, 5_000)
     steps: int = 200
     peer: int = 200
-    dtmf: int = 500
+    radio: RadioSizes = field(default_factory=RadioSizes)
 
 
 QUICK = Sizes(
     receipts=30, chat=50, pages=2, burst=200, storm_alerts=60, storm_s=6, frames_s=3,
     frames_channels=(8,), idle_s=3, verify_orders=3_000, closed=(0, 10_000), starts=1,
-    journal=(100, 1_000), steps=30, peer=30, dtmf=200,
+    journal=(100, 1_000), steps=30, peer=30, radio=radio.QUICK,
 )  # fmt: skip
 # A storm takes as long as what it leaves unsaid takes to expire.
 NOT_QUICK = ("storm",)
@@ -83,6 +84,7 @@ GROUPS = {
     "journal": start.journal,
     "growth": growth.measured,
     "peers": peers.measured,
+    "radio": radio.measured,
 }
 
 

@@ -27,6 +27,7 @@ from gateway.journal.seal import Sealer
 from tests.core.journal_stories import START_US, entry
 
 GROUP = 50_000
+CACHE_KB = 300_000
 ROWS_AN_ORDER = 2
 # Marks that stand nowhere else in a row.
 ID, OPENED_US, CLOSED_US = "Nx0", 1_733_333_333_111_111, 1_733_333_333_222_222
@@ -42,8 +43,11 @@ def add_closed_orders(path, first, last):
     """
     file = JournalFile(path, boot_id="bench")
     file.open()
-    # Nothing is measured yet, and what is half written after a power cut is not used.
+    # Nothing is measured yet, and what is half written after a power cut is not used. Whoever
+    # opens the file next keeps a write-ahead log again.
     file.db.pragma("synchronous", "OFF")
+    file.db.pragma("journal_mode", "OFF")
+    file.db.pragma("cache_size", -CACHE_KB)
     file.db.pragma("secure_delete", False)
     sealer = Sealer(file.keys())
     opening = _Marked(prepare(_opening(), sealer))

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 # Figures of which more is better; of all others less is.
-_RATES = frozenset({"/s"})
+_RATES = frozenset({"/s", "%"})
 
 
 def percentile(values, percent):
@@ -87,6 +88,21 @@ class Row:
         return {**asdict(self), "ratio": self.ratio, "verdict": self.verdict}
 
 
+@dataclass(frozen=True)
+class Compared(Row):
+    """One figure of ours with another's on the same audio, and what each heard amiss.
+
+    Attributes:
+        false: What ours heard that was not sent; None where that has no meaning.
+        peer: The other's figure; None where it is not here or cannot do it.
+        peer_false: What the other heard that was not sent.
+    """
+
+    false: int | None = None
+    peer: float | None = None
+    peer_false: int | None = None
+
+
 def spread(name, unit, values, **more):
     """Return the row of many figures of one kind."""
     if not values:
@@ -108,43 +124,90 @@ def absent(name, unit, why):
 
 
 def show(machine, rows):
-    """Print the machine's data and the table."""
+    """Print the machine's data and the tables."""
     console = Console(width=None if Console().is_terminal else 190)
     for name, value in machine.items():
         console.print(f"{name}: {value}", highlight=False)
-    table = Table(*_HEADS, "floor is; note")
-    for row in rows:
-        said = "; ".join(part for part in (row.floor_is, row.note) if part)
-        table.add_row(*_cells(row), said)
-    console.print(table)
+    for heads, cells, chosen in _tables(rows):
+        table = Table(*heads, "floor is; note")
+        for row in chosen:
+            said = "; ".join(part for part in (row.floor_is, row.note) if part)
+            table.add_row(*cells(row), said)
+        console.print(table)
     console.print("One run, with the simulated outside on the same cores.")
 
 
 _HEADS = ("row", "n", "p50, or the figure", "p99", "max", "floor", "×", "target", "")
+_COMPARED_HEADS = ("row", "n", "ours", "false", "beside", "its false", "target", "")
+
+
+def _tables(rows):
+    """Yield (heads, what makes cells of a row, rows) of each table that has rows."""
+    plain = [row for row in rows if not isinstance(row, Compared)]
+    compared = [row for row in rows if isinstance(row, Compared)]
+    if plain:
+        yield _HEADS, _cells, plain
+    if compared:
+        yield _COMPARED_HEADS, _compared_cells, compared
 
 
 def _cells(row):
-    value = _figure(row.p50)
     return (
-        row.name, f"{row.count:,}" if row.count else "–", f"{value} {row.unit}".strip(),
-        _figure(row.p99), _figure(row.worst), _figure(row.floor), _figure(row.ratio), row.asked,
-        row.verdict,
+        row.name, _count(row), _with_unit(row), _figure(row.p99), _figure(row.worst),
+        _figure(row.floor), _figure(row.ratio), row.asked, row.verdict,
     )  # fmt: skip
+
+
+def _compared_cells(row):
+    return (
+        row.name, _count(row), _with_unit(row), _figure(row.false), _figure(row.peer),
+        _figure(row.peer_false), row.asked, row.verdict,
+    )  # fmt: skip
+
+
+def _count(row):
+    return f"{row.count:,}" if row.count else "–"
+
+
+def _with_unit(row):
+    return f"{_figure(row.p50)} {row.unit}".strip()
 
 
 def _figure(value):
     if value is None:
         return ""
+    if 99 < value < 100:  # shares: 99.7 of a hundred is not a hundred
+        return f"{value:.1f}"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def page(machine, rows):
-    """Return the README's section between its markers: machine, table, notes."""
+    """Return the README's section between its markers: machine, tables, notes."""
     said = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
-    lines = [said + ".", "", _line(_HEADS), _line(["---"] * len(_HEADS))]
-    lines += [_line(_cells(row)) for row in rows]
-    notes = [f"- {row.name}: {row.note}." for row in rows if row.note]
-    return "\n".join([BEGIN, *lines, "", *notes, END])
+    lines = [said + ".", ""]
+    for heads, cells, chosen in _tables(rows):
+        if heads is _COMPARED_HEADS:
+            lines += [_BESIDE, ""]
+        lines += [_line(heads), _line(["---"] * len(heads))]
+        lines += [_line(cells(row)) for row in chosen]
+        lines += ["", *_notes(chosen), ""]
+    return "\n".join([BEGIN, *lines[:-1], END])
+
+
+_BESIDE = (
+    "How well the radio hears. Beside ours stands multimon-ng on the same samples in the same "
+    "run, if a note says nothing else; *false* is what was heard that was not sent."
+)
+
+
+def _notes(rows):
+    """Return a line for each note; rows one after the other that share it are named together."""
+    lines = []
+    for note, found in groupby((row for row in rows if row.note), key=lambda row: row.note):
+        names = [row.name for row in found]
+        named = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+        lines.append(f"- {named}: {note}.")
+    return lines
 
 
 def _line(cells):

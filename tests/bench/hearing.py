@@ -21,17 +21,20 @@ from dataclasses import dataclass
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import soxr
 
 from drivers.radio import mdc1200_words, selcall_tables
 from drivers.radio.decode import EVERYTHING
 from drivers.radio.hearing import Hearing, Wishes
 from drivers.radio.mdc1200 import MdcBank
-from drivers.radio.samples import peak_of, resampled, to_int16
+from drivers.radio.samples import peak_of, to_int16
 from drivers.radio.selcall import SelcallBank
 from drivers.radio.selcall_tables import TABLES, SelcallTable
+from simulators import mdc1200
 
 RATE_HZ = 8000
 LEVEL_DBFS = -9.0
+PEER_PROGRAM, PEER_HZ = "multimon-ng", 22050
 HEARD_AT_ONCE = ("zvei1", "zvei2", "ccir", "eea", "eia")
 PEER = {"zvei1": "ZVEI1", "zvei2": "ZVEI2", "ccir": "CCIR", "eea": "EEA", "eia": "EIA"}
 OFFSETS_AND_SNRS = ((0.0, None), (0.0, 6.0), (0.0, 0.0), (0.015, 3.0), (-0.015, 3.0))
@@ -117,17 +120,30 @@ def score(found, wanted, late_samples=160):
 
 def peer_heard(samples, decoder):
     """Return the values multimon-ng prints for each channel, one list a channel; or None."""
-    if shutil.which("multimon-ng") is None:
+    if shutil.which(PEER_PROGRAM) is None:
         return None
-    rows = []
-    for row in samples:
-        done = subprocess.run(
-            ["multimon-ng", "-q", "-t", "raw", "-a", decoder, "-"],
-            input=resampled(row, RATE_HZ, 22050).tobytes(), capture_output=True, check=True,
-        )  # fmt: skip
-        lines = done.stdout.decode("ascii", "replace").splitlines()
-        rows.append([line.split(": ", 1)[1].strip() for line in lines if ": " in line])
-    return rows
+    return [[value for _, value in peer_says(row, [decoder])] for row in samples]
+
+
+def peer_says(row, decoders):
+    """Return (decoder, value) of each line that multimon-ng prints of one track of 8 kHz."""
+    done = subprocess.run(
+        [PEER_PROGRAM, "-q", "-t", "raw", *(a for d in decoders for a in ("-a", d)), "-"],
+        input=soxr.resample(row, RATE_HZ, PEER_HZ, "HQ").tobytes(),
+        capture_output=True, check=True,
+    )  # fmt: skip
+    lines = done.stdout.decode("ascii", "replace").splitlines()
+    return [tuple(map(str.strip, line.split(": ", 1))) for line in lines if ": " in line]
+
+
+def plain_heard(samples):
+    """Return what a receiver that corrects nothing hears on each channel."""
+    return [[_named(heard.packet) for heard in mdc1200.decode(row)] for row in samples]
+
+
+def _named(packet):
+    began = (packet.op, packet.arg) == (0x01, 0x80)
+    return f"PTT ID start {packet.unit:04X}" if began else str(packet)
 
 
 def peer_score(rows, wanted):
@@ -167,8 +183,14 @@ def selcall_cell(
     return Cell(name, count, right, beyond, *best)
 
 
-def packet_cell(snr_db, double=False, count=320, seed=1, n_channels=N_CHANNELS):
-    """Return the `Cell` of random MDC1200 packets."""
+def packet_cell(
+    snr_db, double=False, count=320, seed=1, n_channels=N_CHANNELS, beside=False
+):
+    """Return the `Cell` of random MDC1200 packets.
+
+    The peer is multimon-ng nowhere, it has no such decoder; ``beside`` makes it the simulators'
+    receiver, which corrects nothing.
+    """
     rng = np.random.default_rng(seed)
     packets = []
     for _ in range(count):
@@ -183,7 +205,8 @@ def packet_cell(snr_db, double=False, count=320, seed=1, n_channels=N_CHANNELS):
     right, beyond = score(heard_by(MdcBank(n_channels), samples), wanted)
     kind = "double packet" if double else "packet"
     snr = "clean" if snr_db is None else f"{snr_db:g} dB"
-    return Cell(f"mdc1200 {kind} {snr}", count, right, beyond)
+    peer = peer_score(plain_heard(samples), wanted) if beside else (None, None)
+    return Cell(f"mdc1200 {kind} {snr}", count, right, beyond, *peer)
 
 
 def banks(n_channels):

@@ -1,50 +1,31 @@
-"""Rows of what others do on this machine in the same run: Alertmanager, multimon-ng.
+"""Rows of what another does on this machine in the same run: Debian's Alertmanager.
 
-Both are Debian's. Alertmanager keeps nothing of an accepted alert through a crash; its webhook
-receiver calls the same platform as our driver. Neither is required.
+It keeps nothing of an accepted alert through a crash; its webhook receiver calls the
+same platform as our driver. It is not required.
 """
 
 import asyncio
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
-import numpy as np
 
-from drivers.radio.dtmf import DtmfBank
-from simulators.tones import FRAME_SAMPLES, RATE_HZ, dtmf
 from tests.bench.burst import http_request, volley
 from tests.bench.figures import Row, absent, times
 from tests.bench.outside import Chats, Process
 from tests.ports import free_port
 
-ALERTMANAGER, MULTIMON = "prometheus-alertmanager", "multimon-ng"
+ALERTMANAGER = "prometheus-alertmanager"
 MARK = re.compile(r"peer-[a-z]+-\d+")
-SEED = 20261122
-KEYS = "0123456789*#ABCD"
-SNRS_DB = (10, 0, -3, -6)
-MULTIMON_HZ = 22_050
 
 
 async def measured(folder, sizes, mqtt_port):
-    """Return the rows of every peer that is here, and of those that are not."""
+    """Return its rows, or one that says why there are none."""
     del mqtt_port
-    rows = await _alertmanager(folder, sizes)
-    return rows + await asyncio.to_thread(_dtmf, sizes.dtmf)
-
-
-# ---- Alertmanager ----
-
-
-async def _alertmanager(folder, sizes):
     command = await asyncio.to_thread(_alertmanager_command, folder)
     if command is None:
         why = f"not installed: apt-get install {ALERTMANAGER}"
@@ -170,82 +151,3 @@ async def _alertmanager_burst(port, chats, count):
             note="from the first alert sent to the last webhook; compare row 5"),
     ]  # fmt: skip
 
-
-# ---- DTMF ----
-
-
-def _dtmf(count):
-    """Return the rows of both decoders on the same noisy digits."""
-    chance = np.random.default_rng(SEED)
-    rows = []
-    have = shutil.which(MULTIMON)
-    for snr_db in SNRS_DB:
-        keys = "".join(chance.choice(list(KEYS), count))
-        sound = _noisy(keys, snr_db, chance)
-        said = f"{count} digits of 70 ms, white noise {snr_db} dB under each pair; seed {SEED}"
-        rows.append(_hits(f"14 DTMF at {snr_db} dB: ours", keys, *_ours(sound), sound, said))
-        name = f"14 DTMF at {snr_db} dB: peer multimon-ng"
-        if have:
-            rows.append(_hits(name, keys, *_theirs(have, sound), sound, said))
-        else:
-            rows.append(absent(name, "", f"not installed: apt-get install {MULTIMON}"))
-    return rows
-
-
-def _noisy(keys, snr_db, chance):
-    """Return the digits in noise of the whole band, as 16-bit samples of 8 kHz."""
-    clean = dtmf(keys, level_dbfs=-18.0).astype(float)
-    # A pair of sines of peak a each has the power a².
-    power = (32767 * 10 ** (-18 / 20)) ** 2
-    noise = chance.standard_normal(clean.size) * np.sqrt(power * 10 ** (-snr_db / 10))
-    sound = np.clip(clean + noise, -32768, 32767).astype(np.int16)
-    return np.pad(sound, (0, -sound.size % FRAME_SAMPLES + 10 * FRAME_SAMPLES))
-
-
-def _ours(sound):
-    """Return (digits heard, processor seconds)."""
-    bank, on = DtmfBank(1), np.array([True])
-    began = time.process_time()
-    heard = [s for frame in sound.reshape(-1, 1, FRAME_SAMPLES) for s in bank.step(frame, on)]
-    heard += bank.step(np.zeros((1, FRAME_SAMPLES), np.int16), np.array([False]))
-    return "".join(symbol.symbol for symbol in heard), time.process_time() - began
-
-
-def _theirs(program, sound):
-    """Return (digits heard, processor seconds), at the rate that multimon-ng wants."""
-    count = round(sound.size * MULTIMON_HZ / RATE_HZ)
-    spectrum = np.fft.rfft(sound.astype(float))
-    wide = np.fft.irfft(np.pad(spectrum, (0, count // 2 + 1 - spectrum.size)), count)
-    samples = np.clip(wide * count / sound.size, -32768, 32767).astype("<i2")
-    with tempfile.NamedTemporaryFile(suffix=".raw", dir=Path.cwd()) as raw:
-        raw.write(samples.tobytes())
-        raw.flush()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        out = subprocess.run(
-            [program, "-q", "-c", "-t", "raw", "-a", "DTMF", raw.name],
-            check=True, capture_output=True, text=True, timeout=60,
-        ).stdout  # fmt: skip
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return "".join(re.findall(r"DTMF: (\S)", out)), spent_s
-
-
-def _hits(name, sent, heard, spent_s, sound, said):
-    """Return the row of how many of the digits were heard, in order."""
-    hours = sound.size / RATE_HZ / 3600
-    hits = _in_order(sent, heard)
-    note = (
-        f"{said}; {len(heard) - hits} heard that were not sent; "
-        f"{spent_s / hours:.1f} s of processor a channel-hour"
-    )
-    return Row(name, "hits", len(sent), hits, note=note)
-
-
-def _in_order(sent, heard):
-    """Return the length of the longest common subsequence."""
-    row = np.zeros(len(heard) + 1, int)
-    letters = np.array(list(heard))
-    for key in sent:
-        diagonal = row[:-1] + (letters == key)
-        row[1:] = np.maximum.accumulate(np.maximum(row[1:], diagonal))
-    return int(row[-1])

@@ -5,8 +5,13 @@ import json
 import socket
 from dataclasses import dataclass, field
 
+from drivers.radio.decode import EVERYTHING
 from tests.ports import free_port
 
+_EVERYTHING = {
+    "dtmf": True, "selcall": [table.name for table in EVERYTHING.selcall], "mdc1200": True,
+    "ctcss": list(EVERYTHING.ctcss_hz), "dcs": list(EVERYTHING.dcs),
+}  # fmt: skip
 TOKEN = "gwk_centre_" + "t" * 43
 KEY = "k" * 40
 
@@ -35,6 +40,7 @@ class Shape:
         acknowledge_s: The window, and the pause between rungs, of every level.
         ladder: Rungs.
         expire_min: By level.
+        all_ears: Whether every kind of signalling is listened for on every channel, or digits.
     """
 
     channels: int = 1
@@ -47,6 +53,7 @@ class Shape:
     acknowledge_s: int = 590
     ladder: tuple[str, ...] = ("repeat",)
     expire_min: tuple[int, int, int] = (10, 30, 60)
+    all_ears: bool = False
 
     def group(self, number):
         """Return ``account/group`` of a grid."""
@@ -82,7 +89,7 @@ def settings(shape, *, http_port, channels, chats, mqtt_port=None):
         "site": {"id": "bench", "name": "试验", "datum": "GCJ-02", "state_dir": "state",
                  "licence": {"holder": "试验", "number": "LAB-1", "expires": "2099-01-01"}},
         "command_centre": centre,
-        "channels": {f"c{n}": _channel(n, ports) for n, ports in enumerate(channels)},
+        "channels": {f"c{n}": _channel(shape, n, ports) for n, ports in enumerate(channels)},
         "chats": {f"a{n}": _chat(shape, n, port) for n, port in enumerate(chats)},
         "zones": {"z": {"name": "一区", "grade": 1}},
         "grids": {f"q{n}": _grid(shape, n) for n in range(shape.grids)},
@@ -93,14 +100,16 @@ def settings(shape, *, http_port, channels, chats, mqtt_port=None):
     }  # fmt: skip
 
 
-def _channel(number, ports):
+def _channel(shape, number, ports):
     return {
         "name": f"{number}号信道",
         "licence": {"number": f"LAB-1-{number}", "frequency_mhz": 410.5},
         "control": {"url": f"rfc2217://127.0.0.1:{ports.line}", "ptt": "rts", "squelch": "cts"},
         "audio": {
-            "url": f"rtp://127.0.0.1:{ports.sound}?local_port={ports.gateway}&codec=l16"
+            "url": f"rtp://127.0.0.1:{ports.sound}?local_port={ports.gateway}&codec=l16",
+            "kind": "discriminator" if shape.all_ears else "speaker",
         },
+        "signalling": _EVERYTHING if shape.all_ears else {"dtmf": True},
         "tx_delay_ms": 150, "hang_ms": 150, "stuck_squelch_s": 900,
         "ani": {"kind": "dtmf", "digits": 5, "position": "start"},
     }  # fmt: skip

@@ -27,10 +27,10 @@ SEED = 20261122
 _MARK = re.compile(r"第(\d+)起打架")
 LEVEL_ONE = 5
 # Long enough that a ladder is climbed under the storm, short enough that it ends.
-SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, expire_min=(2, 2, 2))
+SHAPE = Shape(channels=4, called=50, accounts=5, limits=True, acknowledge_s=30, expire_min=(1, 1, 1))
 IDLE = Shape(acknowledge_s=5, ladder=("repeat",))
 # Past every expiry, and what was on the air then.
-_ENDS_S = 2 * 60 + 60
+_ENDS_S = 60 + 60
 # A first sentence on each channel: what everybody does once only is not the storm.
 WARM_S = 12
 # What was about to be keyed when the alert came could not know of it.
