@@ -14,18 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
-from typing import cast
 
 import structlog
 import uvloop
-import yaml
 from pydantic import BaseModel
 
 from gateway.control import ControlServer
 from gateway.core.places import Site
-from gateway.core.wording import Catalogue
 from gateway.engine import Engine, Reloaded
 from gateway.housekeeping import keep_house
 from gateway.installed import driver_models, load_settings
@@ -34,10 +30,12 @@ from gateway.interfaces import Driver, GridcallError, Surroundings
 from gateway.journal import SqliteJournal
 from gateway.logs import configure_logs
 from gateway.records import Records
+from gateway.retention import keep_within
 from gateway.settings import (
     Secret,
     Settings,
     SettingsError,
+    catalogues,
     load,
     people_of,
     site_of,
@@ -47,7 +45,6 @@ from gateway.supervisor import keep_running
 
 log = structlog.get_logger("gridcall.app")
 
-LANGUAGES = ("zh_CN", "en")
 ALIVE_EVERY_S = 1.0
 # How long drivers and doors have to end before the engine ends under them.
 STOP_WAIT_S = 3.0
@@ -65,15 +62,6 @@ class SystemClock:
     def synchronised(self) -> bool:
         """Return False while the clock has plainly not been set since boot."""
         return self.now_us() >= EPOCH_OF_GRIDCALL_US
-
-
-def catalogues() -> dict[str, Catalogue]:
-    """Return the catalogue of every language."""
-    found = {}
-    for language in LANGUAGES:
-        text = (files("gateway.data") / f"catalogue_{language}.yaml").read_text("utf-8")
-        found[language] = cast("Catalogue", yaml.safe_load(text))
-    return found
 
 
 def surroundings(settings: Settings, engine: Engine, clock: SystemClock) -> Surroundings:
@@ -194,8 +182,9 @@ class Daemon:
             web_app = await asyncio.to_thread(import_module, "gateway.web.app")
             web_server = await asyncio.to_thread(import_module, "gateway.web.server")
             application = web_app.build(
-                http, engine, engine, engine, self._clock, self._around.media_dir
-            )
+                http, engine, engine, engine, self._clock, self._around.media_dir,
+                self._around.recordings_dir,
+            )  # fmt: skip
             self._start("http", lambda: web_server.serve(application, http))
         control = ControlServer(
             path=Path(settings.site.state_dir) / "control.sock",
@@ -206,6 +195,14 @@ class Daemon:
             site=settings.site.id,
         )
         self._start("control", control.run)
+        records = Records(Path(settings.journal.file))
+        state_dir = Path(settings.site.state_dir)
+        self._start(
+            "retention",
+            lambda: keep_within(
+                lambda: self._settings.retention, state_dir, records, engine, self._clock
+            ),
+        )
 
     async def _reload(self, path: str) -> Reloaded:
         """Read and check new settings in a thread; they are put in force all or nothing."""

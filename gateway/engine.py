@@ -46,6 +46,7 @@ from gateway.core.events import (
     RegisterSeeded,
     SettingsReloaded,
     Started,
+    TalkSwitched,
 )
 from gateway.core.order import AlertKey, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
@@ -66,6 +67,7 @@ from gateway.interfaces import (
     Recovered,
     Report,
     WallClock,
+    Wanted,
     Written,
 )
 from gateway.metrics import Metrics
@@ -498,6 +500,14 @@ class Engine:
         """Return one order with its whole timeline, or None."""
         return await self._records.order(order)
 
+    async def recordings(self, wanted: Wanted) -> list[dict[str, object]]:
+        """Return recordings of the air, newest first."""
+        return await self._records.recordings(wanted)
+
+    async def recording(self, seq: int) -> dict[str, object] | None:
+        """Return the recording that a row of the journal tells of, or None."""
+        return await self._records.recording(seq)
+
     async def reports(self, *, after_seq: int, limit: int) -> list[Report]:
         """Return reports of rows after ``after_seq``, oldest first."""
         return await self._records.reports(after_seq=after_seq, limit=limit)
@@ -615,6 +625,20 @@ class Engine:
         # What was told of him before is read anew, without him.
         self._published.begin(max(self._seq, committed.seq))
         return {"ok": True, "person": person}
+
+    async def switch_talk(
+        self, group: str, *, on: bool, for_s: int | None, by: str
+    ) -> dict[str, object]:
+        """Patch a talk group's channels and chats together, or part them, from now on."""
+        if group not in self._site.talk_groups:
+            known = ", ".join(sorted(self._site.talk_groups)) or "none"
+            return {"ok": False, "errors": [f"no talk group {group!r}; there are: {known}"]}
+        now_us = self._clock.now_us()
+        until_us = None if for_s is None else now_us + for_s * US
+        await self.submit(
+            TalkSwitched(at_us=now_us, group=group, on=on, until_us=until_us, by=by)
+        )
+        return {"ok": True, "group": group, "on": on, "until_us": until_us}
 
     def people(self) -> list[dict[str, object]]:
         """Return the register: id, name, role, codes, chats, active."""

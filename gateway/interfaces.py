@@ -159,6 +159,36 @@ class Report:
     detail: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which recordings are looked for; what is None does not matter.
+
+    Attributes:
+        from_us: Begun at this moment or later, UTC microseconds.
+        to_us: Begun before this moment.
+        channel: Channel id.
+        person: Person id of who spoke.
+        order: Order id that was spoken or answered.
+        limit: At most so many, the newest.
+    """
+
+    from_us: int = 0
+    to_us: int = 2**62
+    channel: str | None = None
+    person: str | None = None
+    order: str | None = None
+    limit: int = 200
+
+    def takes(self, found: Mapping[str, object]) -> bool:
+        """Return whether a recording is looked for."""
+        began_us = found["at_us"]
+        assert isinstance(began_us, int)
+        wished = {"channel": self.channel, "person": self.person, "order": self.order}
+        return self.from_us <= began_us < self.to_us and all(
+            value is None or found[name] == value for name, value in wished.items()
+        )
+
+
 class Queries(Protocol):
     """What the doors may ask. Values are JSON-ready: str, int, bool, None, list, dict."""
 
@@ -168,6 +198,14 @@ class Queries(Protocol):
 
     async def order(self, order: str) -> dict[str, object] | None:
         """Return one order with its whole timeline, or None."""
+        ...
+
+    async def recordings(self, wanted: Wanted) -> list[dict[str, object]]:
+        """Return recordings of the air, newest first."""
+        ...
+
+    async def recording(self, seq: int) -> dict[str, object] | None:
+        """Return the recording that a row of the journal tells of, or None."""
         ...
 
     async def reports(self, *, after_seq: int, limit: int) -> list[Report]:
@@ -204,6 +242,12 @@ class Control(Protocol):
 
     async def erase(self, person: str) -> dict[str, object]:
         """Strike a person off and make his name, accounts and words unreadable for ever."""
+        ...
+
+    async def switch_talk(
+        self, group: str, *, on: bool, for_s: int | None, by: str
+    ) -> dict[str, object]:
+        """Patch a talk group or part it; ``{"ok": bool, "until_us": int | None}``."""
         ...
 
     def people(self) -> list[dict[str, object]]:

@@ -24,10 +24,11 @@ from gateway.core.order import (
     Page,
 )
 from gateway.core.people import Person
-from gateway.interfaces import Report
+from gateway.interfaces import Report, Wanted
 from gateway.journal.codec import encode, entity_from, report_from
 from gateway.journal.reading import ROW_COLUMNS, opener, reading
 from gateway.journal.seal import ERASED
+from gateway.recordings import Verdict, one, search, verify
 
 T = TypeVar("T")
 Answer = dict[str, object]
@@ -57,6 +58,21 @@ class Records:
         A row's reports are never parted, so there may be a few more than ``limit``.
         """
         return await self._ask(lambda look: look.reports(after_seq, limit))
+
+    async def recordings(self, wanted: Wanted) -> list[Answer]:
+        """Return recordings, newest first: who, where, when, how long, of what, file, digest.
+
+        Of what was converted only the last form is told.
+        """
+        return await self._ask(lambda look: look.recordings(wanted))
+
+    async def recording(self, seq: int) -> Answer | None:
+        """Return the recording that a row of the journal tells of, or None."""
+        return await self._ask(lambda look: look.recording(seq))
+
+    async def verify_recordings(self, root: Path) -> Verdict:
+        """Return which recordings are missing or are not what was recorded."""
+        return await self._ask(lambda look: look.verify_recordings(root))
 
     async def statistics(self, *, from_us: int, to_us: int) -> Answer:
         """Return figures of the orders opened in ``from_us <= t < to_us``.
@@ -197,6 +213,20 @@ class _Look:
             name = None if body is None else self._entity("person", body, Person).name
             self._names[person] = None if name == ERASED else name
         return self._names[person]
+
+    # -- recordings ---------------------------------------------------------------------------
+
+    def recordings(self, wanted: Wanted) -> list[Answer]:
+        """Return recordings, newest first."""
+        return search(self._db, wanted, self._name)
+
+    def recording(self, seq: int) -> Answer | None:
+        """Return the recording of a row, or None."""
+        return one(self._db, seq)
+
+    def verify_recordings(self, root: Path) -> Verdict:
+        """Return what holding the files against the rows comes to."""
+        return verify(self._db, root)
 
     # -- statistics ---------------------------------------------------------------------------
 

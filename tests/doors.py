@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived, Event, InputRefused, OrderActed, PathChanged
-from gateway.interfaces import Committed, Cursor, JournalError, Report
+from gateway.interfaces import Committed, Cursor, JournalError, Report, Wanted
 from tests.ports import free_port
 
 START_US = 1_795_287_600_000_000  # 2026-11-21T19:00:00Z
@@ -43,6 +43,8 @@ class FakeEngine:
         self.open_gate.set()
         self.broken = False
         self.changed = asyncio.Event()
+        self.recordings_known: list[dict[str, object]] = []
+        self.asked: Wanted | None = None
         self._turn = asyncio.Lock()
         self._seen: dict[tuple[str, str], tuple[str, str, str]] = {}
 
@@ -107,6 +109,13 @@ class FakeEngine:
     async def order(self, order: str):
         known = {o["id"]: o for o in await self.orders(open_only=False, limit=1000)}
         return known.get(order)
+
+    async def recordings(self, wanted: Wanted) -> list[dict[str, object]]:
+        self.asked = wanted
+        return self.recordings_known
+
+    async def recording(self, seq: int) -> dict[str, object] | None:
+        return next((r for r in self.recordings_known if r["id"] == seq), None)
 
     async def reports(self, *, after_seq: int, limit: int) -> list[Report]:
         return [r for r in self.published if r.seq > after_seq][:limit]

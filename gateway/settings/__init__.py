@@ -1,5 +1,6 @@
 """Settings of a site: YAML in, a frozen ``Settings`` out, or every mistake with its place."""
 
+from gateway.settings.catalogues import catalogues
 from gateway.settings.load import SettingsError, check, examine, load
 from gateway.settings.models import (
     ChannelSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "SpeechSettings",
     "TalkGroup",
     "Token",
+    "catalogues",
     "check",
     "examine",
     "from_resolved",

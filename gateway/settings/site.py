@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from gateway.core.alert import Datum
 from gateway.core.escalation import Response
 from gateway.core.people import Contact, Organisation, Person, Role
-from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
+from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, TalkGroup, Zone
 from gateway.core.replies import Action
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
@@ -18,6 +18,7 @@ from gateway.settings.sections import (
     ResponseSettings,
     RosterSettings,
 )
+from gateway.settings.sections import TalkGroup as TalkGroupSettings
 
 
 def zone_of(settings: Settings) -> ZoneInfo:
@@ -95,6 +96,26 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         roster=roster_of(settings.roster, zone_of(settings)),
         response=_response(settings.response),
         catalogues=dict(catalogues),
+        talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
+    )
+
+
+def _talk_group(id_: str, group: TalkGroupSettings) -> TalkGroup:
+    def members(kind: str) -> tuple[str, ...]:
+        return tuple(
+            name
+            for member, _, name in (m.partition(":") for m in group.members)
+            if member == kind
+        )
+
+    return TalkGroup(
+        id=id_,
+        channels=members("channel"),
+        chats=members("chat"),
+        hours=group.minutes,
+        relay=group.relay,
+        sources=group.from_,
+        roles=tuple(Role(role) for role in group.roles),
     )
 
 

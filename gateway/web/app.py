@@ -17,6 +17,7 @@ from gateway.web.entrance import Entrance, json_response
 from gateway.web.events import event_routes
 from gateway.web.media import media_routes
 from gateway.web.orders import order_routes
+from gateway.web.recordings import recording_routes
 from gateway.web.tokens import AlertRate, TokenRegister
 
 API_VERSION = "1"
@@ -59,6 +60,7 @@ def build(
     control: Control,
     clock: WallClock,
     media_dir: Path,
+    recordings_dir: Path,
 ) -> FastAPI:
     """Return the application of the HTTP door.
 
@@ -69,6 +71,7 @@ def build(
         control: Kept for the console; nothing of it is reachable by token.
         clock: Wall time.
         media_dir: Where uploaded files are kept.
+        recordings_dir: Where the recordings of the air are.
     """
     app = WebDoor(
         title="Gridcall",
@@ -95,6 +98,7 @@ def build(
     app.include_router(order_routes(entrance, queries))
     app.include_router(event_routes(entrance, queries, app.state.stopping))
     app.include_router(media_routes(entrance, media_dir))
+    app.include_router(recording_routes(entrance, queries, recordings_dir))
     _add_watch_routes(app, entrance, queries)
     app.add_exception_handler(GridcallError, _unconfirmed)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)

@@ -259,17 +259,18 @@ def test_an_upgrade_keeps_the_journal_as_it_was(tmp_path: Path) -> None:
     old.add(prepare(people_seeded(), Sealer({})))
     old.commit()
     old.close()
-    (tmp_path / "0002_more.sql").write_text("SELECT 1; CREATE TABLE more (x); SELECT 2")
-    steps = {**shipped_migrations(), 2: tmp_path / "0002_more.sql"}
+    latest = max(shipped_migrations())
+    (tmp_path / "more.sql").write_text("SELECT 1; CREATE TABLE more (x); SELECT 2")
+    steps = {**shipped_migrations(), latest + 1: tmp_path / "more.sql"}
     new = JournalFile(path, boot_id="boot-1", migrations=steps)
     new.open()
-    assert new.db.pragma("user_version") == 2
+    assert new.db.pragma("user_version") == latest + 1
     assert new.db.execute("SELECT count(*) FROM more").get == 0
     assert new.recovered().seq == 1
     new.close()
     with pytest.raises(SetupError, match="written by a newer Gridcall"):
         JournalFile(path, boot_id="boot-1").open()
-    kept = JournalFile(tmp_path / "journal.db.schema1", boot_id="boot-1")
+    kept = JournalFile(tmp_path / f"journal.db.schema{latest}", boot_id="boot-1")
     kept.open()
     assert kept.recovered().entities == (ZHANG, LI, ZHANG_ACCOUNT, LI_ACCOUNT)
     kept.close()
@@ -277,13 +278,14 @@ def test_an_upgrade_keeps_the_journal_as_it_was(tmp_path: Path) -> None:
 
 def test_a_half_done_upgrade_is_not_done_at_all(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    (tmp_path / "0002_broken.sql").write_text("CREATE TABLE more (x); CREATE TABLE more (x)")
-    steps = {**shipped_migrations(), 2: tmp_path / "0002_broken.sql"}
+    latest = max(shipped_migrations())
+    (tmp_path / "broken.sql").write_text("CREATE TABLE more (x); CREATE TABLE more (x)")
+    steps = {**shipped_migrations(), latest + 1: tmp_path / "broken.sql"}
     with pytest.raises(SetupError, match="more already exists"):
         JournalFile(path, boot_id="boot-1", migrations=steps).open()
     file = JournalFile(path, boot_id="boot-1")
     file.open()
-    assert file.db.pragma("user_version") == 1
+    assert file.db.pragma("user_version") == latest
     assert file.db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").get == 0
     file.close()
 
@@ -702,6 +704,30 @@ if __name__ == "__main__":
 
 
 # -- alerts it has seen ------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_after_a_group_of_several_the_next_gathers(tmp_path, monkeypatch):
+    """A row on its own goes at once; in a rush they wait for one another, or for the moment."""
+    monkeypatch.setattr("gateway.journal.sqlite._GATHER_S", 600.0)
+    monkeypatch.setattr("gateway.journal.sqlite._GATHERED_ROWS", 3)
+    journal = journal_in(tmp_path)
+    await journal.recover()
+    alone = await journal.append(opened(0))
+    rush = [journal.append(opened(n)) for n in range(1, 6)]
+    assert (await rush[-1]).seq == alone.seq + 5
+    gathering = [journal.append(opened(n)) for n in range(6, 8)]
+    await journal.find_alert("nobody", "nothing")
+    assert not any(row.done() for row in gathering), "they wait for a third"
+    gathering.append(journal.append(opened(8)))
+    assert [(await row).seq for row in gathering] == [alone.seq + n for n in (6, 7, 8)]
+    # Three are no rush any more.
+    assert (await journal.append(opened(9))).seq == alone.seq + 9
+    rush = [journal.append(opened(n)) for n in range(10, 15)]
+    await rush[-1]
+    last = journal.append(opened(15))
+    await journal.close()
+    assert (await last).seq == alone.seq + 15, "a journal that closes gathers no longer"
 
 
 @pytest.mark.asyncio

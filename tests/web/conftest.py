@@ -68,7 +68,9 @@ async def open_door(media_dir: Path, **limits):
     tokens, entries = make_tokens()
     settings = HttpDoor(listen="127.0.0.1:0", tokens=entries, **limits)
     engine, clock = FakeEngine(), FakeClock()
-    app = build(settings, engine, engine, None, clock, media_dir)
+    app = build(
+        settings, engine, engine, None, clock, media_dir, media_dir.with_name("recordings")
+    )
     sock = listen(settings)
     base = f"http://127.0.0.1:{sock.getsockname()[1]}"
     async with asyncio.TaskGroup() as tasks:

@@ -21,7 +21,7 @@ PUBLISHED = Path(__file__).parents[2] / "gateway" / "data" / "openapi.json"
 def current() -> str:
     engine = FakeEngine()
     settings = HttpDoor(listen="127.0.0.1:0")
-    app = build(settings, engine, engine, None, FakeClock(), Path("media"))
+    app = build(settings, engine, engine, None, FakeClock(), Path("media"), Path("recordings"))
     return json.dumps(app.openapi(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 

@@ -20,7 +20,7 @@ from tests.web.conftest import make_tokens, open_door
 
 def application(settings, tmp_path):
     engine = FakeEngine()
-    return build(settings, engine, engine, None, FakeClock(), tmp_path)
+    return build(settings, engine, engine, None, FakeClock(), tmp_path, tmp_path)
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,335 @@
+"""Talk between chats and channels: never in an order's way, and its sender is told the end."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core.effects import SendText, SendVoice, SetTalkGroup, TalkOnChannel
+from gateway.core.events import (
+    ClockStepped,
+    DigitsHeard,
+    MediaReceived,
+    OverHeard,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+    PersonLeft,
+    RecordingKept,
+    Started,
+    TalkSwitched,
+    TextReceived,
+)
+from gateway.core.order import Card
+from gateway.core.overs import Recording, Talk, TalkSwitch
+from gateway.core.people import Role
+from gateway.core.places import TalkGroup
+from tests.core.site_for_tests import ACCOUNTS, US, Desk, make_site
+
+EAST = "-101"
+
+
+def site(**rules):
+    """The district, its east group patched with channel 1."""
+    group = TalkGroup(id="east", channels=("ch1",), chats=("work/east",), **rules)
+    return replace(make_site(), talk_groups={"east": group})
+
+
+def desk(*people, **rules):
+    return Desk(*people, site=site(**rules))
+
+
+def write(story, who, text, *, group=EAST, reply_to=None):
+    """Somebody writes in the group; return what is to go on the air."""
+    effects = story.take(
+        TextReceived(
+            at_us=story.now_us, chat="work", address=ACCOUNTS.get(who, who), group=group,
+            text=text, message="m7", reply_to=reply_to,
+        )
+    )  # fmt: skip
+    return [e for e in effects if isinstance(e, TalkOnChannel)]
+
+
+def voice_note(story, who, *, path="work-12.ogg", group=EAST):
+    effects = story.take(
+        MediaReceived(
+            at_us=story.now_us, chat="work", address=ACCOUNTS.get(who, who), group=group,
+            kind="voice", message="m8", path=path, sha256="0" * 64,
+        )
+    )  # fmt: skip
+    return [e for e in effects if isinstance(e, TalkOnChannel)]
+
+
+def answers(effects):
+    return [e.text for e in effects if isinstance(e, SendText)]
+
+
+def over(story, name="v1", *, keyed_ms=2500, ani=None, channel="ch1", kept=True):
+    """Somebody talks; return the voice notes asked for once the recording is small."""
+    path = f"20261122/{channel}/{name}"
+    story.take(
+        OverHeard(
+            at_us=story.now_us, channel=channel, over=name, keyed_ms=keyed_ms, ani=ani,
+            recording=f"{path}.wav" if kept else None,
+        )
+    )  # fmt: skip
+    notes = []
+    for ending in ("wav", "ogg"):
+        effects = story.take(
+            RecordingKept(
+                at_us=story.now_us, channel=channel, what=name, path=f"{path}.{ending}",
+                sha256="1" * 64, duration_ms=keyed_ms,
+            )
+        )  # fmt: skip
+        notes += [e for e in effects if isinstance(e, SendVoice)]
+    return notes
+
+
+# ---- from a chat to a channel ----
+
+
+def test_what_is_written_in_a_patched_group_is_spoken_with_who_says_it():
+    story = desk()
+    (talk,) = write(story, "zhang", "东门的车\n走了")
+    assert (talk.channel, talk.speaker, talk.media) == ("ch1", "zhang", None)
+    assert talk.text == ("张三说：东门的车 走了",)
+    assert talk.not_after_us == story.now_us + 30 * US
+    assert talk.level == 4
+
+
+def test_a_voice_note_is_played_after_its_speakers_name():
+    (talk,) = voice_note(desk(), "zhang")
+    assert (talk.text, talk.media) == (("张三说：",), "work-12.ogg")
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (PageSpoken(at_us=0, page="t1"), "一信道：已播出"),
+        (PageSpoken(at_us=0, page="t1", speech="cut"), "一信道：已播出，超时部分未播"),
+        (PageFailed(at_us=0, page="t1", reason="x", state="withdrawn"), "一信道：指令优先，未播完"),
+        (PageFailed(at_us=0, page="t1", reason="x", state="expired"), "一信道：信道忙，未播出"),
+        (PageFailed(at_us=0, page="t1", reason="坏了"), "一信道：未播出（坏了）"),
+    ],
+)  # fmt: skip
+def test_its_sender_is_told_what_became_of_it_once(end, said):
+    story = desk()
+    write(story, "zhang", "东门的车走了")
+    effects = story.take(replace(end, at_us=story.now_us))
+    (told,) = [e for e in effects if isinstance(e, SendText)]
+    assert (told.text, told.address, told.reply_to, told.level) == (said, EAST, "m7", 4)
+    assert story.take(replace(end, at_us=story.now_us)) == []
+    assert not list(story.state.each(Talk))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("busy", "一信道：信道忙，未播出"),
+        ("window", "一信道：正在等待指令应答，未播出"),
+        ("queue", "一信道：指令优先，未播出"),
+        ("path", "一信道：信道不可用，未播出"),
+    ],
+)
+def test_talk_that_waited_in_vain_is_told_why(reason, said):
+    story = desk()
+    write(story, "zhang", "东门的车走了")
+    story.take(PageWaited(at_us=story.now_us, page="t1", reason=reason))
+    story.wait(30)
+    gone = PageFailed(at_us=story.now_us, page="t1", reason="late", state="expired")
+    assert answers(story.take(gone)) == [said]
+
+
+def test_one_thing_of_a_person_waits_at_a_time():
+    story = desk()
+    write(story, "zhang", "第一句话在这里")
+    assert write(story, "zhang", "第二句话也来了") == []
+    assert answers(story.asked)[-1].startswith("您的上一条还没有播出")
+    assert write(story, "li", "别人可以讲话"), "somebody else may"
+    story.take(PageSpoken(at_us=story.now_us, page="t1"))
+    assert write(story, "zhang", "现在又可以了")
+
+
+def test_an_answer_to_an_order_is_never_talk():
+    story = desk()
+    story.alert()
+    for said in ("收到", "我到了", f"{story.number} 出警", "不能去"):
+        assert write(story, "zhang", said) == []
+    assert write(story, "zhang", "门口人很多啊大家注意安全"), "but talk is, in an order too"
+
+
+def test_what_answers_a_card_is_about_the_order_and_stays_in_the_chat():
+    story = desk()
+    story.alert()
+    story.post()
+    card = next(c for c in story.state.each(Card) if c.person is None)
+    assert write(story, "zhang", "门口有两个人在吵", reply_to=card.message) == []
+
+
+@pytest.mark.parametrize("who", ["666", "smith-who-is-nobody"])
+def test_a_stranger_is_not_put_on_the_air(who):
+    assert write(desk(), who, "我来说两句话") == []
+
+
+def test_who_has_left_is_not_put_on_the_air():
+    story = desk()
+    story.take(PersonLeft(at_us=story.now_us, person="zhang"))
+    assert write(story, "zhang", "我来说两句话") == []
+    assert voice_note(story, "zhang") == []
+
+
+def test_nothing_of_a_private_chat_or_of_another_group_goes_on_the_air():
+    story = desk()
+    assert write(story, "zhang", "今天天气怎么样啊", group=None) == []
+    assert write(story, "zhang", "今天天气怎么样啊", group="-103") == []
+    assert voice_note(story, "zhang", group=None) == []
+
+
+def test_rules_say_who_may():
+    managers = desk(roles=(Role.MANAGER,))
+    assert write(managers, "zhang", "大家好我是张三") == []
+    assert answers(managers.asked) == ["您不能向对讲信道讲话"]
+    assert write(managers, "head", "大家好我是所长")
+    assert write(desk(sources=("channel:ch1",)), "zhang", "大家好我是张三") == []
+    assert write(desk(sources=("chat:work/east",)), "zhang", "大家好我是张三")
+
+
+def test_a_channel_without_a_licence_is_left_out():
+    group = TalkGroup(id="east", channels=("dark", "ch2"), chats=("work/east",))
+    story = Desk(site=replace(make_site(), talk_groups={"east": group}))
+    assert [t.channel for t in write(story, "zhang", "东门的车走了")] == ["ch2"]
+
+
+def test_hours_hold_in_the_sites_own_time():
+    assert write(desk(hours=(6 * 60, 22 * 60)), "zhang", "现在是中午时间")
+    night = desk(hours=(22 * 60, 6 * 60))
+    assert write(night, "zhang", "现在是中午时间") == []
+    night.pass_time(11 * 3600)
+    assert write(night, "zhang", "现在是夜里十一点")
+
+
+@given(st.text(max_size=300))
+def test_hostile_words_become_one_plain_line_or_nothing(text):
+    for talk in write(desk("zhang"), "zhang", text):
+        (line,) = talk.text
+        assert line.isprintable()
+        assert len(line) <= len("张三说：") + 100
+
+
+# ---- switched by hand ----
+
+
+def switch(story, on, until_us=None, group="east"):
+    return story.take(
+        TalkSwitched(at_us=story.now_us, group=group, on=on, until_us=until_us, by="值班员")
+    )
+
+
+def test_a_group_is_switched_off_and_on_and_the_radio_process_is_told():
+    story = desk()
+    told = [e for e in switch(story, False) if isinstance(e, SetTalkGroup)]
+    assert told == [SetTalkGroup(group="east", on=False)]
+    assert write(story, "zhang", "有没有人听见啊") == []
+    assert over(story) == []
+    switch(story, True)
+    assert write(story, "zhang", "现在大家听见了吧")
+    assert over(story, "v2")
+
+
+def test_a_switch_with_an_end_gives_way_to_the_settings():
+    story = desk(relay=False)
+    assert write(story, "zhang", "有没有人听见啊") == []
+    switch(story, True, until_us=story.now_us + 7200 * US)
+    story.pass_time(7199)
+    assert write(story, "zhang", "现在大家听见了吧")
+    story.pass_time(2)
+    assert write(story, "li", "现在又听不见了") == []
+
+
+def test_a_switch_outlives_a_restart_and_a_clock_that_was_set():
+    story = desk()
+    switch(story, False, until_us=story.now_us + 3600 * US)
+    story.take(ClockStepped(at_us=story.now_us + US, by_us=86_400 * US))
+    story.pass_time(86_400)
+    effects = story.take(Started(at_us=story.now_us, down_us=0))
+    (told,) = [e for e in effects if isinstance(e, SetTalkGroup)]
+    assert (told.on, told.until_us) == (False, story.now_us + 3600 * US)
+    story.pass_time(3601)
+    assert not any(
+        isinstance(e, SetTalkGroup)
+        for e in story.take(Started(at_us=story.now_us, down_us=0))
+    )
+    assert not list(story.state.each(TalkSwitch))
+
+
+def test_a_group_that_does_not_exist_changes_nothing():
+    story = desk()
+    assert switch(story, True, group="nowhere") == []
+
+
+# ---- from a channel to chats ----
+
+
+def test_an_over_becomes_a_voice_note_with_who_where_and_how_long():
+    story = desk()
+    (note,) = over(story, ani="99101", keyed_ms=4200)
+    assert (note.chat, note.address, note.level) == ("work", EAST, 4)
+    assert note.path == "20261122/ch1/v1.ogg"
+    assert note.caption == "张三 · 一信道 · 4 秒"
+    assert not list(story.state.each(Recording)), "nothing stays in the memory"
+
+
+def test_who_is_not_known_is_not_guessed():
+    assert over(desk())[0].caption == "身份不明 · 一信道 · 2 秒"
+    assert over(desk(), ani="70707")[0].caption == "电台 70707 · 一信道 · 2 秒"
+
+
+def test_no_note_of_a_kerchunk_a_frame_of_digits_or_another_channel():
+    story = desk()
+    assert over(story, "v1", keyed_ms=600) == []
+    assert over(story, "v2", channel="ch2") == []
+    story.take(
+        DigitsHeard(at_us=story.now_us, channel="ch1", over="v3", digits="101011", ani=None)
+    )
+    assert over(story, "v3", keyed_ms=2600) == []
+    assert over(story, "v4", kept=False) == []
+    assert over(story, "v5")
+
+
+def test_the_same_recording_told_twice_is_one_note():
+    story = desk()
+    assert len(over(story)) == 1
+    again = RecordingKept(
+        at_us=story.now_us, channel="ch1", what="v1", path="20261122/ch1/v1.ogg",
+        sha256="1" * 64, duration_ms=2500,
+    )  # fmt: skip
+    assert not any(isinstance(e, SendVoice) for e in story.take(again))
+
+
+def test_our_own_pages_and_talk_are_not_posted_back():
+    story = desk()
+    write(story, "zhang", "东门的车走了")
+    story.take(PageStarted(at_us=story.now_us, page="t1"))
+    story.take(PageSpoken(at_us=story.now_us, page="t1", recording="20261122/ch1/t1_b-1.wav"))
+    kept = RecordingKept(
+        at_us=story.now_us, channel="ch1", what="t1", path="20261122/ch1/t1_b-1.ogg",
+        sha256="1" * 64, duration_ms=2500,
+    )  # fmt: skip
+    assert not any(isinstance(e, SendVoice) for e in story.take(kept))
+    assert not list(story.state.each(Recording))
+
+
+def test_a_recording_that_never_gets_small_is_forgotten():
+    story = desk()
+    for number in range(5):
+        story.take(
+            OverHeard(
+                at_us=story.now_us, channel="ch1", over=f"v{number}", keyed_ms=2000,
+                recording=f"20261122/ch1/v{number}.wav",
+            )
+        )  # fmt: skip
+    story.pass_time(3700)
+    over(story, "later")
+    assert not list(story.state.each(Recording))
