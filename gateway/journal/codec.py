@@ -37,7 +37,7 @@ _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 )
 # Byte for byte what _ENCODER writes, as long as whole numbers have at most 64 bits.
-_WRITER: Final = msgspec.json.Encoder(order="sorted")
+_write: Final = msgspec.json.Encoder(order="sorted").encode
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -52,7 +52,7 @@ def canonical(value: object) -> str:
 
 def quote(value: object) -> str:
     """Return the canonical text of a value that is clean already, its numbers of 64 bits."""
-    return _WRITER.encode(value).decode()
+    return _write(value).decode()
 
 
 def clean(value: Any) -> Any:  # noqa: ANN401 (JSON is any of six types)
@@ -116,41 +116,46 @@ class _Shape:
 
     Attributes:
         adapter: Dumps and validates it, and says what is wrong.
-        reader: Reads it from its text, or fails.
+        read: Reads it from its text, or fails.
         personal: Its personal fields, each with the sibling that names the owner and whether
             it is personal only if that names one.
         nested: Fields whose items have personal fields, with the items' class.
+        sealed: Whether anything in it is personal.
     """
 
     adapter: TypeAdapter[Any]
-    reader: msgspec.json.Decoder[Any]
+    read: Callable[[bytes | str], Any]
     personal: tuple[tuple[str, str | None, bool], ...]
     nested: tuple[tuple[str, type], ...]
-
-    @property
-    def sealed(self) -> bool:
-        """Whether anything in it is personal."""
-        return bool(self.personal or self.nested)
+    sealed: bool
 
 
 _SHAPES: Final[dict[type, _Shape]] = {}
 
 
 def _shape(cls: type) -> _Shape:
-    if cls not in _SHAPES:
-        hints = get_type_hints(cls)
-        parts = [(f.name, part) for f in fields(cls) for part in _dataclasses_in(hints[f.name])]
-        _SHAPES[cls] = _Shape(
-            TypeAdapter(cls),
-            msgspec.json.Decoder(cls),
-            tuple(
-                (f.name, f.metadata["personal"], f.metadata.get("owned", False))
-                for f in fields(cls)
-                if "personal" in f.metadata
-            ),
-            tuple((name, part) for name, part in parts if _shape(part).sealed),
-        )
-    return _SHAPES[cls]
+    shape = _SHAPES.get(cls)
+    if shape is None:
+        shape = _SHAPES[cls] = _shape_of(cls)
+    return shape
+
+
+def _shape_of(cls: type) -> _Shape:
+    hints = get_type_hints(cls)
+    parts = [(f.name, part) for f in fields(cls) for part in _dataclasses_in(hints[f.name])]
+    personal = tuple(
+        (f.name, f.metadata["personal"], f.metadata.get("owned", False))
+        for f in fields(cls)
+        if "personal" in f.metadata
+    )
+    nested = tuple((name, part) for name, part in parts if _shape(part).sealed)
+    return _Shape(
+        TypeAdapter(cls),
+        msgspec.json.Decoder(cls).decode,
+        personal,
+        nested,
+        sealed=bool(personal or nested),
+    )
 
 
 def _dataclasses_in(hint: Any) -> Iterator[type]:  # noqa: ANN401
@@ -193,17 +198,18 @@ def _read(cls: type[T], text: str, value_of: Callable[[str], object]) -> T:
     """Return the dataclass that stands in canonical text, its personal values joined."""
     if '{"sealed":' not in text:
         with suppress(msgspec.MsgspecError):
-            item: T = _shape(cls).reader.decode(text)
+            item: T = _shape(cls).read(text)
             return item
     return decode(cls, unsealed(cls, json.loads(text), value_of))
 
 
 def encoded(item: Any) -> tuple[Plain, str]:  # noqa: ANN401
     """Return the fields, clean, and their canonical text."""
-    text = _text_at_once(item)
+    shape = _shape(type(item))
+    text = _text_at_once(item, shape)
     if text is not None:
         return msgspec.to_builtins(item), text
-    adapter = _shape(type(item)).adapter
+    adapter = shape.adapter
     plain: Plain = clean(adapter.dump_python(item, mode="json", warnings=False))
     text = _ENCODER.encode(plain)
     try:
@@ -213,11 +219,11 @@ def encoded(item: Any) -> tuple[Plain, str]:  # noqa: ANN401
     return plain, text
 
 
-def _text_at_once(item: Any) -> str | None:  # noqa: ANN401
+def _text_at_once(item: Any, shape: _Shape) -> str | None:  # noqa: ANN401
     """Return the canonical text of what can be read back as it is, else None."""
     try:
-        raw = _WRITER.encode(item)
-        _shape(type(item)).reader.decode(raw)
+        raw = _write(item)
+        shape.read(raw)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError):
         return None
     text = raw.decode()
@@ -275,10 +281,11 @@ def seal(cls: type, plain: Plain, batch: Batch) -> Plain:
 def written(item: Any, batch: Batch) -> str:  # noqa: ANN401
     """Return the canonical text of a dataclass, its personal parts sealed."""
     cls = type(item)
-    if _shape(cls).sealed:
+    shape = _shape(cls)
+    if shape.sealed:
         plain, _ = encoded(item)
         return quote(seal(cls, plain, batch))
-    return _text_at_once(item) or encoded(item)[1]
+    return _text_at_once(item, shape) or encoded(item)[1]
 
 
 def fact(item: Any, name: str) -> Any:  # noqa: ANN401

@@ -35,7 +35,7 @@ BUSY_TIMEOUT_MS: Final = 1000
 CHECKPOINT_PAGES: Final = 4000
 _LENGTH_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
-_MANY: Final = (256, 64, 16, 4, 1)
+_MANY: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,9 @@ class JournalFile:
         self._lock = Lock(path.with_name(path.name + ".lock"))
         self._db: apsw.Connection | None = None
         self._undo = (0, GENESIS, 0)
+        # Owners whose key is in the file, and those whose key the transaction under way adds.
+        self._keyed: set[str] = set()
+        self._keying: set[str] = set()
 
     @property
     def db(self) -> apsw.Connection:
@@ -303,10 +306,13 @@ class JournalFile:
     def commit(self) -> None:
         """Return once everything since ``begin`` is on the disk."""
         self.db.execute("COMMIT")
+        self._keyed |= self._keying
+        self._keying.clear()
 
     def rollback(self) -> None:
         """Return as if ``begin`` had not been called."""
         self.seq, self.hash, self._outbox_id = self._undo
+        self._keying.clear()
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
 
@@ -374,8 +380,14 @@ class JournalFile:
         puts.clear()
 
     def _store_personal(self, group: Sequence[Prepared]) -> None:
-        keys = {owner: key for prepared in group for owner, key in prepared.keys}
+        keys = {
+            owner: key
+            for prepared in group
+            for owner, key in prepared.keys
+            if owner not in self._keyed
+        }
         _KEYS.run(self.db, list(keys.items()))
+        self._keying.update(keys)
         sealed = [s for prepared in group for s in prepared.personal]
         _SEALS.run(self.db, [(s.commitment, s.owner, s.cipher) for s in sealed])
 
@@ -408,6 +420,8 @@ class JournalFile:
 
     def erase(self, owner: str) -> None:
         """Empty an owner's key and everything sealed under it."""
+        self._keyed.discard(owner)
+        self._keying.discard(owner)
         self.db.execute("UPDATE person_key SET key = NULL WHERE owner = ?", (owner,))
         self.db.execute("UPDATE personal SET cipher = NULL WHERE owner = ?", (owner,))
 

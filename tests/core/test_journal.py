@@ -731,12 +731,15 @@ async def test_after_a_group_of_several_the_next_gathers(tmp_path, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_a_new_alert_is_known_to_be_new_without_a_look_and_an_old_one_is_found(tmp_path):
+async def test_a_new_alert_is_known_to_be_new_without_a_look_and_an_old_one_is_found(tmp_path, monkeypatch):
     """What stood in the file, what came since, and names that are composed differently."""
+    monkeypatch.setattr("gateway.journal.reading._KEYS_AT_ONCE", 2)
     path = tmp_path / "journal.db"
     first = SqliteJournal(path, boot_id="b")
     await first.recover()
-    await first.append(opened(1))
+    old = [1, *range(10, 15)]
+    for n in old:
+        await first.append(opened(n))
     await first.close()
     second = SqliteJournal(path, boot_id="b")
     await second.recover()
@@ -746,7 +749,7 @@ async def test_a_new_alert_is_known_to_be_new_without_a_look_and_an_old_one_is_f
     async with asyncio.timeout(5):
         while not known.surely_new("nobody\nnothing"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    for n in (1, 3):
+    for n in (*old, 3):
         entities = [c.entity for c in opened(n).changes if isinstance(c, Put)]
         (key,) = (e for e in entities if isinstance(e, AlertKey))
         assert not known.surely_new(key.key)
