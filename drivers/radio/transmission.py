@@ -143,6 +143,16 @@ class PageProgramme:
         """How it was said, as PageSpoken tells it."""
         return "fallback" if self.fell_back else "spoken"
 
+    @property
+    def said(self) -> int:
+        """How many sentences are over; a fallback phrase stands for one."""
+        return self._next
+
+    @property
+    def in_sentence(self) -> bool:
+        """Whether one is begun and not over."""
+        return self._in_sentence
+
     def restart(self) -> None:
         """Begin from calls and attention tone when the next transmission comes."""
         self._next = 0
