@@ -94,7 +94,7 @@ def _site(config: Path) -> Site:
 def _bench(site: Site, *names: str) -> Iterator[Bench]:
     """Open channels, have them ready, and unkey and close them afterwards, whatever happens."""
     with ports_held(site):
-        bench = Bench([])
+        bench = Bench()
         try:
             for name in names:
                 bench.add(BenchRadio(name, site.channel(name)))

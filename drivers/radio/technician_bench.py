@@ -36,6 +36,7 @@ __all__ = ["Bench", "BenchRadio", "every_kind"]
 _TICK_S: Final = FRAME_MS / 1000.0
 # After a stop of the machine the missed ticks are not made up for.
 _RESYNC_S: Final = 0.5
+_PRIORITY: Final = 10
 _READY_S: Final = 10.0
 # Longer than any transmission: the keyer's own timer is what strikes.
 _NO_LIMIT_S: Final = 3600.0
@@ -255,6 +256,12 @@ class BenchRadio:
         self._audio.close()
 
 
+def _ask_for_priority() -> None:
+    """Ask for round-robin scheduling, as the radio process does; go on without it."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_PRIORITY))
+
+
 class Bench:
     """The loop that serves the channels. Leave it by ``close``, whatever happens.
 
@@ -267,7 +274,7 @@ class Bench:
     """
 
     def __init__(
-        self, radios: Sequence[BenchRadio], clock: Callable[[], float] = time.monotonic
+        self, radios: Sequence[BenchRadio] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.radios = list(radios)
         self.watchers: list[Callable[[float], None]] = []
@@ -275,6 +282,7 @@ class Bench:
         self._spares: list[BenchRadio] = []
         self._hearing = Hearing([radio.subtones for radio in self.radios])
         self._due_s = clock()
+        _ask_for_priority()
 
     @property
     def now_s(self) -> float:

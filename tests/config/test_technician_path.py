@@ -75,7 +75,7 @@ def run(folder: Path, line: str) -> str:
     """Run a command as a technician who answers nothing; return what it printed."""
     done = subprocess.run(
         ["bash", "-c", line], cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{line}: status {done.returncode}\n{done.stdout}"
     return done.stdout
@@ -86,6 +86,7 @@ def test_the_section_leads_through_every_command() -> None:
     assert named == {"list", "monitor", "tone", "key", "calibrate", "accept"}
 
 
+@pytest.mark.timeout(300)
 def test_the_guide_alone_leads_to_an_accepted_channel(bench: Path) -> None:
     lines = commands()
     (window,) = [n for n, line in enumerate(lines) if "another window" in line]
