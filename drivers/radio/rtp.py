@@ -20,15 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.radio.jitter import JitterBuffer, LinkStatistics
-from drivers.radio.samples import FRAME_SAMPLES, Int16Array
+from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array
 from gateway.interfaces import LinkError, SetupError, WireError
 
 Codec = Literal["l16", "pcmu"]
 PAYLOAD_TYPES: dict[Codec, int] = {"l16": 96, "pcmu": 0}
 
+# RFC 3551 table 4: from here on numbers mean what the session says.
+_DYNAMIC_MIN = 96
 _HEADER = struct.Struct("!BBHII")
 _VERSION = 2
-# A datagram longer than this is not one frame of ours (L16 is 332 bytes).
+# Longer datagrams would not fit any network; one frame of ours is 332 bytes.
 _DATAGRAM_BYTES_MAX = 2048
 # A hostile sender must not hold the tick: 64 datagrams are 1.3 s of sound.
 _DATAGRAMS_PER_READ_MAX = 64
@@ -207,6 +209,79 @@ def _bad_url(url: str, why: str) -> SetupError:
     return SetupError(f"audio {url!r}: {why}; write {_URL_FORM}")
 
 
+def session_description(url: str, local_host: str) -> str:
+    """Return what a program needs to hear us send to ``url`` (SDP, RFC 8866 section 5).
+
+    Args:
+        url: As ``parse_rtp_url`` takes it; its host and port are where we send to.
+        local_host: The address that we send from.
+
+    Raises:
+        SetupError: the URL has another form.
+    """
+    address = parse_rtp_url(url)
+    kind = PAYLOAD_TYPES[address.codec]
+    family = "IP6" if ":" in address.host else "IP4"
+    lines = [
+        "v=0",
+        f"o=- 0 0 IN {family} {local_host}",
+        "s=Gridcall",
+        f"c=IN {family} {address.host}",
+        "t=0 0",
+        f"m=audio {address.port} RTP/AVP {kind}",
+        f"a=rtpmap:{kind} {address.codec.upper()}/{SAMPLE_RATE_HZ}",
+        f"a=ptime:{FRAME_MS}",
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+class Reframer:
+    """Packets of any length to frames of 20 ms, by their timestamps.
+
+    Senders put into a packet what they like (ffmpeg: as much as fits). Where the parts of a
+    frame come in two packets, it is whole when both have come, in any order.
+    """
+
+    _PARTS_MAX = 32
+
+    def __init__(self) -> None:
+        self._ssrc: int | None = None
+        self._origin = 0
+        self._latest = 0
+        self._parts: dict[int, tuple[Int16Array, int]] = {}
+
+    def frames(self, packet: RtpPacket, samples: Int16Array) -> list[tuple[int, Int16Array]]:
+        """Return the frames that this packet completes: (place 0..65535, 160 samples)."""
+        if packet.ssrc != self._ssrc:
+            self._ssrc, self._parts = packet.ssrc, {}
+            self._origin = self._latest = packet.timestamp
+        # RFC 3550 section 5.1: the timestamp wraps around at 32 bits.
+        step = (packet.timestamp - self._latest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        self._latest += step
+        at, whole = self._latest - self._origin, []
+        while len(samples):
+            place, offset = divmod(at, FRAME_SAMPLES)
+            part, samples = np.split(samples, [FRAME_SAMPLES - offset])
+            frame = self._filled(place, offset, part)
+            if frame is not None:
+                whole.append((place & 0xFFFF, frame))
+            at += len(part)
+        return whole
+
+    def _filled(self, place: int, offset: int, part: Int16Array) -> Int16Array | None:
+        if len(part) == FRAME_SAMPLES:
+            return part
+        frame, count = self._parts.pop(place, (np.zeros(FRAME_SAMPLES, np.int16), 0))
+        frame[offset : offset + len(part)] = part
+        count += len(part)
+        if count >= FRAME_SAMPLES:
+            return frame
+        self._parts[place] = (frame, count)
+        while len(self._parts) > self._PARTS_MAX:
+            del self._parts[next(iter(self._parts))]
+        return None
+
+
 class RtpLink:
     """The sound of one base radio over UDP. Nothing here blocks or raises while it runs.
 
@@ -228,6 +303,7 @@ class RtpLink:
         self._buffer = JitterBuffer(self._counts)
         # RFC 3550 section 5.1: the first sequence number and timestamp should be random.
         self._sequence, self._timestamp, self._ssrc = struct.unpack("!HII", os.urandom(10))
+        self._reframer: Reframer | None = None
         self._begun = False
 
     @property
@@ -275,22 +351,38 @@ class RtpLink:
     def _take(self, data: bytes) -> None:
         try:
             packet = parse(data)
-            if packet.payload_type != self._payload_type:
+            if not self._is_ours(packet.payload_type):
                 msg = f"RTP: payload type {packet.payload_type}, expected {self._payload_type}"
                 raise WireError(msg)
-            frame = decode_payload(packet.payload, self._address.codec)
-            if len(frame) != FRAME_SAMPLES:
-                msg = f"RTP: {len(frame)} samples in a packet, expected {FRAME_SAMPLES}"
-                raise WireError(msg)
+            samples = decode_payload(packet.payload, self._address.codec)
+            if not len(samples):
+                raise WireError("RTP: a packet without sound")
         except WireError:
             self._counts.malformed += 1
-        else:
-            self._buffer.put(packet.sequence, packet.ssrc, frame)
+            return
+        if len(samples) == FRAME_SAMPLES and self._reframer is None:
+            self._buffer.put(packet.sequence, packet.ssrc, samples)
+            return
+        # Once for all: numbers of packets and of frames are not to be mixed.
+        self._reframer = self._reframer or Reframer()
+        self._buffer.packets_hold(-(-len(samples) // FRAME_SAMPLES))
+        for place, frame in self._reframer.frames(packet, samples):
+            self._buffer.put(place, packet.ssrc, frame)
+
+    def _is_ours(self, payload_type: int) -> bool:
+        """Return whether it is our codec: of L16 at 8 kHz each sender chooses the number."""
+        if self._address.codec == "l16":
+            return payload_type >= _DYNAMIC_MIN
+        return payload_type == self._payload_type
 
     def receive(self) -> Int16Array | None:
         """Return the frame for this 20 ms tick; None when the other end has gone silent."""
         self.pump()
         return self._buffer.get()
+
+    def filled(self) -> bool:
+        """Return whether the frame just received stands for sound that never came."""
+        return self._buffer.filled
 
     def waiting(self) -> int:
         """Return how many frames wait in the jitter buffer."""
