@@ -26,7 +26,9 @@ from drivers.radio.spoken import spoken_pieces
 from gateway.interfaces import SetupError, WireError
 
 _RATE_HZ: Final = 24000
-# What the voice speaks by itself; FastSpeech2 stretches durations by a ratio.
+# What the voice speaks by itself, as eSpeak NG counts (too fast for a poor channel), and what we
+# have it speak; FastSpeech2 stretches durations by a ratio.
+_OWN_WORDS_PER_MIN: Final = 260
 _WORDS_PER_MIN: Final = 200
 _JOINT_MS: Final = 70.0
 _FLEX_RANDOM: Final = b"FlexRandomUniform"
@@ -89,7 +91,7 @@ class ZhttsEngine:
         symbols = self._symbols(self._read(words))
         if symbols is None:
             return None
-        ratio = _WORDS_PER_MIN / rate_wpm if rate_wpm else 1.0
+        ratio = _OWN_WORDS_PER_MIN / (rate_wpm or _WORDS_PER_MIN)
         wave = self._sung(self._mel(symbols, ratio))
         return trimmed(resampled(to_int16(32767.0 * np.clip(wave, -1.0, 1.0)), _RATE_HZ))
 
