@@ -34,7 +34,7 @@ from drivers.radio.protocol import (
     encode,
 )
 from drivers.radio.settings import RadioChannel
-from gateway.core.effects import PageChannel, RadioEffect, TalkOnChannel
+from gateway.core.effects import PageChannel, RadioEffect, SetTalkGroup, TalkOnChannel
 from gateway.core.events import PageFailed, PathChanged
 from gateway.interfaces import (
     Cursor,
@@ -59,6 +59,8 @@ _RECONNECT_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 # Hours of pages at any speed at which they can be spoken.
 UNSETTLED_MAX: Final = 5_000
 _SOURCE: Final = "radio"
+# Where the outbox begins there is no row: what is said again settles nothing.
+_NO_ROW: Final = 0
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Connection]]
@@ -97,6 +99,8 @@ class RadioDriver:
         self._connect = connect or (lambda: _connect_socket(socket_path))
         self._unsettled: dict[int, _Unsettled] = {}
         self._refused: list[Outgoing] = []
+        # What a radio process that starts anew does not know.
+        self._switches: dict[str, SetTalkGroup] = {}
         self._intake: Intake | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._boot = ""
@@ -121,6 +125,8 @@ class RadioDriver:
         if len(self._unsettled) >= UNSETTLED_MAX:
             self._refused.append(outgoing)
             return
+        if isinstance(outgoing.effect, SetTalkGroup):
+            self._switches[outgoing.effect.group] = outgoing.effect
         pending = _Unsettled(outgoing)
         self._unsettled[outgoing.id] = pending
         self._hand_over(pending)
@@ -241,6 +247,8 @@ class RadioDriver:
         self._writer, self._met = writer, True
         if self._settings_path is not None:
             self._send(Configure(self._settings_path))
+        for switch in self._switches.values():
+            self._send(Do(_NO_ROW, switch))
         for pending in self._unsettled.values():
             self._hand_over(pending)
         for channel in sorted(self._away):

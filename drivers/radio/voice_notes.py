@@ -1,28 +1,18 @@
-"""Voice notes from chats: hostile OGG files made into samples, in a process of its own.
-
-``python -m drivers.radio.voice_notes SECONDS`` reads a file on its standard input and writes
-8 kHz samples on its standard output: it binds itself to a few seconds of processor time and a
-piece of memory, then becomes ffmpeg, which may open nothing, looks for nothing but Opus in
-OGG, and stops after so much sound.
-"""
+"""Voice notes from chats: hostile OGG files made into samples, each in a bound process."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import resource
 import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from drivers.radio.background import give_way, module_command, module_environment
+from drivers.radio.background import module_command, module_environment
 from drivers.radio.samples import SAMPLE_RATE_HZ, Int16Array
 from drivers.radio.shaping import shaped_speech
 from drivers.radio.speech import Rendered
@@ -32,8 +22,6 @@ LONGEST_S: Final = 60
 # A minute of Opus as phones record it has 250 kB; this is four minutes of it.
 LARGEST_BYTES: Final = 1 << 20
 _TIME_OUT_S: Final = 15.0
-_CPU_S: Final = 10
-_MEMORY_BYTES: Final = 1 << 30
 _WAITING_MAX: Final = 32
 
 
@@ -91,7 +79,7 @@ class VoiceNotes:
         """Return the samples of a voice note. Raises OSError or ValueError: there are none."""
         data = _read(self._root, path)
         self._process = subprocess.Popen(
-            module_command("drivers.radio.voice_notes", [str(LONGEST_S)]),
+            module_command("drivers.radio.bound_ffmpeg", [str(LONGEST_S), str(SAMPLE_RATE_HZ)]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -122,28 +110,3 @@ def _read(root: Path, path: str) -> bytes:
     if len(data) > LARGEST_BYTES:
         raise ValueError(f"larger than {LARGEST_BYTES} bytes")
     return data
-
-
-def main(argv: Sequence[str]) -> int:
-    """Become ffmpeg, bound; returns only when it is not there."""
-    give_way(10)
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    try:
-        import imageio_ffmpeg
-
-        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-        os.execv(ffmpeg, [  # noqa: S606  # no shell, and nothing of the sender's in it
-            ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1",
-            "-protocol_whitelist", "pipe", "-f", "ogg", "-c:a", "libopus", "-i", "pipe:0",
-            "-map", "0:a:0", "-t", argv[0], "-ac", "1", "-ar", str(SAMPLE_RATE_HZ),
-            "-f", "s16le", "pipe:1",
-        ])  # fmt: skip
-    except (ImportError, RuntimeError, OSError) as error:
-        sys.stderr.write(f"no ffmpeg ({error}); pip install imageio-ffmpeg\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -32,7 +32,7 @@ from drivers.radio.protocol import (
     encode,
 )
 from drivers.radio.settings import RadioChannel
-from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
+from gateway.core.effects import AnswerOver, PageChannel, SetTalkGroup, WithdrawPage
 from gateway.core.events import (
     Event,
     OverHeard,
@@ -226,6 +226,27 @@ async def test_withdrawals_and_answers_settle_when_they_are_taken(tmp_path: Path
         await wait_until(lambda: radio.connections == 2, 3, "connected again")
         await wait_until(lambda: radio.heard[-1] == Beat(), 2, "a beat")
         assert (intake.settled, len(radio.done()), intake.rows) == ([1, 2], 2, [])
+
+
+@pytest.mark.asyncio
+async def test_a_radio_process_that_starts_anew_is_told_what_was_switched(
+    tmp_path: Path,
+) -> None:
+    intake, driver = FakeIntake(), driver_at(tmp_path / "s")
+    off = SetTalkGroup(group="east", on=False)
+    async with FakeRadio(tmp_path / "s").listening() as radio, running(driver, intake):
+        driver.deliver(outgoing(1, SetTalkGroup(group="east", on=True, until_us=5)))
+        driver.deliver(outgoing(2, off))
+        await wait_until(lambda: len(radio.done()) == 2, 2, "both")
+        radio.say(Taken(1), Taken(2))
+        await wait_until(lambda: intake.settled == [1, 2], 2, "settled")
+        radio.boot = "b2"
+        radio.cut()
+        await wait_until(lambda: radio.connections == 2, 3, "connected again")
+        await wait_until(lambda: len(radio.done()) == 3, 2, "the switch")
+        radio.say(Taken(0))
+        assert [m.effect for m in radio.heard if isinstance(m, Do)][-1] == off
+        assert intake.settled == [1, 2]
 
 
 @pytest.mark.asyncio
