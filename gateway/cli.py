@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, NoReturn, get_args
 
@@ -58,49 +60,64 @@ ANCHOR = re.compile(r"(\d{1,18}):([0-9a-f]{64})", re.ASCII)
 Config = Annotated[
     Path, typer.Argument(help="The site's YAML file.", exists=True, dir_okay=False)
 ]
+Radio = Annotated[
+    str, typer.Argument(help="What it says of itself, such as dtmf:10031 or mdc1200:1A2B.")
+]
+By = Annotated[str | None, typer.Option(help="Who says so; the login name if left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 
 
-def _fail(message: str, status: int) -> NoReturn:
+def fail(message: str, status: int) -> NoReturn:
+    """Say why not, and leave with the status."""
     sys.stderr.write(f"{message}\n")
     raise typer.Exit(status)
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """Turn our own errors into one line and an exit status."""
     try:
         yield
     except SettingsError as error:
-        _fail(str(error), NO)
+        fail(str(error), NO)
     except LinkError as error:
-        _fail(str(error), OUTSIDE_FAILED)
+        fail(str(error), OUTSIDE_FAILED)
     except JournalError as error:
-        _fail(str(error), NO)
+        fail(str(error), NO)
     except GridcallError as error:
-        _fail(str(error), OUTSIDE_FAILED)
+        fail(str(error), OUTSIDE_FAILED)
 
 
-def _settings(config: Path) -> Settings:
-    with _plainly():
+def settings_of(config: Path) -> Settings:
+    """Return the settings of a site; leave with every mistake when there are any."""
+    with plainly():
         return installed.load_settings(config)
 
 
 def _socket(config: Path) -> Path:
-    return Path(_settings(config).site.state_dir) / "control.sock"
+    return Path(settings_of(config).site.state_dir) / "control.sock"
 
 
-def _ask(config: Path, **command: object) -> dict[str, object]:
+def ask(config: Path, **command: object) -> dict[str, object]:
     """Ask the running daemon; leave with its mistakes when the answer is no."""
     path = _socket(config)
-    with _plainly():
+    with plainly():
         answer = control.ask(path, **command)
     if answer.get("ok") is False:
-        _fail("\n".join(mistakes(answer)), NO)
+        fail("\n".join(mistakes(answer)), NO)
     return answer
 
 
-def _print_json(value: object) -> None:
+def login() -> str:
+    """Return who runs this command, as far as the machine knows."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a user id without an account, as in a container
+        return "command line"
+
+
+def print_json(value: object) -> None:
+    """Print a value for a machine."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
@@ -113,7 +130,7 @@ def run(
 ) -> None:
     """Run the daemon: the engine and the radio process, watched and restarted."""
     if only not in (None, "radio"):
-        _fail("--only takes `radio`", 2)
+        fail("--only takes `radio`", 2)
     raise typer.Exit(start.run(config, only_radio=only == "radio"))
 
 
@@ -125,15 +142,15 @@ def check(
     ] = False,
 ) -> None:
     """Name every mistake in a settings file with its line and column."""
-    with _plainly():
+    with plainly():
         problems = installed.check_settings(config)
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if any(p.severity == "error" for p in problems):
         raise typer.Exit(NO)
-    settings = _settings(config)
+    settings = settings_of(config)
     if show_resolved:
-        _print_json(resolved(settings))
+        print_json(resolved(settings))
         return
     counts = (
         f"{len(settings.grids)} grids, {len(settings.people)} people, "
@@ -147,14 +164,14 @@ def check(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the settings file."""
-    with _plainly():
-        _print_json(json_schema(installed.driver_models(installed.drivers())))
+    with plainly():
+        print_json(json_schema(installed.driver_models(installed.drivers())))
 
 
 @app.command()
 def reload(config: Config) -> None:
     """Give the running daemon new settings: all of them, or none when there is a mistake."""
-    answer = _ask(config, do="reload", path=str(config.resolve()))
+    answer = ask(config, do="reload", path=str(config.resolve()))
     typer.echo(f"in force: version {answer['version']}")
 
 
@@ -162,10 +179,10 @@ def reload(config: Config) -> None:
 def health(config: Config, as_json: AsJson = False) -> None:
     """Print what the running daemon says of itself; 1 when it does not do its work."""
     path = _socket(config)
-    with _plainly():
+    with plainly():
         answer = control.ask(path, do="health")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
         typer.echo("\n".join(health_lines(answer)))
     if not answer.get("ok"):
@@ -183,23 +200,23 @@ def alert(
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        _fail(f"cannot read the alert: {error}", 2)
-    answer = _ask(config, do="alert", alert=text)
+        fail(f"cannot read the alert: {error}", 2)
+    answer = ask(config, do="alert", alert=text)
     receipt = answer["receipt"]
     assert isinstance(receipt, dict)
-    _print_json(receipt)
+    print_json(receipt)
     if not follow or receipt["order"] is None:
         return
     # A repeat is followed from its first moment: its order may be older than this receipt.
     after = 0 if receipt["status"] == "duplicate" else int(receipt["journal"]) - 1
-    with _plainly(), suppress(KeyboardInterrupt):
+    with plainly(), suppress(KeyboardInterrupt):
         for event in control.follow(_socket(config), after):
             if event["order"] != receipt["order"]:
                 continue
             typer.echo(json.dumps(event, ensure_ascii=False) if as_json else event_line(event))
             if event["node"] in ("closed", "cancelled"):
                 return
-        _fail("the daemon has stopped; the order goes on when it is back", OUTSIDE_FAILED)
+        fail("the daemon has stopped; the order goes on when it is back", OUTSIDE_FAILED)
 
 
 @app.command()
@@ -208,7 +225,7 @@ def token(
 ) -> None:
     """Make a bearer token for the HTTP door: the token once, and the digest for the YAML."""
     if not HOLDER.fullmatch(holder):
-        _fail(f"{holder!r}: a holder is 1 to 32 of a-z, 0-9 and -, such as `centre`", 2)
+        fail(f"{holder!r}: a holder is 1 to 32 of a-z, 0-9 and -, such as `centre`", 2)
     secret, digest = new_token(holder)
     typer.echo(f"token (give it to {holder}, it is kept nowhere): {secret}")
     typer.echo("for command_centre.http.tokens; leave out what this holder shall not do:")
@@ -234,11 +251,11 @@ def demo(
 ) -> None:
     """Run the daemon and a simulated outside, from alert to arrival, and judge the outcome."""
     wanted = Demo(output=output, seed=seed, speed=speed, hold=hold, fault=fault, mqtt=mqtt)
-    with _plainly():
+    with plainly():
         try:
             raise typer.Exit(wanted.run())
         except KeyboardInterrupt:
-            _fail("ended before the story did", NO)
+            fail("ended before the story did", NO)
 
 
 # ---- people ----
@@ -247,10 +264,10 @@ def demo(
 @people_app.command("list")
 def people_list(config: Config, as_json: AsJson = False) -> None:
     """Show the register of the running daemon."""
-    people = _ask(config, do="people")["people"]
+    people = ask(config, do="people")["people"]
     assert isinstance(people, list)
     if as_json:
-        _print_json(people)
+        print_json(people)
         return
     table = Table("id", "name", "role", "code", "crew", "grids", "chats", "active")
     for p in people:
@@ -268,9 +285,9 @@ def enrol(
     as_json: AsJson = False,
 ) -> None:
     """Issue a one-time code; the guard sends it to the bot in a private chat."""
-    answer = _ask(config, do="enrol", person=person)
+    answer = ask(config, do="enrol", person=person)
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     until = datetime.fromisoformat(str(answer["expires"])).astimezone()
     typer.echo(f"code for {person}: {answer['code']}  (until {until:%H:%M:%S}, used once)")
@@ -283,7 +300,7 @@ def leave(
     person: Annotated[str, typer.Argument(help="Person id of the register.")],
 ) -> None:
     """Strike a person from duty at once, on every medium."""
-    _ask(config, do="leave", person=person)
+    ask(config, do="leave", person=person)
     typer.echo(f"{person} has left: nothing of this person is accepted any more")
 
 
@@ -296,12 +313,52 @@ def erase(
     """Strike a person off and make his name, accounts and words unreadable for ever."""
     if not yes:
         typer.confirm(f"erase {person}? It cannot be undone", abort=True)
-    _ask(config, do="erase", person=person)
+    ask(config, do="erase", person=person)
     typer.echo(f"{person} is erased from the journal; the chain of its rows holds as before")
     typer.echo(f"still to do by hand: {config}, older backups, recordings and photos of him")
 
 
+@people_app.command("radio-lost")
+def radio_lost(config: Config, radio: Radio, by: By = None) -> None:
+    """Report a radio lost or stolen: each use is told at once and applied to nothing."""
+    said = ask(config, do="radio", radio=radio, lost=True, by=by or login())
+    typer.echo(f"{said['radio']} is lost: nothing it says is applied, each use is reported")
+
+
+@people_app.command("radio-found")
+def radio_found(config: Config, radio: Radio, by: By = None) -> None:
+    """Take back that a radio was lost."""
+    said = ask(config, do="radio", radio=radio, lost=False, by=by or login())
+    typer.echo(f"{said['radio']} is known again as whoever has it")
+
+
 # ---- orders ----
+
+
+class Heard(StrEnum):
+    """What a dispatcher has heard somebody say."""
+
+    ACKNOWLEDGE = "acknowledge"
+    EN_ROUTE = "en_route"
+    ARRIVED = "arrived"
+    DONE = "done"
+
+
+@app.command()
+def confirm(
+    config: Config,
+    order: Annotated[str, typer.Argument(help="Order id or number, such as o12 or 34.")],
+    person: Annotated[str, typer.Argument(help="Person id whose voice it was.")],
+    heard: Annotated[Heard, typer.Argument(help="What he said.")] = Heard.ACKNOWLEDGE,
+    by: By = None,
+) -> None:
+    """Confirm that a voice on the air was a person's answer, as who has heard it."""
+    node = "acknowledged" if heard is Heard.ACKNOWLEDGE else heard.value
+    ask(
+        config, do="act", act="confirm", order=order, person=person, node=node,
+        by=by or login(),
+    )  # fmt: skip
+    typer.echo(f"{order}: {person} {node}, confirmed")
 
 
 @order_app.command("list")
@@ -311,10 +368,10 @@ def order_list(
     as_json: AsJson = False,
 ) -> None:
     """Show open orders, or all of the last hundred."""
-    orders = _ask(config, do="orders", open=not everything)["orders"]
+    orders = ask(config, do="orders", open=not everything)["orders"]
     assert isinstance(orders, list)
     if as_json:
-        _print_json(orders)
+        print_json(orders)
         return
     typer.echo("\n".join(map(order_line, orders)) or "no orders")
 
@@ -326,10 +383,10 @@ def order_show(
     as_json: AsJson = False,
 ) -> None:
     """Show one order with its timeline."""
-    found = _ask(config, do="order", order=order)["order"]
+    found = ask(config, do="order", order=order)["order"]
     assert isinstance(found, dict)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     typer.echo(order_line(found))
     for event in found["timeline"]:
@@ -344,7 +401,7 @@ def order_close(
     result: Annotated[str, typer.Option(help="What came of it.")],
 ) -> None:
     """Close an order as a named person."""
-    _ask(config, do="act", act="close", order=order, by=by, result=result)
+    ask(config, do="act", act="close", order=order, by=by, result=result)
     typer.echo(f"{order} closed")
 
 
@@ -356,7 +413,7 @@ def order_stand_down(
     reason: Annotated[str, typer.Option(help="Why; guards read it.")],
 ) -> None:
     """Call everybody off, on every medium."""
-    _ask(config, do="act", act="stand_down", order=order, by=by, result=reason)
+    ask(config, do="act", act="stand_down", order=order, by=by, result=reason)
     typer.echo(f"{order} stood down")
 
 
@@ -374,11 +431,11 @@ def verify_command(
 ) -> None:
     """Recompute the hash chain and the projection; 1 when anything was changed."""
     anchors = [_anchor(text) for text in anchor or ()]
-    path = Path(_settings(config).journal.file)
-    with _plainly():
+    path = Path(settings_of(config).journal.file)
+    with plainly():
         verdict = journal_verify(path, anchors)
     if as_json:
-        _print_json(asdict(verdict) | {"ok": verdict.ok})
+        print_json(asdict(verdict) | {"ok": verdict.ok})
     else:
         typer.echo("\n".join(verdict_lines(path, verdict)))
     if not verdict.ok:
@@ -388,7 +445,7 @@ def verify_command(
 def _anchor(text: str) -> Anchor:
     found = ANCHOR.fullmatch(text)
     if found is None:
-        _fail(f"--anchor {text}: should be ROW:HASH, as `gridcall journal verify` prints it", 2)
+        fail(f"--anchor {text}: should be ROW:HASH, as `gridcall journal verify` prints it", 2)
     return Anchor(seq=int(found[1]), hash=found[2])
 
 
@@ -401,8 +458,8 @@ def export(
     personal: Annotated[bool, typer.Option(help="Show names, accounts and texts.")] = False,
 ) -> None:
     """Write the journal as JSON lines."""
-    records = Records(Path(_settings(config).journal.file))
-    with _plainly():
+    records = Records(Path(settings_of(config).journal.file))
+    with plainly():
         if target is None:
             asyncio.run(records.export(sys.stdout, personal=personal))
             return
@@ -412,7 +469,7 @@ def export(
             with os.fdopen(file, "w", encoding="utf-8") as out:
                 rows = asyncio.run(records.export(out, personal=personal))
         except OSError as error:
-            _fail(f"{target}: cannot be written: {error.strerror}", OUTSIDE_FAILED)
+            fail(f"{target}: cannot be written: {error.strerror}", OUTSIDE_FAILED)
     typer.echo(f"written: {target} ({rows} rows)")
 
 
@@ -421,6 +478,6 @@ def backup(
     config: Config, target: Annotated[Path, typer.Argument(help="The copy to make.")]
 ) -> None:
     """Copy the journal while the daemon runs, and verify the copy."""
-    with _plainly():
-        verdict = journal_backup(Path(_settings(config).journal.file), target)
+    with plainly():
+        verdict = journal_backup(Path(settings_of(config).journal.file), target)
     typer.echo(f"written and verified: {target} ({verdict.rows} rows)")

@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.core.act_json import ACTS, CONFIRMED
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
-from gateway.core.events import AlertReceived, InputRefused, OrderActed
+from gateway.core.events import AlertReceived, InputRefused, OrderActed, RadioBlocked
+from gateway.core.people import is_radio
 from gateway.core.report_json import event_json, receipt_json
 from gateway.interfaces import (
     Control,
@@ -63,6 +65,8 @@ class ControlServer:
             "people": self._people,
             "alert": self._alert,
             "act": self._act,
+            "radio": self._radio,
+            "talk": self._talk,
             "orders": self._orders,
             "order": self._order,
         }
@@ -202,21 +206,62 @@ class ControlServer:
         return {"ok": receipt["status"] in ("accepted", "duplicate"), "receipt": receipt}
 
     async def _act(self, asked: Answer) -> Answer:
-        act = asked.get("act")
-        if act not in ("close", "stand_down"):
-            return _no("act is close or stand_down")
+        act = next((known for known in ACTS if known == asked.get("act")), None)
+        if act is None:
+            return _no("act is close, confirm or stand_down")
+        node = asked.get("node") or "acknowledged"
+        said = next((known for known in CONFIRMED if known == node), None)
+        if said is None:
+            return _no(f"node is one of {', '.join(CONFIRMED)}")
         committed = await self._intake.submit(
             OrderActed(
                 at_us=self._clock.now_us(),
-                order=str(asked.get("order", "")),
-                act="close" if act == "close" else "stand_down",
-                by=str(asked.get("by", "command line"))[:64],
+                order=await self._order_meant(str(asked.get("order", ""))),
+                act=act,
+                by=_by(asked),
                 result=str(asked["result"])[:500] if asked.get("result") else None,
+                person=str(asked["person"])[:64] if asked.get("person") else None,
+                node=said,
             )
         )
         assert committed.receipt is not None, "every act has a receipt"
         receipt = receipt_json(committed.receipt, committed.seq)
         return {"ok": receipt["status"] == "accepted", "receipt": receipt}
+
+    async def _order_meant(self, text: str) -> str:
+        """Return the id of the open order of this number, or the text where it is none."""
+        if text.isdecimal():
+            for order in await self._queries.orders(open_only=True, limit=1000):
+                if order["number"] == text:
+                    return str(order["id"])
+        return text
+
+    async def _radio(self, asked: Answer) -> Answer:
+        """Report a radio lost, or found again."""
+        kind, _, value = str(asked.get("radio", "")).strip().partition(":")
+        radio = f"{kind}:{value.upper()}"
+        if not is_radio(radio):
+            return _no(
+                f"{radio[:60]!r} is no radio: write what it says of itself, such as "
+                "dtmf:10031, zvei1:12345, mdc1200:1A2B or ctcss:88.5"
+            )
+        lost = asked.get("lost") is not False
+        await self._intake.submit(
+            RadioBlocked(at_us=self._clock.now_us(), radio=radio, lost=lost, by=_by(asked))
+        )
+        return {"ok": True, "radio": radio, "lost": lost}
+
+    async def _talk(self, asked: Answer) -> Answer:
+        """Switch a talk group on or off."""
+        for_s = asked.get("for_s")
+        if for_s is not None and (not isinstance(for_s, int) or not 0 < for_s <= 366 * 86400):
+            return _no("for_s is a number of seconds, a year at most")
+        return await self._control.switch_talk(
+            str(asked.get("group", "")),
+            on=asked.get("on") is True,
+            for_s=for_s,
+            by=_by(asked),
+        )
 
     async def _orders(self, asked: Answer) -> Answer:
         found = await self._queries.orders(open_only=bool(asked.get("open")), limit=100)
@@ -229,6 +274,10 @@ class ControlServer:
 
 def _no(why: str) -> Answer:
     return {"ok": False, "errors": [why]}
+
+
+def _by(asked: Answer) -> str:
+    return str(asked.get("by") or "command line")[:64]
 
 
 class _CallerGoneError(Exception):

@@ -158,9 +158,10 @@ def signal_heard(draft: Draft, heard: SignalHeard) -> None:
         return
     radio = f"{heard.set if heard.kind == 'selcall' else heard.kind}:{heard.value}"
     speaker = heard_from(draft, heard.channel, heard.over, radio)
-    if speaker is not None and f"{speaker.radio}{heard.value[-1:]}" == radio:
+    status = heard.value[-1:]
+    if speaker is not None and status and f"{speaker.radio}{status}" == radio:
         # Known by all but the last digit: that one is his status.
-        _status_heard(draft, heard, speaker, draft.site.selcall_status.get(heard.value[-1]))
+        _status_heard(draft, heard, speaker, draft.site.selcall_status.get(status))
 
 
 def _packet_heard(

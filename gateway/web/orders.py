@@ -63,7 +63,7 @@ class OrderDoor:
     async def act(self, request: Request, order: str, act: Act) -> Response:
         """Return what became of an act, once it stands in the journal."""
         entrance = self._entrance
-        await entrance.admit(request, "order:write")
+        token = await entrance.admit(request, "order:write")
         try:
             raw = await entrance.body(request, entrance.http.body_limit_kb * 1024)
         except BodyRefusedError as error:
@@ -71,7 +71,8 @@ class OrderDoor:
                 error.status, error.reason, error.raw, headers={"connection": "close"}
             )
         try:
-            event = decode_act(raw, order=order, act=act, now_us=entrance.clock.now_us())
+            now_us = entrance.clock.now_us()
+            event = decode_act(raw, order=order, act=act, now_us=now_us, holder=token.id)
         except Refusal as refusal:
             return await entrance.refuse(422, str(refusal), raw)
         await self._found(order)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import control
 from gateway.control import LONGEST_LINE, ControlServer
+from gateway.core.events import OverHeard
 from gateway.interfaces import JournalError, LinkError, Report, SetupError
 from gateway.journal import SqliteJournal
 from tests.core.test_engine import Running
@@ -92,6 +93,10 @@ async def test_the_socket_is_its_owners_alone_and_an_old_one_is_replaced(folder)
         b'{"do": "alert", "alert": "{}"}\n', b'{"do": "alert", "kind": "x", "alert": 5}\n',
         b'{"do": "act", "act": "close", "order": "\\ud800"}\n', b'{"do": "act", "act": "burn"}\n',
         b'{"do": "act", "act": "close", "order": "o1", "by": "a\\u0000b", "result": "x"}\n',
+        b'{"do": "radio"}\n', b'{"do": "radio", "radio": "10031"}\n',
+        b'{"do": "radio", "radio": "mdc1200:FFFF"}\n', b'{"do": "radio", "radio": 7}\n',
+        b'{"do": "radio", "radio": "dtmf:100\\u0000"}\n', b'{"do": "radio", "radio": "\\ud800:1"}\n',
+        b'{"do": "radio", "radio": "dtmf:10031", "by": "\\u0000"}\n',
     ],
 )  # fmt: skip
 async def test_nonsense_is_answered_and_the_next_command_works(folder, line):
@@ -217,3 +222,51 @@ async def test_a_daemon_that_hangs_up_in_the_middle_is_a_link_error(folder):
         with pytest.raises(LinkError, match="restarting"):
             await asyncio.to_thread(control.ask, path, do="health")
         assert await asyncio.to_thread(lambda: list(control.follow(path, 0))) == []
+
+
+# ---- radios and voices ----
+
+
+@pytest.mark.asyncio
+async def test_a_radio_is_lost_and_found_and_stays_so_over_a_restart(folder):
+    async with Served(folder) as served:
+        lost = b'{"do": "radio", "radio": "mdc1200:1a2b", "lost": true, "by": "x"}\n'
+        (answer,) = await served.talk(lost)
+        assert answer == {"ok": True, "radio": "mdc1200:1A2B", "lost": True}
+    async with Served(folder) as served:
+        heard = OverHeard(
+            at_us=served.running.clock.now_us(), channel="ch1", over="v1", keyed_ms=900,
+            radio="mdc1200:1A2B",
+        )
+        await served.running.engine.submit(heard)
+        (told,) = [r for r in await reports(served) if r.node == "lost_radio"]
+        assert "mdc1200:1A2B" in told.detail
+        (answer,) = await served.talk(lost.replace(b"true", b"false"))
+        assert answer["lost"] is False
+        assert [r.node for r in await reports(served)][-1] == "radio_found"
+
+
+async def reports(served):
+    return await served.running.engine.reports(after_seq=0, limit=1000)
+
+
+ALERT = {
+    "kind": "alert", "id": "JQ-1", "sender": "zhzx", "sent": "2026-11-22T12:00:00+08:00",
+    "category": "fight", "level": 1, "text": "有人打架", "grid": "G1",
+}  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_a_voice_is_confirmed_by_the_orders_number(folder):
+    async with Served(folder) as served:
+        asked = {"do": "alert", "alert": json.dumps(ALERT)}
+        (answer,) = await served.talk(json.dumps(asked).encode() + b"\n")
+        number = answer["receipt"]["number"]
+        asked = {"do": "act", "act": "confirm", "order": number, "person": "zhang", "by": "x"}
+        wrong = [asked | {"person": "chief"}, asked | {"node": "told"}, asked | {"order": "77"}]
+        for each in wrong:
+            assert (await served.talk(json.dumps(each).encode() + b"\n"))[0]["ok"] is False
+        (answer,) = await served.talk(json.dumps(asked | {"node": "arrived"}).encode() + b"\n")
+        assert answer["ok"]
+        said = [(r.node, r.assurance) for r in await reports(served) if r.person == "zhang"]
+        assert said[-2:] == [("acknowledged", "H"), ("arrived", "H")]

@@ -28,9 +28,11 @@ async def test_the_centre_closes_confirms_and_stands_down(door, alert):
     status, answer, _ = await door.post("/v1/orders/o11/close", by)
     assert (status, answer["status"], answer["journal"]) == (200, "accepted", 2)
     await door.post("/v1/orders/o11/confirm", by | {"person": "p_zhang", "node": "arrived"})
+    await door.post("/v1/orders/o11/confirm", {"person": "p_zhang"})
     await door.post("/v1/orders/o11/stand_down", {"by": "李接警"})
     acts = door.engine.acts()
-    assert [a.act for a in acts] == ["close", "confirm", "stand_down"]
+    assert [a.act for a in acts] == ["close", "confirm", "confirm", "stand_down"]
+    assert (acts[2].node, acts[2].by) == ("acknowledged", "centre"), "whose token it is"
     assert (acts[1].person, acts[1].node, acts[0].by) == ("p_zhang", "arrived", "李接警")
 
 
