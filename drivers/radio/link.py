@@ -240,6 +240,7 @@ class RadioDriver:
         self, intake: Intake, hello: Hello, writer: asyncio.StreamWriter
     ) -> None:
         """Send everything that is not settled, and say which channels are back."""
+        anew = self._met and hello.boot != self._boot
         if hello.boot != self._boot:
             if self._boot:
                 await self._tell_anew(intake, hello)
@@ -247,7 +248,7 @@ class RadioDriver:
         self._writer, self._met = writer, True
         if self._settings_path is not None:
             self._send(Configure(self._settings_path))
-        for switch in self._switches.values():
+        for switch in self._switches.values() if anew else ():
             self._send(Do(_NO_ROW, switch))
         for pending in self._unsettled.values():
             self._hand_over(pending)
