@@ -26,8 +26,8 @@ from drivers.radio.spoken import spoken_pieces
 from gateway.interfaces import SetupError, WireError
 
 _RATE_HZ: Final = 24000
-# What the voice speaks by itself, as eSpeak NG counts (too fast for a poor channel), and what we
-# have it speak; FastSpeech2 stretches durations by a ratio.
+# What the voice speaks by itself, as eSpeak NG counts (too fast for a poor channel), and what
+# we have it speak; FastSpeech2 stretches durations by a ratio.
 _OWN_WORDS_PER_MIN: Final = 260
 _WORDS_PER_MIN: Final = 200
 _JOINT_MS: Final = 70.0

@@ -20,6 +20,7 @@ from drivers.radio.samples import band_shaped, peak_of, speech_level_dbfs, to_in
 from drivers.radio.shaping import SPEECH_LEVEL_DBFS, shaped_speech
 from drivers.radio.speech_engines import EspeakEngine
 from simulators.channel_model import Equipment, Receiver, Transmitter, speech_taps
+from tests.bench.figures import Row
 from tests.bench.voices import sentence
 
 RATE_HZ, FRAME = 8000, 160
@@ -126,6 +127,22 @@ def points(count=12, cnrs_db=CNRS_DB, ways=None):
                 ]
                 stoi, estoi = np.mean(scores, axis=0)
                 yield Point(cnr_db, way, language, count, float(stoi), float(estoi))
+
+
+def rows(count=8, cnrs_db=(20.0, 12.0, 6.0)):
+    """Return a bench row for each language and ratio: STOI as sent, unshaped as its floor."""
+    found = {}
+    ways = {way: WAYS[way] for way in ("unshaped", "shaped")}
+    for point in points(count, cnrs_db, ways):
+        found.setdefault((point.language, point.cnr_db), {})[point.way] = point
+    return [
+        Row(
+            f"speech {language}, STOI at {cnr_db:g} dB", "", count, by["shaped"].stoi,
+            floor=by["unshaped"].stoi, floor_is="the same sentences unshaped, peaks at -3 dBFS",
+            note=f"ESTOI {by['shaped'].estoi:.3f}, unshaped {by['unshaped'].estoi:.3f}",
+        )
+        for (language, cnr_db), by in found.items()
+    ]  # fmt: skip
 
 
 def main(argv):
