@@ -9,6 +9,7 @@ import base64
 import hmac
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gateway.interfaces import WireError
@@ -91,6 +92,7 @@ def verify(key: bytes, place: Place, data: str, now_s: int) -> tuple[str, str]:
     return order, action
 
 
+@lru_cache(maxsize=16)  # all buttons of a card, and cards of one second, end alike
 def base36(number: int) -> str:
     """Return a number of 0 or more in base 36, lower case."""
     digits = ""

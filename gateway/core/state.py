@@ -44,13 +44,15 @@ def by_age(key: str) -> tuple[int, str]:
     return len(key), key
 
 
+# Made once: an ``A | B`` inside the function would be made anew at each of very many calls.
+_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey)
+
+
 def order_of(entity: Entity) -> str | None:
     """Return the id of the order an entity hangs on, or None."""
-    if isinstance(entity, Order):
-        return entity.id
-    if isinstance(entity, Assignment | Delivery | Page | Card | Timer | AlertKey):
+    if isinstance(entity, _OF_AN_ORDER):
         return entity.order
-    return None
+    return entity.id if isinstance(entity, Order) else None
 
 
 class State:
@@ -84,7 +86,8 @@ class State:
 
     def find(self, kind: type[E], key: str) -> E | None:
         """Return one entity, or None."""
-        found = self._tables.get(kind.KIND, {}).get(key)
+        table = self._tables.get(kind.KIND)
+        found = None if table is None else table.get(key)
         return found if isinstance(found, kind) else None
 
     def each(self, kind: type[E]) -> Iterator[E]:
@@ -149,11 +152,11 @@ class State:
         return [c for key in keys if (c := self.find(Contact, key)) is not None]
 
     def _remember(self, entity: Entity) -> None:
-        self._tables.setdefault(entity.KIND, {})[entity.key] = entity
+        kind, key = entity.KIND, entity.key
+        self._tables.setdefault(kind, {})[key] = entity
         order = order_of(entity)
         if order is not None:
-            kinds = self._by_order.setdefault(order, {})
-            kinds.setdefault(entity.KIND, {})[entity.key] = entity
+            self._by_order.setdefault(order, {}).setdefault(kind, {})[key] = entity
         if isinstance(entity, Order) and entity.open:
             self._open[entity.id] = None
         elif isinstance(entity, Assignment):
@@ -250,8 +253,8 @@ class Draft:
 
     def find(self, kind: type[E], key: str) -> E | None:
         """Return one entity as this step has left it, or None."""
-        new = self._new.get(kind.KIND, {})
-        if key in new:
+        new = self._new.get(kind.KIND)
+        if new is not None and key in new:
             found = new[key]
             return found if isinstance(found, kind) else None
         return self.state.find(kind, key)
@@ -268,9 +271,10 @@ class Draft:
 
     def put(self, entity: Entity) -> None:
         """Set an entity; setting what already stands is no change."""
-        if self.find(type(entity), entity.key) == entity:
+        key = entity.key
+        if self.find(type(entity), key) == entity:
             return
-        self._new.setdefault(entity.KIND, {})[entity.key] = entity
+        self._new.setdefault(entity.KIND, {})[key] = entity
         self.changes.append(Put(entity))
 
     def drop(self, kind: type[Entity], key: str) -> None:

@@ -6,6 +6,7 @@ the caller; text of alerts and names are plain material put into its gaps, never
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from gateway.core.alert import Alert
@@ -25,12 +26,13 @@ SPOKEN_PLACE_CHARS = 30
 SPOKEN_NAME_CHARS = 12
 
 _BUTTON_ROWS = (("1", "2", "3"), ("4", "5", "0"))
+_LABELS = itemgetter(*(f"button_{a}" for row in _BUTTON_ROWS for a in row))
 
 
 @cache
 def _rows_of(labels: tuple[str, ...]) -> tuple[tuple[Button, ...], ...]:
     """Return the rows of buttons that are labelled so; a handful of languages, made once."""
-    said = iter(labels)
+    said = (label.format_map({}) for label in labels)
     return tuple(tuple(Button(label=next(said), action=a) for a in r) for r in _BUTTON_ROWS)
 
 
@@ -238,4 +240,4 @@ class Wording:
 
     def buttons(self) -> tuple[tuple[Button, ...], ...]:
         """Return the rows of buttons of a card that can still be answered."""
-        return _rows_of(tuple(self.text(f"button_{a}") for row in _BUTTON_ROWS for a in row))
+        return _rows_of(_LABELS(self._words))
