@@ -56,7 +56,8 @@ def source():
 MADE_UP = {
     "level_": "123", "button_": "012345", "state_": None, "detail_rung_": None,
     "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
-    "waiting_": ("busy", "talk", "queue", "path"),
+    "waiting_": ("busy", "talk", "queue", "path", "window"),
+    "talk_waited_": ("busy", "talk", "queue", "path", "window"),
 }  # fmt: skip
 
 
