@@ -6,6 +6,7 @@ Exit status: 0 done, 1 the answer is no, 2 usage, 3 the outside failed.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -217,7 +218,9 @@ class _Screen:
         if record["what"] != "state":
             sys.stdout.write(f"\r\x1b[K{words}\n" if self._terminal else f"{words}\n")
         elif self._terminal:
-            sys.stdout.write(f"\r\x1b[K{words}")
+            # One that wraps would not be overwritten.
+            columns = shutil.get_terminal_size().columns
+            sys.stdout.write(f"\r\x1b[K{words[: columns - 1]}")
         elif self._states % 5 == 0:
             sys.stdout.write(f"{words}\n")
         self._states += record["what"] == "state"
