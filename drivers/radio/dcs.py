@@ -390,14 +390,19 @@ def _all_rotations() -> IntArray:
     return np.array(rows)
 
 
+@functools.cache
+def _index_of_least() -> dict[int, int]:
+    """Return for the least rotation of each word 1 + the index of its name."""
+    return {min(_rotations(_word_named(n))): i + 1 for i, n in enumerate(_names())}
+
+
 def _called(wanted: Iterable[str] | None) -> dict[int, str]:
     """Return what each index that opens the channel is called there."""
     if wanted is None:
         return {i + 1: name for i, name in enumerate(_names())}
-    least = {min(_rotations(_word_named(n))): i + 1 for i, n in enumerate(_names())}
     called = {}
     for name in wanted:
-        index = least.get(min(_rotations(_word_named(name))))
+        index = _index_of_least().get(min(_rotations(_word_named(name))))
         if index is None:
             msg = f"{name!r} is not among the DCS codes that radios offer"
             raise ValueError(msg)

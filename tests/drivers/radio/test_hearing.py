@@ -104,3 +104,26 @@ def test_speech_makes_up_no_calls_and_no_packets() -> None:
     samples = np.stack(rows)
     for k in range(0, samples.shape[1] // 160 * 160, 160):
         assert hearing.step(samples[:, k : k + 160], yes) == []
+
+
+def test_what_is_under_way_survives_when_channels_come_and_go() -> None:
+    """Each frame another list of channels: what stays hears as if nothing had happened."""
+    sound, expected = everything_sounds()
+    frames = np.pad(sound, (0, -len(sound) % 160)).reshape(-1, 160)
+    hearing, place, found = Hearing([EVERYTHING]), 0, []
+    kinds: list[str] = []
+    for number, frame in enumerate([*frames, np.zeros(160, np.int16)]):
+        count = 1 + number % 3
+        at = number % count
+        sources = [place if row == at else None for row in range(count)]
+        wishes = [EVERYTHING if row == at else Wishes(dtmf=True) for row in range(count)]
+        hearing, place = hearing.rearranged(sources, wishes), at
+        rows = np.zeros((count, 160), np.int16)
+        rows[place] = frame
+        on = np.zeros(count, np.bool_)
+        on[place] = number < len(frames)
+        found += [h for h in hearing.step(rows, on) if h.channel == place]
+        kinds += [p.kind for p in hearing.changed()]
+    assert sorted((h.kind, h.value) for h in found) == sorted(expected)
+    assert kinds == ["ctcss", "ctcss"], "come and gone, once each"
+    assert len(hearing.rearranged([], []).step(np.zeros((0, 160), np.int16), on[:0])) == 0

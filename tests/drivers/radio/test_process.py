@@ -9,7 +9,8 @@ import itertools
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from drivers.radio.protocol import Configure
 from gateway.core.effects import AnswerOver, WithdrawPage
 from gateway.core.events import (
     DigitsHeard,
+    KeyPattern,
     OverHeard,
     PageFailed,
     PageSpoken,
@@ -25,8 +27,11 @@ from gateway.core.events import (
     PageWaited,
     PathChanged,
     RecordingKept,
+    SignalHeard,
 )
+from simulators import mdc1200, selcall
 from simulators.radio import BaseRadio, Handheld
+from simulators.radio_models import RadioSet
 from tests.drivers.radio.harness import (
     Bench,
     FakeEngine,
@@ -469,6 +474,160 @@ async def new_settings_swap_what_changed_and_leave_the_rest_open(tmp_path: Path)
         await wait_until(lambda: not site.keyers(), 2, "no keyer")
         engine.do(page("p4"))
         assert "no radio channel" in (await engine.event(PageFailed, page="p4")).reason
+
+
+def packets(site: Bench) -> set[str]:
+    """What the simulated radios make of our overs: packets."""
+    return {str(p.packet) for over in our_overs(site) for p in mdc1200.decode(over.samples)}
+
+
+def five_tones(site: Bench) -> set[str]:
+    """And calls."""
+    return {c.digits for o in our_overs(site) for c in selcall.decode(o.samples, "zvei1")}
+
+
+SIGNALLING = {"selcall": ["zvei1"], "mdc1200": True, "mdc_unit": "0001", "ctcss": [88.5]}
+
+
+def heard_whole(site: Bench, port: int) -> dict[str, object]:
+    """Settings of a channel whose sound comes from the detector."""
+    url = f"rtp://127.0.0.1:{site.radio.rtp_port}?local_port={port}&codec=l16"
+    return {"audio": {"url": url, "kind": "discriminator"}, "signalling": SIGNALLING}
+
+
+@asynccontextmanager
+async def who_hears_everything(
+    folder: Path, **fields: object
+) -> AsyncIterator[tuple[Bench, FakeEngine]]:
+    async with bench(folder, starts=False) as site:
+        port = int(site.tree["audio"]["url"].partition("local_port=")[2].partition("&")[0])
+        site.tree |= heard_whole(site, port) | fields
+        write_settings(site.settings, folder, {"gate": site.tree})
+        await site.start_process()
+        async with FakeEngine(site.socket).connected() as engine:
+            await engine.event(PathChanged, path="channel:gate", up=True)
+            yield site, engine
+
+
+async def repeated(
+    send: Callable[[], Coroutine[None, None, object]],
+    heard: Callable[[], bool],
+    *,
+    within_s: float = 2.5,
+    tries: int = 8,
+) -> None:
+    """Say it again until it is heard, as on the air: a busy machine loses sound."""
+    for number in range(1, tries + 1):
+        await send()
+        with suppress(pytest.fail.Exception):
+            await wait_until(heard, within_s, "an answer")
+        if heard():
+            print("heard at try", number)
+            return
+    pytest.fail(f"not heard in {tries} tries")
+
+
+@story
+async def each_radio_is_known_by_what_it_can_send(tmp_path: Path) -> None:
+    async with who_hears_everything(tmp_path) as (site, engine):
+        motorola = Handheld(site.ether, "wang", radio=RadioSet(model="mdc1200", id="1033"))
+        said = {"value": "status 2 1033"}
+        await repeated(
+            lambda: motorola.send_status(2), lambda: bool(engine.events(SignalHeard, **said))
+        )
+        status = engine.events(SignalHeard, **said)[0]
+        assert (status.kind, status.mdc) == ("mdc1200", (0x46, 2, 0x1033))
+        over = await engine.event(OverHeard, over=status.over)
+        assert over.radio == "mdc1200:1033"
+        fives = RadioSet(model="btech", id="12345", id_kind="selcall")
+        who = {"radio": "zvei1:12345"}
+        li = Handheld(site.ether, "li", radio=fives)
+        await repeated(
+            lambda: li.key_and_send("*121#"),
+            lambda: bool(engine.events(DigitsHeard, digits="121", **who)),
+        )
+        await engine.event(OverHeard, **who)
+        cheap = Handheld(site.ether, "zhao", radio=RadioSet(model="bf888s", ctcss_hz=88.5))
+        await repeated(
+            lambda: cheap.key_and_send(voice_s=1),
+            lambda: bool(engine.events(OverHeard, radio="ctcss:88.5")),
+        )
+        alarm = {"value": "emergency 1033"}
+        await repeated(
+            motorola.send_emergency, lambda: bool(engine.events(SignalHeard, **alarm))
+        )
+
+        async def acknowledge() -> None:
+            engine.do(
+                AnswerOver(
+                    channel="gate", over=engine.events(SignalHeard, **alarm)[0].over,
+                    accepted=True, not_after_us=now_us() + 5_000_000,
+                    signal="mdc1200:emergency_ack:1033",
+                )
+            )  # fmt: skip
+
+        await repeated(acknowledge, lambda: "20/00 1033" in packets(site))
+
+
+@story
+async def the_cheapest_radio_answers_by_its_key_and_muted_ones_are_called(
+    tmp_path: Path,
+) -> None:
+    async with who_hears_everything(tmp_path) as (site, engine):
+        cheap = Handheld(site.ether, "zhao", radio=RadioSet(model="bf888s", ctcss_hz=88.5))
+        await cheap.press(2)
+        await engine.event(OverHeard)
+        calls = ("zvei1:12345", "mdc1200:call:1033")
+        pages = itertools.count()
+
+        async def page_and_press() -> None:
+            name = f"p{next(pages)}"
+            engine.do(page(name, answer_window_s=8, calls=calls))
+            await engine.event(PageSpoken, page=name)
+            assert engine.events(KeyPattern) == [], "nobody has pressed since"
+            await asyncio.sleep(0.5)
+            await cheap.press(3)
+
+        await repeated(page_and_press, lambda: bool(engine.events(KeyPattern, presses=3)))
+        (pattern,) = engine.events(KeyPattern)
+        assert pattern.radio in ("ctcss:88.5", None), "a tone needs 200 ms of 300"
+
+        async def another_page() -> None:
+            name = f"q{next(pages)}"
+            engine.do(page(name, calls=calls))
+            await engine.event(PageSpoken, page=name)
+
+        await repeated(another_page, lambda: "35/89 1033" in packets(site))
+        await repeated(another_page, lambda: "12345" in five_tones(site))
+
+
+@story
+async def a_reload_loses_no_digit_of_a_channel_that_stays(tmp_path: Path) -> None:
+    async with bench(tmp_path, starts=False) as site:
+        dead = {"control": {"url": f"rfc2217://127.0.0.1:{free_port()}"}}
+        url = f"rtp://127.0.0.1:9?local_port={free_port(socket.SOCK_DGRAM)}&codec=l16"
+        other = site.tree | dead | {"audio": {"url": url}}
+        write_settings(site.settings, tmp_path, {"a": other, "gate": site.tree})
+        one = write_settings(tmp_path / "one.json", tmp_path, {"gate": site.tree})
+        await site.start_process()
+        async with FakeEngine(site.socket).connected() as engine:
+            await engine.event(PathChanged, path="channel:gate", up=True)
+
+            guard = Handheld(site.ether, "zhang", ani="10034")
+
+            async def key_while_it_is_reloaded() -> None:
+                engine.send(Configure(str(site.settings)))
+                await wait_until(lambda: len(site.keyers()) == 2, 4, "another channel")
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(guard.key_and_send("*1233214#", lead_ms=200))
+                    await asyncio.sleep(0.35)  # in the middle of the radio's own id
+                    engine.send(Configure(str(one)))
+                await wait_until(lambda: len(site.keyers()) == 1, 4, "the last settings")
+
+            whole = {"digits": "1233214", "ani": "10034"}
+            await repeated(
+                key_while_it_is_reloaded, lambda: bool(engine.events(DigitsHeard, **whole))
+            )
 
 
 def tail_ms(over) -> int:
