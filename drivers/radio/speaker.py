@@ -16,8 +16,6 @@ _BELOW_VOICE: Final = ("ctcss:", "dcs:")
 _IDENTITIES_MAX: Final = 8
 _TOLD_MAX: Final = 32
 _REMEMBERED_S: Final = 300.0
-_TOLD_MAX: Final = 32
-_REMEMBERED_S: Final = 300.0
 # MDC1200 operations in which the unit is who sends: emergency, PTT ID, radio check's answer,
 # status, message. In the others a base station names whom it means.
 _OF_THE_SENDER: Final = frozenset({0x00, 0x01, 0x30, 0x46, 0x47})
