@@ -49,6 +49,9 @@ TALK_WAITS_US = 30 * US
 NOTE_LIFE_US = 120 * US
 # Shorter than this nobody has said anything: a kerchunk.
 SHORTEST_TALK_MS = 1000
+# What a radio's own id takes of an over, by its kind, in which nothing is said either.
+_ID_MS = {"dtmf": 1000, "ctcss": 0, "dcs": 0}
+_OTHER_ID_MS = 500
 # Some twenty seconds of speech; what is longer is for reading.
 LONGEST_TEXT = 100
 # A recording that is not made smaller by then stays as it is.
@@ -365,8 +368,15 @@ def recording_kept(draft: Draft, kept: RecordingKept) -> None:
     draft.put(known)
     if kept.path.endswith(".ogg"):
         draft.drop(Recording, known.key)
-        if known.keyed_ms >= SHORTEST_TALK_MS and not known.signalled:
+        if _says_something(known):
             _post_note(draft, known, kept)
+
+
+def _says_something(over: Recording) -> bool:
+    """Return whether there is more in an over than a kerchunk, an id, or tones."""
+    kind = over.radio.partition(":")[0] if over.radio else "ctcss"
+    id_ms = _ID_MS.get(kind, _OTHER_ID_MS)
+    return not over.signalled and over.keyed_ms >= SHORTEST_TALK_MS + id_ms
 
 
 def _forget_old(draft: Draft) -> None:

@@ -289,6 +289,7 @@ def test_who_is_not_known_is_not_guessed():
 def test_no_note_of_a_kerchunk_a_frame_of_digits_or_another_channel():
     story = desk()
     assert over(story, "v1", keyed_ms=600) == []
+    assert over(story, "v0", keyed_ms=1500, ani="99101") == [], "the id took most of it"
     assert over(story, "v2", channel="ch2") == []
     story.take(
         DigitsHeard(at_us=story.now_us, channel="ch1", over="v3", digits="101011", ani=None)
