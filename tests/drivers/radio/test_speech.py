@@ -277,7 +277,7 @@ def test_rubbish_and_half_answers_of_a_worker_do_not_reach_the_next_one(
 
 def test_an_engine_that_cannot_work_says_why(opened: Opener, tmp_path: Path) -> None:
     worker = opened(
-        SpeechConfig(Manner(engine="recordings", recordings=str(tmp_path)), budget_s=2.0)
+        SpeechConfig(Manner(engine="recordings", recordings=str(tmp_path)), budget_s=8.0)
     )
     worker.request("a", "指令", "zh_CN")
     (a,) = await_results(worker, 1)
