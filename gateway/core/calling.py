@@ -34,6 +34,8 @@ US = 1_000_000
 
 # Answers and notes that come later than this would be taken for something else.
 NOTE_LIFE_US = 300 * US
+# Selective calls before one page: each takes a second or so of the air.
+MOST_CALLS = 6
 # A stand-down stays worth hearing long after: guards may still be on their way.
 STAND_DOWN_LIFE_US = 1800 * US
 
@@ -134,6 +136,7 @@ def page_channel(
         )
         return
     listeners = list(listeners)
+    calls = tuple(dict.fromkeys(call for person in listeners for call in person.calls))
     turns = turns_for(draft, listeners)
     slot_s = draft.site.response.slot_s if turns else 0
     window_s = max(known.answer_window_s, len(turns) * slot_s)
@@ -177,6 +180,7 @@ def page_channel(
             language=wording.language,
             exercise=order.alert.exercise,
             answer_window_s=page.window_s,
+            calls=calls[:MOST_CALLS],
             not_after_us=life_us,
         )
     )

@@ -50,6 +50,7 @@ class Person:
         guard_code: The three digits he keys on the air, or None.
         radio_id: His radio's own id (DTMF-ANI), or None.
         radios: What his radios say of themselves, as ``zvei1:12345``; see :attr:`addresses`.
+        calls: Selective calls that open his radio, or his team's, before an order.
         crew: Roster crew, or None for one who is always on duty.
         grids: Grid ids he serves.
         post: Post id where he stands, or None.
@@ -73,6 +74,7 @@ class Person:
     active: bool = True
     language: str = "zh_CN"
     radios: tuple[str, ...] = field(default=())
+    calls: tuple[str, ...] = field(default=())
 
     @property
     def key(self) -> str:

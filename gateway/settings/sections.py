@@ -146,6 +146,23 @@ def _radio(value: str) -> str:
     return value
 
 
+def _call(value: str) -> str:
+    kind, _, rest = value.partition(":")
+    if kind in ("ctcss", "dcs") or (kind == "mdc1200" and not rest.startswith("call:")):
+        raise PydanticCustomError(
+            "radio_call", "is no selective call; an MDC1200 radio is called mdc1200:call:1A2B"
+        )
+    return value
+
+
+RadioCall = Annotated[
+    str,
+    written(
+        r"^(dtmf:[0-9A-D*#]{1,16}|mdc1200:call:[0-9A-F]{4}|[A-Za-z0-9_-]{1,32}:[0-9A-F]{3,8})$",
+        "a selective call: zvei1:12345, dtmf:110 or mdc1200:call:1A2B",
+    ),
+    AfterValidator(_call),
+]
 RadioAddress = Annotated[str, Field(max_length=48), AfterValidator(_radio)]
 ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]
 
@@ -202,6 +219,7 @@ class PersonSettings(Model):
         guard_code: The three digits he keys on the air.
         radio_id: His radio's own id (DTMF-ANI); the same as ``dtmf:…`` in radios.
         radios: What his radios say of themselves, such as ``mdc1200:1234``.
+        calls: Selective calls sent before an order, to open his radio or his team's.
         crew: Roster crew; absent = always on duty.
         grids: Grids he serves.
         post: Post where he stands.
@@ -216,6 +234,7 @@ class PersonSettings(Model):
     guard_code: Annotated[str, written(r"^[0-9]{3}$", "three digits")] | None = None
     radio_id: Annotated[str, written(r"^[0-9]{3,8}$", "3 to 8 digits")] | None = None
     radios: tuple[RadioAddress, ...] = ()
+    calls: Annotated[tuple[RadioCall, ...], Field(max_length=6)] = ()
     crew: Id | None = None
     grids: tuple[Id, ...] = ()
     post: Id | None = None

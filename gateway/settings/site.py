@@ -128,6 +128,7 @@ def _person(id_: str, person: PersonSettings) -> Person:
         guard_code=person.guard_code,
         radio_id=person.radio_id,
         radios=person.radios,
+        calls=person.calls,
         crew=person.crew,
         grids=person.grids,
         post=person.post,

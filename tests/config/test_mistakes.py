@@ -98,6 +98,7 @@ RANGE = [
     ("county", 'radio_id: "10011"', 'radio_id: "10011", radios: [‸"mdc1200:FFFF"]',
      "should be what a radio says of itself"),
     ("county", 'radio_id: "10011"', 'radios: [‸"dtmf:1001"]', "has 4 digits; his channel's ani has 5"),
+    ("county", 'radio_id: "10011"', 'calls: [zvei1:12345, ‸"mdc1200:1A2B"]', "is no selective call"),
     ("county", "  open_radio: true", '  open_radio: true\n  mdc_status: {"1": ‸acknowledged}',
      'did you mean "acknowledge"'),
     ("county", "  open_radio: true", '  open_radio: true\n  selcall_status: {‸"12": arrived}',

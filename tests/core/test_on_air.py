@@ -453,6 +453,23 @@ def test_presses_of_somebody_not_addressed_are_refused():
     assert (refused.person, refused.order) == ("sun", "o1")
 
 
+# ---- selective calls ----
+
+
+def test_an_order_calls_the_radios_of_whom_it_is_for_first_each_once():
+    desk = Desk("zhao")
+    people = tuple(
+        Person(id=f"g{i}", name=f"甲{i}", organisation="guard", grids=("G1",), calls=calls)
+        for i, calls in enumerate([("zvei1:12345",), ("zvei1:12345", "mdc1200:call:1A2B"), ()])
+    )
+    desk.take(RegisterSeeded(at_us=desk.now_us, people=people, contacts=()))
+    desk.alert()
+    assert desk.of(PageChannel)[0].calls == ("zvei1:12345", "mdc1200:call:1A2B")
+    desk.speak()
+    desk.act("stand_down")
+    assert desk.of(PageChannel)[-1].calls == ()
+
+
 # ---- turns ----
 
 
