@@ -55,9 +55,9 @@ class Sizes:
     burst: int = 400
     storm_alerts: int = 600
     storm_s: int = 60
-    frames_s: int = 20
+    frames_s: int = 15
     frames_channels: tuple[int, ...] = (8, 16)
-    idle_s: int = 20
+    idle_s: int = 15
     verify_orders: int = 50_000
     closed: tuple[int, ...] = (0, 10_000, 500_000, 1_000_000)
     starts: int = 2

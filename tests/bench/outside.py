@@ -181,7 +181,7 @@ class Outside:
         self._plain = await enter(aiohttp.ClientSession())
         plant = await enter(Process(sys.executable, "-m", "tests.bench.chat_plant"))
         self.chats = Chats(plant, self._plain)
-        self.channels = [sites.Channel() for _ in range(self.shape.channels)]
+        self.channels = sites.channels_apart(self.shape.channels)
         self.config = self._written()
         if self._given is not None:
             (self.folder / "state").mkdir(mode=0o700, exist_ok=True)
@@ -274,7 +274,7 @@ class County:
         enter, http_port = self._stack.enter_async_context, free_port()
         http = await enter(aiohttp.ClientSession())
         plant = await enter(Process(sys.executable, "-m", "tests.bench.chat_plant"))
-        channels = [sites.Channel() for _ in range(4)]
+        channels = sites.channels_apart(4)
         await enter(radio_plant(channels))
         text = self._settings(channels, http_port, Chats(plant, http).port)
         sites.keep_secret(self.folder, "telegram_token", "12345:" + "A" * 35)

@@ -128,11 +128,18 @@ class Plant:
         self.radios = [Radio(n, *ports, talk) for n, ports in enumerate(channels)]
         self._open = False
 
+    async def listen(self):
+        """Open the wires of all radios.
+
+        Raises:
+            OSError: a port is taken.
+        """
+        for radio in self.radios:
+            await radio.start()
+
     async def run(self):
         """Play until cancelled."""
         loop = asyncio.get_running_loop()
-        for radio in self.radios:
-            await radio.start()
         due_s, turn = loop.time(), 0
         while True:
             for radio in self.radios:
@@ -178,6 +185,7 @@ async def main(channels):
     """Play until standard input ends; prints ``ready`` when it plays."""
     plant = Plant(channels)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    await plant.listen()
     async with asyncio.TaskGroup() as group:
         playing = group.create_task(plant.run())
         sys.stdout.write('"ready"\n')

@@ -25,6 +25,15 @@ class Channel:
     gateway: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
 
 
+def channels_apart(count):
+    """Return so many channels of which no two share a port."""
+    while True:
+        made = [Channel() for _ in range(count)]
+        ports = {port for c in made for port in (c.line, c.sound, c.gateway)}
+        if len(ports) == 3 * count:
+            return made
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shape:
     """How large a site is and how it is set.
