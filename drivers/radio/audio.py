@@ -73,8 +73,8 @@ class AudioLink(Protocol):
         """Return the frame of this tick; None while the other side gives no sound at all."""
         ...
 
-    def waiting(self) -> int:
-        """Return how many frames have come and not been received: how late sound is."""
+    def delay_frames(self) -> int:
+        """Return by how many frames sound is later here than on its arrival."""
         ...
 
     def holed(self) -> bool:
@@ -257,7 +257,7 @@ class SoundCardLink:
         self._counts.silent = 0
         return np.frombuffer(self._heard.take(_FRAME_BYTES), "<i2").astype(np.int16)
 
-    def waiting(self) -> int:
+    def delay_frames(self) -> int:
         """Return how many frames the card has given that were not received yet."""
         return len(self._heard) // _FRAME_BYTES
 

@@ -102,6 +102,7 @@ class JitterBuffer:
         self._least_early = maximum
         self._frames_watched = 0
         # Samples to leave out (more) or to add (less than 0) still, and what is read in part.
+        self._deepest = (0, 0)  # in the five seconds before, and in these
         self._surplus = 0
         self._rest: Int16Array = np.zeros(0, np.int16)
 
@@ -109,6 +110,14 @@ class JitterBuffer:
     def depth(self) -> int:
         """How many frames wait."""
         return len(self._waiting)
+
+    @property
+    def delay_frames(self) -> int:
+        """By how much sound is late here: as many as waited at the most lately.
+
+        Fewer wait at a moment when some are held up on their way.
+        """
+        return max(self._deepest)
 
     def packets_hold(self, frames: int) -> None:
         """Make room for a sender that puts so many frames into one packet."""
@@ -193,9 +202,12 @@ class JitterBuffer:
     def _watch(self) -> None:
         """Decide each five seconds whether the buffer is to become shallower or deeper."""
         self._frames_watched += 1
+        before, now = self._deepest
+        self._deepest = (before, max(now, len(self._waiting)))
         if self._frames_watched < _DRIFT_FRAMES:
             return
         early, self._least_early, self._frames_watched = self._least_early, self._maximum, 0
+        self._deepest = (self._deepest[1], 0)
         if not self._playing or self._surplus or early == self._maximum:
             return
         if early > _EARLY_FRAMES:

@@ -31,6 +31,7 @@ _LOG: Final = logging.getLogger("gridcall.radio")
 DISPATCHER: Final = "dispatcher"
 # What the dispatcher said before he was recognised as a voice: a breath and a first syllable.
 _PRE_ROLL_FRAMES: Final = 200 // FRAME_MS
+_EARLIER_FRAMES: Final = 60 // FRAME_MS
 _MINUTE_US: Final = 60_000_000
 _OPENING_FRAMES: Final = 600 // FRAME_MS
 _DISPATCHER_DBFS: Final = -45
@@ -77,8 +78,8 @@ class Voice:
         carrier: Somebody is on the air now, not debounced.
         speaks: Somebody is on the air, debounced, and it is neither fault nor tail.
         barred: It is no talk: the channel is kept for answers.
-        late_frames: By how much the frame is later than the carrier's word: what waits in the
-            jitter buffer.
+        late_frames: By how much the frame is later than the carrier's word, for it has waited
+            in the jitter buffer.
         tail_frames: How much before the carrier's word the talker had ended already.
     """
 
@@ -160,6 +161,7 @@ class Talker:
         self.talks = False
         # Until the squelch counts as open; one that never does must not fill the memory.
         self._before: deque[Int16Array] = deque(maxlen=_OPENING_FRAMES)
+        self._earlier: deque[Int16Array] = deque(maxlen=_EARLIER_FRAMES)
         # Frames that are still to come after the carrier fell; -1 while it is there.
         self._after = -1
 
@@ -172,7 +174,14 @@ class Talker:
         if not voice.speaks and (self.talks or not voice.carrier):
             self.talks = False
             self._before.clear()
-            return self.mute.flush(), 0
+            last = self.mute.flush()
+            if voice.frame is not None:
+                # The word that the carrier has come may itself be late.
+                self._earlier.append(voice.frame)
+            return last, 0
+        if self._earlier:
+            self._before.extend(self._earlier)
+            self._earlier.clear()
         tail = self._follow_carrier(voice)
         if voice.frame is not None and self._after != 0:
             self._after = max(-1, self._after - 1)
@@ -191,8 +200,10 @@ class Talker:
         if voice.carrier:
             self._after = -1
         elif self._after < 0:
-            self._after = max(0, voice.late_frames - voice.tail_frames)
-            return self.mute.drop_last(max(0, voice.tail_frames - voice.late_frames))
+            # The frame in which he ended was not whole when his carrier fell: one more.
+            late_frames = voice.late_frames + 1
+            self._after = max(0, late_frames - voice.tail_frames)
+            return self.mute.drop_last(max(0, voice.tail_frames - late_frames))
         return 0
 
 

@@ -384,9 +384,9 @@ class RtpLink:
         """Return whether the frame just received stands for sound that never came."""
         return self._buffer.filled
 
-    def waiting(self) -> int:
-        """Return how many frames wait in the jitter buffer."""
-        return self._buffer.depth
+    def delay_frames(self) -> int:
+        """Return by how many frames sound is later here than on its arrival."""
+        return self._buffer.delay_frames
 
     def holed(self) -> bool:
         """Return whether more than a frame is missing where ``receive`` just was."""

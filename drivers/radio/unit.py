@@ -136,7 +136,7 @@ class Unit:
 
     def voice(self, now: Moment) -> Voice:
         """Return what was heard in this tick, for the channels that it is patched to."""
-        late_frames = self._audio.waiting() if self._audio is not None else 0
+        late_frames = self._audio.delay_frames() if self._audio is not None else 0
         return self.channel.voice(now, self.frame, late_frames)
 
     def play(self, now: Moment, *, may_key: bool) -> None:
