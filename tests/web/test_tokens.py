@@ -16,6 +16,8 @@ NEEDS = {
     ("POST", "/v1/media"): "alert:write",
     ("GET", "/v1/orders"): "event:read",
     ("GET", "/v1/orders/{order}"): "event:read",
+    ("GET", "/v1/recordings"): "event:read",
+    ("GET", "/v1/recordings/{recording}"): "event:read",
     ("GET", "/v1/events"): "event:read",
     ("POST", "/v1/orders/{order}/close"): "order:write",
     ("POST", "/v1/orders/{order}/confirm"): "order:write",
