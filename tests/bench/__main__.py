@@ -50,8 +50,8 @@ class Sizes:
     """
 
     receipts: int = 200
-    chat: int = 300
-    pages: int = 12
+    chat: int = 200
+    pages: int = 10
     burst: int = 400
     storm_alerts: int = 600
     storm_s: int = 60

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from tests.bench import radio_cells, radio_live, radio_talk, voices
+from tests.bench import patch, radio_cells, radio_live, radio_talk, voices
 from tests.bench.hearing import HEARD_AT_ONCE
 
 _THREADS = "OPENBLAS_NUM_THREADS"
@@ -36,6 +36,7 @@ class RadioSizes:
         live_channels: Channels of the daemon.
         live_s: How long it is watched.
         key_rounds: How often each of its channels is keyed.
+        overs: Overs from one channel to another, without faults of the network and with.
     """
 
     digits: int = 304
@@ -44,17 +45,18 @@ class RadioSizes:
     calls: int = 320
     tone_tries: int = 4
     talk: tuple[int, float] = (4, 24.0)
-    hiss: tuple[int, float] = (2, 5.0)
+    hiss: tuple[int, float] = (2, 2.5)
     sentences: int = 8
     cnrs_db: tuple[float, ...] = (20.0, 12.0, 9.0)
     live_channels: int = 16
     live_s: int = 20
     key_rounds: int = 4
+    overs: int = 6
 
 
 QUICK = RadioSizes(
     digits=48, dtmf_ms=(50,), dtmf_db=(30, 9, 3), calls=64, tone_tries=1, talk=(1, 3.0),
-    hiss=(1, 0.5), sentences=2, cnrs_db=(12.0,), live_s=5, key_rounds=1,
+    hiss=(1, 0.5), sentences=2, cnrs_db=(12.0,), live_s=5, key_rounds=1, overs=2,
 )  # fmt: skip
 
 
@@ -69,9 +71,11 @@ async def measured(folder, sizes, mqtt_port):
         [costs] = await _each([(radio_talk.cost, folder / "voices_of_cost")])
         costs += await _each([(radio_talk.memory,)])
         rows = await _heard(speech, want)
-    room = folder / "live"
-    room.mkdir()
-    return rows + costs + await radio_live.measured(room, want)
+    rooms = folder / "live", folder / "patch"
+    for room in rooms:
+        room.mkdir()
+    rows += costs + await radio_live.measured(rooms[0], want)
+    return rows + await patch.measured(rooms[1], patch.Patched(overs=want.overs))
 
 
 async def _heard(speech, want):
