@@ -147,6 +147,7 @@ def recording_routes(entrance: Entrance, queries: Queries, folder: Path) -> APIR
                 404: json_reply("No such recording", DETAIL_SCHEMA),
                 409: json_reply("The file is not what was recorded", DETAIL_SCHEMA),
                 410: json_reply("It is gone", DETAIL_SCHEMA),
+                422: _WRONG_PARAMETER,
             }
         ),
         openapi_extra=guarded("event:read"),
