@@ -10,12 +10,12 @@ Codes are named ``023N`` (normal: a one deviates upwards) or ``023I`` (inverted)
 word is a word again, so that 023I and 047N are the same on the air: what a channel wants must
 say which, and a bank that hears any names the normal one.
 
-How the decoder works. Every 20 ms the last 23 bits are read at four bit phases, the widest
-open one is sliced at the middle of its levels (an off-tune transmitter shifts both), and the
-word is looked up in all its rotations with at most one error. The Golay code is perfect: with
-three errors half of all noise is a code. A code is present when two words that do not overlap
-say the same with what lies between. Then up to three errors a word are borne, as only that one
-code is asked for.
+How the decoder works. Every 40 ms (20 while a code is there) the last 23 bits are read at four
+bit phases, the widest open one is sliced at the middle of its levels (an off-tune transmitter
+shifts both), and the word is looked up in all its rotations with at most one error. The Golay
+code is perfect: with three errors half of all noise is a code. A code is present when words
+160 ms apart, which share two bits at most, say the same with what lies between. Then up to
+three errors a word are borne, as only that one code is asked for.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ _PHASES = 4
 # Up to the second half of the bit rate; -50 dB at 300 Hz, where voices begin.
 _CUT_HZ, _HALF_LENGTH = 150.0, 10
 _ERRORS_TO_OPEN, _ERRORS_TO_HOLD = 1, 3
-# 180 ms apart: two words that share no bit.
-_STEPS_APART = 9
-_AGREEING_MIN = 6
+# A channel without a code is read every second step. 160 ms apart: two words that share two
+# bits at most.
+_SEARCH_STEPS, _LOOKS_APART = 2, 4
+_AGREEING_MIN = 4
 # Half the distance of the two levels; 25 Hz of a deviation of 5 kHz at full scale.
 _LEVEL_MIN = 10.0 ** (-46.0 / 20.0)
 # The nearest bit to the threshold, as part of the mean one: speech has no two levels.
@@ -238,7 +239,7 @@ class DcsBank:
         self._low = LowBand(n_channels) if low is None else low
         self._sample = 0
         self._index = np.zeros(n_channels, np.int64)  # of the code there, 0 for none
-        self._past = np.zeros((n_channels, _STEPS_APART + 1), np.int64)
+        self._past = np.zeros((n_channels, _LOOKS_APART + 1), np.int64)
         self._missed = np.zeros(n_channels, np.int64)
         self._deaf = np.zeros(n_channels, np.int64)
         self._start = np.zeros(n_channels, np.int64)
@@ -266,13 +267,15 @@ class DcsBank:
         self._sample += FRAME_SAMPLES
         self._past[~listening], self._deaf[~listening] = 0, 0
         self._deaf[self._deaf > 0] -= 1
-        rows = np.flatnonzero(listening)
+        searches = self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0
+        rows = np.flatnonzero(listening if searches else listening & self.present)
         if len(rows):
             words, clean = self._read(self._low.samples[rows, -len(self._filters.T) :])
             going = self.present[rows]
             if going.any():
                 ended += self._hold(rows[going], words[going])
-            self._search(rows, words, clean)
+            if searches and not going.all():
+                self._search(rows[~going], words[~going], clean[~going])
         return ended
 
     def under_way(self, channel: int) -> Heard | None:
@@ -340,7 +343,7 @@ class DcsBank:
         # Two words and the filters are behind us.
         back = round((WORD_BITS * _BIT + _HALF_LENGTH) * LOW_SAMPLE + self._low.delay_ms * 8)
         self._start[channels] = np.maximum(
-            self._sample - back - _STEPS_APART * FRAME_SAMPLES, 0
+            self._sample - back - _LOOKS_APART * _SEARCH_STEPS * FRAME_SAMPLES, 0
         )
         self._end[channels] = self._sample
 
