@@ -7,12 +7,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from drivers.radio import ctcss, dtmf, mdc1200_words, selcall_tables
 from drivers.radio.calls import CALLS_MS_MAX, Caller
 from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.presses import Presses, pattern_of
-from drivers.radio.selcall_tables import TABLES
+from drivers.radio.selcall_tables import TABLES, SelcallTable
 from drivers.radio.tones import attention_tone
 from gateway.core.effects import AnswerOver
 from gateway.core.events import (
@@ -408,6 +409,48 @@ def test_an_emergency_is_acknowledged_to_the_radio_itself(tones: bool) -> None:
     assert str(heard.packet) == "20/00 1234"
     tone = 8 * 200 if tones else 0
     assert np.count_nonzero(sounded(air)) == pytest.approx(8 * 325 + tone, abs=700)
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+TONES = {symbol: 700 + 100 * n for n, symbol in enumerate("0123456789E")}
+OURS = {"name": "ours", "tone_ms": 70, "tones": TONES}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"signalling": {"ctcss": [88.5]}}, "kind: discriminator"),
+        ({"signalling": {"dcs": ["023N"]}}, "kind: discriminator"),
+        ({"control": {"url": "/dev/ttyUSB0", "squelch": "cts & ctcss"}}, "say which"),
+        ({"audio": DISCRIMINATOR, "signalling": {"ctcss": [88.0]}}, "nearest is 88.5"),
+        ({"audio": DISCRIMINATOR, "signalling": {"dcs": ["023"]}}, "polarity"),
+        ({"audio": DISCRIMINATOR, "signalling": {"dcs": ["777N"]}}, "not among"),
+        ({"signalling": {"selcall": ["zvei9"]}}, "zvei9|zvei1"),
+        ({"signalling": {"selcall": ["zvei1", "zvei1"]}}, "stands twice"),
+        ({"signalling": {"selcall": [OURS | {"name": "dtmf"}]}}, "no free name"),
+        ({"signalling": {"selcall": [OURS | {"tones": {"0": 700}}]}}, "no frequency for 1"),
+        ({"signalling": {"mdc_unit": "12F4"}}, "mdc_unit"),
+        ({"signalling": {"dtmf": False}, "ani": {"digits": 5}}, "sent as digits"),
+    ],
+)  # fmt: skip
+def test_signalling_that_cannot_be_heard_is_refused(fields: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        channel_settings(**fields)
+
+
+def test_a_table_of_the_sites_own_is_heard_and_called() -> None:
+    air = Ear(signalling={"selcall": [OURS]})
+    own = SelcallTable.custom(OURS["name"], OURS["tone_ms"], OURS["tones"])
+    air.over(selcall_tables.encode(own, "12234"))
+    assert air.last_over().radio == "ours:12234"
+    air.page(calls=("ours:12234",))
+    air.run(lambda: air.told(PageSpoken))
+    sound = sounded(air)
+    hearing = Hearing([wishes_of(air.channel.settings)])
+    heard = hearing.hear(sound[None, : len(sound) // 8000 * 8000], np.array([True]))
+    assert [(h.set, h.value) for h in heard if h.kind == "selcall"] == [("ours", "12234")]
 
 
 # --- bad input ----------------------------------------------------------------------------------
