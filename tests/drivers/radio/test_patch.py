@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from drivers.radio.patch import DISPATCHER, Floor, PatchBay, Rules, load_rules
 from drivers.radio.patched_over import Cut, PatchedOver, SignalMute, is_signalling
@@ -13,6 +14,7 @@ from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array, frames_of
 from gateway.core.events import PageSpoken, PageStarted, PageWaited
 from gateway.interfaces import SetupError
+from gateway.settings import TalkGroup
 from simulators import mdc1200, selcall
 from simulators.tones import dtmf, voice
 from tests.drivers.radio.test_channel import QUIET, TICK_S, Air
@@ -424,3 +426,22 @@ def test_a_dispatcher_takes_the_floor_and_the_channels_stay_keyed() -> None:
     floor.end(DISPATCHER, [])
     site.run(1)
     assert site.heard_on("a"), "once he is silent he hears it too"
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"members": ["channel:a"]}, "two members"),
+        ({"members": ["channel:a", "channel:a"]}, "twice"),
+        ({"from": ["channel:c"]}, "channel:c is no member"),
+        ({"hours": "06:00-06:00"}, "should end"),
+        ({"hours": "6-22"}, "pattern"),
+        ({"dispatcher": "rtp://10.0.0.9:5004"}, "local_port"),
+    ],
+)
+def test_wrong_rules_are_refused_with_their_reason(
+    fields: dict[str, object], complaint: str
+) -> None:
+    tree = {"members": ["channel:a", "channel:b"]} | fields
+    with pytest.raises(ValidationError, match=complaint):
+        TalkGroup.model_validate_json(json.dumps(tree))

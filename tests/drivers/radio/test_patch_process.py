@@ -1,0 +1,163 @@
+"""Two channels and a dispatcher on real wires, patched by a running radio process."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gateway.core.effects import SetTalkGroup
+from gateway.core.events import OverHeard, PathChanged
+from simulators.ether import Ether
+from simulators.faults import Faults
+from simulators.radio import BaseRadio, Handheld
+from simulators.rtp import RtpEndpoint
+from simulators.tones import dtmf, voice
+from tests.drivers.radio.harness import (
+    Bench,
+    FakeEngine,
+    channel_tree,
+    wait_until,
+    write_settings,
+)
+from tests.ports import free_port
+
+pytestmark = pytest.mark.asyncio
+
+Sound = npt.NDArray[np.int16]
+
+
+@dataclass
+class Site:
+    """Two frequencies with a base radio and a guard each, and the radio process."""
+
+    ethers: dict[str, Ether]
+    guards: dict[str, Handheld]
+    engine: FakeEngine
+    dispatcher: RtpEndpoint
+
+    async def over_of_base(self, name: str) -> Sound:
+        """What the base radio of a channel has radiated, once its over has ended."""
+
+        def found() -> list[Sound]:
+            return [o.samples for o in self.ethers[name].overs if o.who == f"base {name}"]
+
+        await wait_until(found, 15, f"an over on {name}")
+        return found()[-1]
+
+
+@asynccontextmanager
+async def site(folder: Path, faults: Faults | None = None) -> AsyncIterator[Site]:
+    async with AsyncExitStack() as stack:
+        channels: dict[str, object] = {}
+        ethers, guards, base = {}, {}, None
+        for name in "ab":
+            port = free_port(socket.SOCK_DGRAM)
+            ethers[name] = await stack.enter_async_context(Ether(name, seed=5))
+            base = await stack.enter_async_context(
+                BaseRadio(
+                    ethers[name], gateway_rtp=("127.0.0.1", port), who=f"base {name}",
+                    faults=faults,
+                )
+            )  # fmt: skip
+            guards[name] = Handheld(ethers[name], f"guard {name}")
+            channels[name] = channel_tree(base, port, squelch_tail_ms=100)
+        assert base is not None
+        port = free_port(socket.SOCK_DGRAM)
+        dispatcher = RtpEndpoint("pcmu", port=0, peer=("127.0.0.1", port), faults=Faults(seed=1))
+        dispatcher.open()
+        stack.callback(dispatcher.close)
+        url = f"rtp://127.0.0.1:{dispatcher.port}?local_port={port}&codec=pcmu"
+        path = write_settings(folder / "resolved.json", folder, channels)
+        groups = {"east": {"members": ["channel:a", "channel:b"], "dispatcher": url}}
+        tree = json.loads(path.read_text()) | {"talk_groups": groups}
+        path.write_text(json.dumps(tree))
+        bench = Bench(ethers["b"], base, folder, path)
+        await bench.start_process()
+        stack.push_async_callback(bench.stop_process)
+        engine = await stack.enter_async_context(FakeEngine(bench.socket).connected())
+        for name in "ab":
+            await engine.event(PathChanged, path=f"channel:{name}", up=True)
+        yield Site(ethers, guards, engine, dispatcher)
+
+
+def likeness(sound: Sound, sent: Sound) -> tuple[float, int]:
+    """How much of what was sent is in the sound, -1..1, and where it begins."""
+    wide, wanted = sound.astype(float), sent.astype(float)
+    size = 1 << (len(wide) + len(wanted)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(wide, size) * np.conj(np.fft.rfft(wanted, size)))
+    at = int(np.argmax(product[: len(wide)]))
+    part = wide[at : at + len(wanted)]
+    return float(product[at] / (np.linalg.norm(part) * np.linalg.norm(wanted) + 1)), at
+
+
+async def test_a_guard_is_heard_on_the_other_channel_whole_and_his_digits_are_not(
+    tmp_path: Path,
+) -> None:
+    words = voice(1.5, 3)
+    async with site(tmp_path) as made:
+        sound = np.concatenate([words, dtmf("*120311#"), words])
+        await made.guards["a"].transmit(sound)
+        radiated = await made.over_of_base("b")
+        begin, _ = likeness(radiated, words[1600:4800])
+        end, _ = likeness(radiated[len(radiated) // 2 :], words[-3200:])
+        assert begin > 0.7
+        assert end > 0.7
+        assert made.ethers["b"].overs[0].digits == ""
+        await made.engine.event(OverHeard, channel="a")
+        assert made.ethers["a"].overs[0].digits == "*120311#"
+        assert [o.who for o in made.ethers["a"].overs] == ["guard a"], "nothing comes back"
+        sent = made.engine.do(SetTalkGroup(group="east", on=False))  # type: ignore[arg-type]
+        await wait_until(lambda: sent in made.engine.taken, 10, "taken")
+        await made.guards["a"].transmit(voice(0.6, 3))
+        await wait_until(lambda: len(made.engine.events(OverHeard, channel="a")) == 2, 10, "it")
+        assert len(made.ethers["b"].overs) == 1, "switched off"
+
+
+async def test_it_is_carried_through_a_network_with_faults(tmp_path: Path) -> None:
+    faults = Faults(seed=8, rtp_loss=0.02, rtp_jitter_ms=80)
+    words = voice(2.0, 4)
+    async with site(tmp_path, faults) as made:
+        await made.guards["a"].transmit(words)
+        radiated = await made.over_of_base("b")
+        assert len(radiated) >= len(words)
+        assert np.sqrt(np.mean(radiated.astype(float) ** 2)) > 0.5 * np.sqrt(
+            np.mean(words.astype(float) ** 2)
+        )
+
+
+async def test_the_dispatcher_speaks_on_all_channels_and_hears_a_guard(tmp_path: Path) -> None:
+    words = voice(1.5, 9)
+    async with site(tmp_path) as made:
+        heard: list[Sound] = []
+
+        async def turn(frame: Sound) -> None:
+            made.dispatcher.send(frame)
+            heard.append(made.dispatcher.pull())
+            await asyncio.sleep(0.0199)
+
+        quiet = np.zeros(160, np.int16)
+        for _ in range(25):
+            await turn(quiet)
+        for frame in words.reshape(-1, 160):
+            await turn(frame)
+        for _ in range(20):
+            await turn(quiet)
+        for name in "ab":
+            radiated = await made.over_of_base(name)
+            assert likeness(radiated, words[3200:6400])[0] > 0.6, name
+        assert not np.concatenate(heard).any(), "he does not hear himself"
+        async with asyncio.TaskGroup() as group:
+            speaking = group.create_task(made.guards["a"].transmit(words))
+            heard.clear()
+            while not speaking.done():
+                await turn(quiet)
+        for _ in range(30):
+            await turn(quiet)
+        assert likeness(np.concatenate(heard), words[3200:6400])[0] > 0.6
