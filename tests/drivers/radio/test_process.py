@@ -575,8 +575,9 @@ async def the_cheapest_radio_answers_by_its_key_and_muted_ones_are_called(
 ) -> None:
     async with who_hears_everything(tmp_path) as (site, engine):
         cheap = Handheld(site.ether, "zhao", radio=RadioSet(model="bf888s", ctcss_hz=88.5))
-        await cheap.press(2)
+        await Handheld(site.ether, "qian", radio=RadioSet(model="bf888s")).press(2)
         await engine.event(OverHeard)
+        await asyncio.sleep(1.2)
         calls = ("zvei1:12345", "mdc1200:call:1033")
         pages = itertools.count()
 
