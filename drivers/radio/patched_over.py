@@ -34,8 +34,11 @@ _ROWS: Final = (12, 21)
 _COLUMNS: Final = (23, 35)
 _TONES: Final = (17, 58)
 _FSK: Final = slice(18, 45)
-_PAIR_SHARE: Final = 0.8
-_LEAST_OF_PAIR: Final = 0.08
+_PAIR_SHARE: Final = 0.85
+_LEAST_OF_PAIR: Final = 0.1
+# ITU-T Q.23: the eight frequencies, and how far from one a tone may be and still be meant.
+_DTMF_HZ: Final = np.array([697, 770, 852, 941, 1209, 1336, 1477, 1633], np.float64)
+_OFF_BY: Final = 0.025
 _TONE_SHARE: Final = 0.9
 _FSK_SHARE: Final = 0.97
 _LOUD_MEAN_SQUARE: Final = FULL_SCALE**2 / 2 * 10 ** (-45 / 10)
@@ -53,10 +56,20 @@ def is_signalling(frame: Int16Array) -> bool:
     row, column = _peak(power, _ROWS), _peak(power, _COLUMNS)
     pair = row + column
     if pair >= _PAIR_SHARE * total and min(row, column) >= _LEAST_OF_PAIR * pair:
-        return True
+        return _is_dtmf(power, _ROWS) and _is_dtmf(power, _COLUMNS)
     if _peak(power, _TONES) >= _TONE_SHARE * total:
         return True
     return float(power[_FSK].sum()) >= _FSK_SHARE * total
+
+
+def _is_dtmf(
+    power: np.ndarray[tuple[int], np.dtype[np.float32]], band: tuple[int, int]
+) -> bool:
+    """Return whether the strongest tone in a band has a frequency of DTMF."""
+    at = band[0] + int(np.argmax(power[band[0] : band[1]]))
+    part = power[at - 2 : at + 3]
+    hz = 50.0 * (at + float(part @ np.arange(-2.0, 3.0)) / float(part.sum()))
+    return bool(np.min(np.abs(hz / _DTMF_HZ - 1.0)) <= _OFF_BY)
 
 
 def _peak(power: np.ndarray[tuple[int], np.dtype[np.float32]], band: tuple[int, int]) -> float:
