@@ -450,7 +450,9 @@ class Receiver:
         """Tell of key-ups, once no other follows them: an answer, or too short to be overs."""
         began_s = self._presses.since_s
         group = self._presses.group_ended(now.s)
-        if group is not None and self._is_answer and group.pattern is not None:
+        # Who says who he is need not hurry: he may be a quarter of an hour on his way.
+        meant = self._is_answer or self._presser.radio is not None
+        if group is not None and meant and group.pattern is not None:
             self._tell_pattern(group, group.pattern, now)
         elif group is not None and group.new_ms:
             self._tell(

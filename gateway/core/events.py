@@ -200,10 +200,12 @@ class SignalHeard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPattern:
-    """In an answer window somebody pressed his key briefly twice or three times, and no more.
+    """Somebody pressed his key briefly twice or three times, and no more.
+
+    Told of presses that began in an answer window, and of those that say by whom they are.
 
     Attributes:
-        at_us: When the first press began, UTC microseconds; it lies in the window.
+        at_us: When the first press began, UTC microseconds.
         channel: Channel id.
         presses: 2 or 3.
         radio: Who pressed, as in `OverHeard`; None when nothing said so.

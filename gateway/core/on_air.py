@@ -260,12 +260,14 @@ def _tell_supposed_caller(draft: Draft, person: Person, channel: str) -> None:
 def key_pattern(draft: Draft, heard: KeyPattern) -> None:
     """Take two presses for an acknowledgement and three for an arrival, if it is his to say.
 
-    Outside every answer window nothing comes of them; where the order or the person is not
-    certain, they are reported and answered like a wrong reply.
+    Where the order or the person is not certain, they are reported and answered like a wrong
+    reply. Outside every answer window only an arrival counts, of somebody whose radio says who
+    he is and who has taken his only open order; of anything else nothing comes.
     """
     speaker = heard_from(draft, heard.channel, heard.over, heard.radio)
     pages = pages_open(draft, heard.channel, heard.at_us)
     if not pages:
+        _late_arrival(draft, heard, speaker)
         return
     order = _only_order(draft, pages)
     if speaker is not None and speaker.believed is None:
@@ -277,6 +279,21 @@ def key_pattern(draft: Draft, heard: KeyPattern) -> None:
     if refused is not None:
         _report_pattern(draft, refused, pages)
     _answer(draft, heard.channel, heard.over, accepted=refused is None)
+
+
+def _late_arrival(draft: Draft, heard: KeyPattern, speaker: Speaker | None) -> None:
+    person = speaker.believed if speaker else None
+    order = only_order_of(draft, person.id) if person else None
+    action = ACTION_OF_PRESSES[heard.presses]
+    if person is None or order is None or action is not Action.ARRIVED:
+        return
+    part = draft.find(Assignment, f"{order.id}/{person.id}")
+    if part is None or not part.said or _declined(part):
+        return
+    apply_reply(
+        draft, order, person.id, action, medium=Medium.RADIO, assurance=Assurance.R1
+    )
+    _answer(draft, heard.channel, heard.over, accepted=True)
 
 
 def _unidentified(order: Order | None, why: str | None) -> Refused:

@@ -161,8 +161,11 @@ class HostileAir(RuleBasedStateMachine):
         )
         orders = self.called_before(channel, began_us)
         only = next(iter(orders)) if len(orders) == 1 else None
-        if radio in self.lost or only is None:
+        if radio in self.lost or len(orders) > 1:
             self.happen(heard, None)
+        elif only is None:
+            # Long after a page only an arrival counts, of who says who he is.
+            self.happen(heard, OWNER.get(radio) if presses == 3 else None)
         elif radio and radio != "ctcss:67.0":
             self.happen(heard, OWNER.get(radio), about=only)
         else:

@@ -431,6 +431,30 @@ def test_presses_outside_the_window_are_nothing(wait_s, channel):
     assert desk.asked == []
 
 
+def test_three_presses_of_a_known_radio_are_an_arrival_whenever_he_gets_there():
+    desk = desk_with("tone", "mo")
+    assert desk.presses(2, radio="ctcss:88.5") is True
+    desk.pass_time(240)
+    desk.forget()
+    assert desk.presses(2, radio="ctcss:88.5") is None
+    assert desk.presses(3) is None, "somebody: nobody knows who, nor about what"
+    assert desk.presses(3, radio="ctcss:88.5") is True
+    assert desk.nodes("tone") == ["told/M", "acknowledged/R1", "arrived/R1"]
+
+
+def test_late_presses_are_no_arrival_of_who_has_not_taken_it_or_has_two_orders():
+    desk = desk_with("tone")
+    desk.pass_time(40)
+    assert desk.presses(3, radio="ctcss:88.5") is None
+    desk = desk_with("tone")
+    assert desk.presses(2, radio="ctcss:88.5") is True
+    desk.alert(id="second")
+    desk.speak()
+    desk.pass_time(40)
+    assert desk.presses(3, radio="ctcss:88.5") is None
+    assert desk.nodes("tone") == ["told/M"], "which of the two?"
+
+
 def test_presses_are_not_his_who_said_that_he_cannot_come():
     desk = desk_with("mdc")
     desk.packet(0x46, 0, 0x1A2B)
