@@ -4,9 +4,9 @@ Tones: the 50 of the CML CMX838 data sheet; 38 of them are in TIA-603. They stan
 apart, nearer than the 6 Hz that the quarter second of an answer could part by filters; but
 one tone alone is placed to 0.2 Hz by interpolation, and then belongs to the nearest name.
 
-How the decoder works. Every 20 ms the last 160 ms below 260 Hz are measured in steps of
-6.25 Hz. A tone that holds most of what lies there, on the frequency of one name for three such
-looks, is present, 170 to 220 ms after its beginning. From then on its phase is followed in
+How the decoder works. Every 40 ms (20 where there may be a tone) the last 160 ms below 260 Hz
+are measured in steps of 6.25 Hz. A tone that holds most of what lies there, on the frequency
+of one name for three looks 20 ms apart, is present, 170 to 240 ms after its beginning. From then on its phase is followed in
 windows of 40 ms: when the tone ceases, or turns (a reverse burst of 120, 180 or 240 degrees),
 it has ended, some 50 ms later, before the receiver's own squelch lets the tail through.
 
@@ -65,16 +65,20 @@ _BINS = np.arange(8, 48)
 _PURITY_MIN = 0.75
 # 25 Hz of a deviation of 5 kHz at full scale (power of the sine's peak).
 _LEVEL_MIN = 10.0 ** (-46.0 / 10.0)
+# No window with less in it reads that level (Cauchy and Schwarz, for the Hann window).
+_ENERGY_MIN = _WINDOW * _LEVEL_MIN / 3.1
 # Senders keep 0.3 to 0.5 %; noise moves the estimate by 0.2 Hz.
 _OFF_PART, _OFF_HZ = 0.0055, 0.5
 # Never nearer to the neighbour than this part of the way.
 _OFF_NEIGHBOUR = 0.42
 _BETWEEN_HZ = np.array([0.5 * (a + b) for a, b in itertools.pairwise(TONES_HZ)])
-_LOOKS_TO_OPEN = 3
+# A channel without a tone is looked at every second step, in those in which codes are not.
+_SEARCH_STEPS, _LOOKS_TO_OPEN = 2, 3
 # Before it opens, so much of a tone's power must be one sine.
 _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
 # The phase is followed in 40 ms.
 _SHORT = 32
+_SHORT_N = np.arange(_SHORT) - (_SHORT - 1)
 _HOLDS, _GONE, _TURNED = 0.6, 0.4, -0.2
 _LOOKS_TO_CLOSE = 2
 # A reverse burst (up to 160 ms), or what is left in the window, must not open again.
@@ -124,6 +128,9 @@ def encode(
 
 def _hann(n: int) -> Float64Array:
     return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)
+
+
+_SHORT_WINDOW = _hann(_SHORT) * (2 / _hann(_SHORT).sum())
 
 
 def _half_widths_hz() -> Float64Array:
@@ -195,15 +202,17 @@ class CtcssBank:
         """Do the same where another has brought the shared low band forward by 20 ms."""
         ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
         self._sample += FRAME_SAMPLES
-        self._looks[~listening], self._deaf[~listening] = 0, 0
-        self._deaf[self._deaf > 0] -= 1
-        if listening.any():
-            going = np.flatnonzero(self.present & listening)
-            if len(going):
-                ended += self._follow(going)
-            idle = np.flatnonzero(listening & ~self.present & (self._deaf == 0))
-            if len(idle):
-                self._search(idle)
+        if not listening.all():
+            self._looks[~listening], self._deaf[~listening] = 0, 0
+        np.maximum(self._deaf - 1, 0, out=self._deaf)
+        going = np.flatnonzero(self.present & listening)
+        if len(going):
+            ended += self._follow(going)
+        idle = listening & ~self.present & (self._deaf == 0)
+        if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
+            idle &= self._looks > 0
+        if idle.any():
+            self._search(idle)
         return ended
 
     def under_way(self, channel: int) -> Heard | None:
@@ -234,8 +243,16 @@ class CtcssBank:
         bank.present &= bank._wanted[np.arange(len(sources)), bank._tone]
         return bank
 
-    def _search(self, channels: IntArray) -> None:
+    def _search(self, idle: BoolArray) -> None:
         """Look for a tone on channels that have none."""
+        window = self._low.samples[:, -_WINDOW:]
+        loud = idle & (np.einsum("ij,ij->i", window, window) >= _ENERGY_MIN)
+        self._tone[idle & ~loud], self._looks[idle & ~loud] = -1, 0
+        channels = np.flatnonzero(loud)
+        if len(channels):
+            self._search_loud(channels)
+
+    def _search_loud(self, channels: IntArray) -> None:
         tone, hz = self._look(self._low.samples[channels, -_WINDOW:])
         tone = np.where((tone >= 0) & self._wanted[channels, tone], tone, -1)
         same = (tone >= 0) & (tone == self._tone[channels])
@@ -275,12 +292,16 @@ class CtcssBank:
     def _short(self, channels: IntArray, back: int) -> Complex128Array:
         """Return amplitude and phase of the channels' tones 40 ms long, ``back`` ago."""
         stop = self._low.samples.shape[1] - back
-        window = _hann(_SHORT)
-        n = np.arange(_SHORT) - (_SHORT - 1)
-        wave = np.exp(-2j * np.pi * np.outer(self._hz[channels], n) / LOW_RATE_HZ)
         samples = self._low.samples[channels, stop - _SHORT : stop]
-        parts: Complex128Array = (samples * wave * (2 * window / window.sum())).sum(axis=1)
+        parts: Complex128Array = (samples * self._short_waves(channels)).sum(axis=1)
         return parts
+
+    def _short_waves(self, channels: IntArray) -> Complex128Array:
+        """Return (n, 32) filters at the channels' frequencies."""
+        waves: Complex128Array = np.exp(
+            np.outer(self._hz[channels], _SHORT_N * (-2j * np.pi / LOW_RATE_HZ))
+        )
+        return waves * _SHORT_WINDOW
 
     def _steady(self, channels: IntArray) -> BoolArray:
         """Return whether phase and level of the channels' tones have not moved lately.
@@ -290,7 +311,9 @@ class CtcssBank:
         if not len(channels):
             return np.zeros(0, np.bool_)
         backs = np.arange(_STEADY_WINDOWS) * _SHORT
-        parts = np.stack([self._short(channels, int(back)) for back in backs], axis=1)
+        samples = self._low.samples[channels, -_STEADY_WINDOWS * _SHORT :]
+        windows = samples.reshape(len(channels), _STEADY_WINDOWS, _SHORT)[:, ::-1]
+        parts = np.matmul(windows, self._short_waves(channels)[:, :, None])[:, :, 0]
         turn = 2j * np.pi * self._hz[channels, None] * backs / LOW_RATE_HZ
         # The frequency is an estimate too: what is left of an even advance is taken out.
         parts = parts * np.exp(turn)

@@ -82,6 +82,8 @@ _SEARCH_STEPS, _LOOKS_APART = 2, 4
 _AGREEING_MIN = 4
 # Half the distance of the two levels; 25 Hz of a deviation of 5 kHz at full scale.
 _LEVEL_MIN = 10.0 ** (-46.0 / 20.0)
+# A code of that level, read anywhere in its bits, gives more than a quarter of it.
+_POWER_MIN = WORD_BITS * (0.25 * _LEVEL_MIN) ** 2
 # The nearest bit to the threshold, as part of the mean one: speech has no two levels.
 _EYE_MIN = 0.12
 _STEPS_TO_CLOSE = 6
@@ -245,6 +247,7 @@ class DcsBank:
         self._start = np.zeros(n_channels, np.int64)
         self._end = np.zeros(n_channels, np.int64)
         self._filters = _bit_filters()
+        self._one_phase = np.ascontiguousarray(self._filters[:WORD_BITS].T)
         turns = 2 * np.pi * TURN_OFF_HZ * np.arange(_TURN_OFF) / LOW_RATE_HZ
         self._turn_off = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
 
@@ -265,17 +268,32 @@ class DcsBank:
         """Do the same where another has brought the shared low band forward by 20 ms."""
         ended = self._finish(np.flatnonzero(self.present & ~listening))
         self._sample += FRAME_SAMPLES
-        self._past[~listening], self._deaf[~listening] = 0, 0
-        self._deaf[self._deaf > 0] -= 1
-        searches = self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0
-        rows = np.flatnonzero(listening if searches else listening & self.present)
-        if len(rows):
-            words, clean = self._read(self._low.samples[rows, -len(self._filters.T) :])
-            going = self.present[rows]
-            if going.any():
-                ended += self._hold(rows[going], words[going])
-            if searches and not going.all():
-                self._search(rows[~going], words[~going], clean[~going])
+        if not listening.all():
+            self._past[~listening], self._deaf[~listening] = 0, 0
+        np.maximum(self._deaf - 1, 0, out=self._deaf)
+        rows = listening & self.present
+        if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
+            rows |= self._pass_silence(listening & ~self.present)
+        if rows.any():
+            ended += self._read_on(np.flatnonzero(rows))
+        return ended
+
+    def _pass_silence(self, idle: BoolArray) -> BoolArray:
+        """Note that channels too quiet for a code have none; return the others."""
+        bits = self._low.samples[:, -self._filters.shape[1] :] @ self._one_phase
+        loud: BoolArray = idle & (np.einsum("ij,ij->i", bits, bits) >= _POWER_MIN)
+        quiet = idle & ~loud
+        self._past[quiet, :-1] = self._past[quiet, 1:]
+        self._past[quiet, -1] = 0
+        return loud
+
+    def _read_on(self, rows: IntArray) -> list[Heard]:
+        """Read the newest word of these channels; carry on or look for their codes."""
+        words, clean = self._read(self._low.samples[rows, -self._filters.shape[1] :])
+        going = self.present[rows]
+        ended = self._hold(rows[going], words[going]) if going.any() else []
+        if not going.all():
+            self._search(rows[~going], words[~going], clean[~going])
         return ended
 
     def under_way(self, channel: int) -> Heard | None:

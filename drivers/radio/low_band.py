@@ -23,6 +23,8 @@ LOW_SAMPLE = SAMPLE_RATE_HZ // LOW_RATE_HZ
 # Enough for each of those who look at it: 400 ms.
 LOW_KEPT = 320
 LOW_FRAME_SAMPLES = FRAME_SAMPLES // LOW_SAMPLE
+# Frames that fit behind one another before the kept samples move to the front again.
+_FRAMES_AHEAD = 40
 # Passes 260 Hz, stops what would fall into it (540 Hz and more); 10 ms late.
 _CUT_HZ = 400.0
 _HALF_LENGTH = 80
@@ -39,7 +41,10 @@ class LowBand:
     delay_ms = 1000.0 * _HALF_LENGTH / SAMPLE_RATE_HZ
 
     def __init__(self, n_channels: int) -> None:
-        self.samples = np.zeros((n_channels, LOW_KEPT), np.float32)
+        width = LOW_KEPT + _FRAMES_AHEAD * LOW_FRAME_SAMPLES
+        # Rows of channels that do not listen are zero throughout, ahead of the end as well.
+        self._low = np.zeros((n_channels, width), np.float32)
+        self._end = LOW_KEPT
         self._tail = np.zeros((n_channels, 2 * _HALF_LENGTH), np.float32)
         self._filled = np.zeros(n_channels, np.bool_)  # those that are not zero
         taps = low_pass(_CUT_HZ, SAMPLE_RATE_HZ, _HALF_LENGTH)
@@ -49,6 +54,11 @@ class LowBand:
             filters[last - len(taps) : last, column] = taps
         self._filters = filters.astype(np.float32)
 
+    @property
+    def samples(self) -> Float32Array:
+        """The samples kept; valid until the next step."""
+        return self._low[:, self._end - LOW_KEPT : self._end]
+
     def step(self, frames: Int16Array, listening: BoolArray) -> None:
         """Take the next 20 ms in; channels that do not listen are emptied.
 
@@ -56,6 +66,7 @@ class LowBand:
             frames: (n_channels, 160) int16.
             listening: (n_channels,) bool.
         """
+        self._advance()
         if listening.all():
             self._take(slice(None), frames)
             self._filled[:] = True
@@ -63,16 +74,22 @@ class LowBand:
         emptied = self._filled & ~listening
         if emptied.any():
             self._tail[emptied] = 0.0
-            self.samples[emptied] = 0.0
+            self._low[emptied] = 0.0
         self._filled[:] = listening
         rows = np.flatnonzero(listening)
         if len(rows):
             self._take(rows, frames[rows])
 
+    def _advance(self) -> None:
+        """Make room for one frame: moving all that is kept at each would cost more."""
+        if self._end == self._low.shape[1]:
+            self._low[:, :LOW_KEPT] = self.samples
+            self._end = LOW_KEPT
+        self._end += LOW_FRAME_SAMPLES
+
     def _take(self, rows: slice | npt.NDArray[np.intp], frames: Int16Array) -> None:
         sound = np.concatenate([self._tail[rows], frames * np.float32(1 / 32768)], axis=1)
-        self.samples[rows, :-LOW_FRAME_SAMPLES] = self.samples[rows, LOW_FRAME_SAMPLES:]
-        self.samples[rows, -LOW_FRAME_SAMPLES:] = sound @ self._filters
+        self._low[rows, self._end - LOW_FRAME_SAMPLES : self._end] = sound @ self._filters
         self._tail[rows] = sound[:, -2 * _HALF_LENGTH :]
 
     def rearranged(self, sources: Sequence[int | None]) -> LowBand:
@@ -80,6 +97,7 @@ class LowBand:
         other = LowBand(len(sources))
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
-        other.samples[to], other._tail[to] = self.samples[at], self._tail[at]
+        other._end = self._end
+        other._low[to], other._tail[to] = self._low[at], self._tail[at]
         other._filled[to] = self._filled[at]
         return other
