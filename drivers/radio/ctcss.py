@@ -6,9 +6,10 @@ one tone alone is placed to 0.2 Hz by interpolation, and then belongs to the nea
 
 How the decoder works. Every 40 ms (20 where there may be a tone) the last 160 ms below 260 Hz
 are measured in steps of 6.25 Hz. A tone that holds most of what lies there, on the frequency
-of one name for three looks 20 ms apart, is present, 170 to 240 ms after its beginning. From then on its phase is followed in
-windows of 40 ms: when the tone ceases, or turns (a reverse burst of 120, 180 or 240 degrees),
-it has ended, some 50 ms later, before the receiver's own squelch lets the tail through.
+of one name for three looks 20 ms apart, is present, 170 to 240 ms after its beginning. From
+then on its phase is followed in windows of 40 ms: when the tone ceases, or turns (a reverse
+burst of 120, 180 or 240 degrees), it has ended, some 50 ms later, before the receiver's own
+squelch lets the tail through.
 
 A 100 Hz hum cannot be told from the tone 100.0: do not use that tone where there is hum.
 """
@@ -301,7 +302,8 @@ class CtcssBank:
         waves: Complex128Array = np.exp(
             np.outer(self._hz[channels], _SHORT_N * (-2j * np.pi / LOW_RATE_HZ))
         )
-        return waves * _SHORT_WINDOW
+        waves *= _SHORT_WINDOW
+        return waves
 
     def _steady(self, channels: IntArray) -> BoolArray:
         """Return whether phase and level of the channels' tones have not moved lately.

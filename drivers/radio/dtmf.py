@@ -17,8 +17,9 @@ Twist is high group minus low group, in dB.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -148,73 +149,115 @@ def _tone(symbol: str, tone_ms: float, level_dbfs: float) -> Int16Array:
     return faded(to_int16(wave * peak_of(level_dbfs)), in_ms=2.0, out_ms=2.0)
 
 
-def _filter_bank() -> tuple[Float32Array, Float32Array]:
-    """Return the window folded into its filters (48 + k, 160), and the window squared.
+def _filter_bank() -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Return filters for even and odd parts (24 + k, 80) of a window, and its square halved.
 
-    Rows: 24 cosines (the eight tones at each detuning), 24 sines, then an orthonormal basis of
-    all that lies below the voice band and passes the window.
+    A look is folded about its middle, sums and differences, which halves the work. Rows: the
+    eight tones at each detuning, cosines in the even filters and sines in the odd ones, then
+    an orthonormal basis of all that lies below the voice band and passes the window.
     """
-    n = np.arange(_WINDOW_SAMPLES)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / _WINDOW_SAMPLES)
+    n = np.arange(_HOP_SAMPLES) - (_WINDOW_SAMPLES - 1) / 2.0
+    window = 0.5 + 0.5 * np.cos(2 * np.pi * n / _WINDOW_SAMPLES)
+    total, energy = 2.0 * window.sum(), 2.0 * float(np.square(window).sum())
     hz = np.array([f * (1 + d) for d in _DETUNINGS for f in (*LOW_HZ, *HIGH_HZ)])
     tones = 2 * np.pi * np.outer(n, hz) / SAMPLE_RATE_HZ
     below = 2 * np.pi * np.outer(n, np.arange(0.0, _BAND_LOWEST_HZ, 10.0)) / SAMPLE_RATE_HZ
-    waves = np.concatenate([np.cos(below), np.sin(below)], axis=1) * window[:, None]
-    basis, weights, _ = np.linalg.svd(waves, full_matrices=False)
+    bases = [np.linalg.svd(f(below) * window[:, None])[:2] for f in (np.cos, np.sin)]
+    strongest = max(weights[0] for _, weights in bases)
     # A sine of amplitude a reads a * sum(window) / 2; its mean square is a * a / 2.
-    scale = np.sqrt(2.0) / window.sum()
-    # By Parseval the mean square of a windowed sound is its square sum over the window's.
-    energy = float(np.square(window).sum())
-    kept = basis[:, weights > 0.003 * weights[0]] / np.sqrt(energy)
-    columns = np.concatenate([np.cos(tones) * scale, np.sin(tones) * scale, kept], axis=1)
-    folded = np.ascontiguousarray((columns * window[:, None]).T, np.float32)
-    return folded, (np.square(window) / energy).astype(np.float32)
+    scale = np.sqrt(2.0) / total
+    halves = []
+    for f, (basis, weights) in zip((np.cos, np.sin), bases, strict=True):
+        # By Parseval the mean square of a windowed sound is its square sum over the window's.
+        kept = basis[:, : len(weights)][:, weights > 0.003 * strongest] / np.sqrt(2.0 * energy)
+        columns = np.concatenate([f(tones) * scale, kept], axis=1)
+        halves.append(np.ascontiguousarray((columns * window[:, None]).T, np.float32))
+    return halves[0], halves[1], (np.square(window) / (2.0 * energy)).astype(np.float32)
 
 
 @dataclass(slots=True)
 class _Looks:
-    """What one frame shows, (n, 2) each: channels that listen, by look.
+    """What one frame shows, (2, n) each: by look, the channels that listen.
 
-    ``power`` (8, n, 2) is the mean square of each tone, ``band`` that of the voice band,
-    ``key`` 4 * row + column of the strongest tones, ``good`` whether the look alone could be
-    that digit.
+    ``power`` (8, 2, n) is the mean square of each tone, ``band`` that of the voice band,
+    ``shown`` 4 * row + column of the strongest tones where the look alone could be that
+    digit, else -1.
     """
 
     power: Float32Array
     band: Float32Array
-    key: IntArray
-    good: BoolArray
+    shown: IntArray
 
 
-# What a bank knows of each channel.
-_PER_CHANNEL = (
-    *("_listening", "_sound", "_key", "_open", "_since", "_peak"),
-    *("_held", "_band", "_balance", "_quiet", "_onset", "_told", "_told_end"),
-)
+@dataclass(slots=True)
+class _Segment:
+    """A stretch of looks that may be a digit.
+
+    Attributes:
+        key: 4 * row + column of its tones.
+        since: middle of its first look.
+        peak: power of the loudest look.
+        held: power of the digit's tones, in all looks together.
+        band: power of the voice band, likewise.
+        balance: looks for the digit less those against it.
+        quiet: looks in a row without it.
+        onset: of a long tone, where it began; NaN not judged yet, inf judged to be none.
+    """
+
+    key: int
+    since: int
+    peak: float
+    held: float
+    band: float
+    balance: int = 1
+    quiet: int = 0
+    onset: float = math.nan
+
+    def carry_on(self, pair: float, band: float, shown: int) -> bool:
+        """Add a look; return whether it ends the segment."""
+        self.peak = max(self.peak, pair)
+        loud = pair >= _KEPT_POWER * self.peak
+        # Neither the sound of a hole nor what stands on an edge speaks against a digit.
+        full = pair >= 0.5 * self.peak
+        if full:
+            self.held += pair
+            self.band += band
+        if shown == self.key:
+            self.balance += 1
+        elif loud:
+            self.balance -= 1
+        self.quiet = 0 if loud else self.quiet + 1
+        return self.quiet >= _RELEASE_LOOKS or (shown not in {-1, self.key} and not full)
+
+    @property
+    def promising(self) -> bool:
+        """Whether its looks are worth a judgement."""
+        return self.held >= _HELD_FRACTION * self.band and self.balance >= 1
+
+    @property
+    def pair_hz(self) -> tuple[float, float]:
+        """Its two tones."""
+        return LOW_HZ[self.key // 4], HIGH_HZ[self.key % 4]
+
+
+# What a bank knows of each channel, besides its sound and the segment under way.
+_PER_CHANNEL = ("_listening", "_shown", "_told", "_told_end")
 
 
 class DtmfBank:
     """Streaming decoder for ``n_channels`` channels at once."""
 
     def __init__(self, n_channels: int) -> None:
-        self._filters, self._square = _filter_bank()
+        self._even, self._odd, self._square = _filter_bank()
         self._sample = 0
         self._slot = 0
         self._listening = np.zeros(n_channels, np.bool_)
-        self._sound = np.zeros((n_channels, _FRAMES_KEPT, FRAME_SAMPLES), np.float32)
-        self._key = np.full(n_channels, -1)  # of the look before, -1 for none
-        self._open = np.full(n_channels, -1)  # of the segment, -1 for none
-        self._since = np.zeros(n_channels, np.int64)  # middle of its first look
-        self._peak = np.zeros(n_channels, np.float32)
-        # Power of the digit's tones and of the band; looks for it less those against it.
-        self._held = np.zeros(n_channels, np.float32)
-        self._band = np.zeros(n_channels, np.float32)
-        self._balance = np.zeros(n_channels, np.int64)
-        self._quiet = np.zeros(n_channels, np.int64)
+        self._sound = np.zeros((_FRAMES_KEPT, n_channels, FRAME_SAMPLES), np.int16)
+        self._shown = np.full(n_channels, -1)  # by the look before, -1 for none
+        # Few channels have one at any time: plain numbers cost less than arrays.
+        self._segments: dict[int, _Segment] = {}
         self._told = np.full(n_channels, -1)  # the last digit told, and where it ended
         self._told_end = np.zeros(n_channels)
-        # Of a long tone: where it began; NaN not judged yet, inf judged to be none.
-        self._onset = np.full(n_channels, np.nan)
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[DtmfSymbol]:
         """Take the next 20 ms of every channel and return the digits that ended.
@@ -228,21 +271,13 @@ class DtmfBank:
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         cut = self._listening & ~listening
-        rows = np.flatnonzero(listening | cut)
+        heard = listening | cut
         found: list[DtmfSymbol] = []
-        if len(rows):
-            before = self._sound[rows, self._slot - 1]
-            current = frames[rows] * np.float32(1 / 32768)
-            current[cut[rows]] = 0.0
-            self._sound[rows, self._slot] = current
-            looks = self._look(np.concatenate([before[:, _HOP_SAMPLES:], current], axis=1))
-            for look in range(_LOOKS_PER_FRAME):
-                found += self._follow(rows, looks, look)
-            self._judge_long(rows)
-            for channel in np.flatnonzero(cut).tolist():
-                found += self._close(channel, self._sample + FRAME_SAMPLES)
-                self._sound[channel] = 0.0
-                self._key[channel] = -1
+        if heard.all():
+            found += self._hear(slice(None), np.arange(len(frames)), frames, cut)
+        elif heard.any():
+            rows = np.flatnonzero(heard)
+            found += self._hear(rows, rows, frames, cut)
         self._listening = listening.copy()
         self._sample += FRAME_SAMPLES
         self._slot = (self._slot + 1) % _FRAMES_KEPT
@@ -259,108 +294,116 @@ class DtmfBank:
         bank._sample, bank._slot = self._sample, self._slot
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
+        bank._sound[:, to] = self._sound[:, at]
         for name in _PER_CHANNEL:
             getattr(bank, name)[to] = getattr(self, name)[at]
+        bank._segments = {
+            i: replace(self._segments[source])
+            for i, source in zip(to, at, strict=True)
+            if source in self._segments
+        }
         return bank
 
-    def _look(self, samples: Float32Array) -> _Looks:
-        n = len(samples)
-        windows = np.stack([samples[:, :_WINDOW_SAMPLES], samples[:, _HOP_SAMPLES:]], axis=1)
-        flat = windows.reshape(n * _LOOKS_PER_FRAME, _WINDOW_SAMPLES)
-        parts = self._filters @ flat.T
-        parts *= parts
-        band = self._square @ np.square(flat).T - parts[48:].sum(axis=0)
-        detuned = parts[:24] + parts[24:48]
+    def _hear(
+        self, rows: slice | IntArray, channels: IntArray, frames: Int16Array, cut: BoolArray
+    ) -> list[DtmfSymbol]:
+        """Do a step's work for some channels, or for all by a slice, which copies less."""
+        now = self._sound[self._slot]
+        now[rows] = frames[rows]
+        now[cut] = 0
+        looks = self._look(self._sound[self._slot - 1, rows, _HOP_SAMPLES:], now[rows])
+        found = self._follow(rows, channels, looks)
+        self._judge_long()
+        for channel in np.flatnonzero(cut).tolist():
+            found += self._close(channel, self._sample + FRAME_SAMPLES)
+            self._sound[:, channel] = 0
+            self._shown[channel] = -1
+        return found
+
+    def _look(self, before: Int16Array, current: Int16Array) -> _Looks:
+        halves = np.concatenate([before, current[:, :_HOP_SAMPLES], current[:, _HOP_SAMPLES:]])
+        scaled = halves * np.float32(1 / 32768)
+        left, right = scaled[: -len(current)], scaled[len(current) :, ::-1]
+        even, odd = left + right, left - right
+        cosines, sines = self._even @ even.T, self._odd @ odd.T
+        cosines *= cosines
+        sines *= sines
+        detuned = cosines[:24] + sines[:24]
         power = np.maximum(np.maximum(detuned[:8], detuned[8:16]), detuned[16:])
+        even *= even
+        odd *= odd
+        even += odd
+        band = even @ self._square - cosines[24:].sum(axis=0) - sines[24:].sum(axis=0)
         low, high = power[:4].max(axis=0), power[4:].max(axis=0)
         pair = low + high
         good = (pair >= _POWER_MIN) & (pair >= _OPEN_FRACTION * band)
         good &= (high >= _TWIST_LEAST * low) & (high <= _TWIST_MOST * low)
         key = 4 * power[:4].argmax(axis=0) + power[4:].argmax(axis=0)
-        shape = (n, _LOOKS_PER_FRAME)
-        return _Looks(
-            power.reshape(8, *shape),
-            band.reshape(shape),
-            key.reshape(shape),
-            good.reshape(shape),
-        )
+        shape = (_LOOKS_PER_FRAME, len(current))
+        shown = np.where(good, key, -1)
+        return _Looks(power.reshape(8, *shape), band.reshape(shape), shown.reshape(shape))
 
-    def _follow(self, rows: IntArray, looks: _Looks, look: int) -> list[DtmfSymbol]:
-        """Open, carry on and close the segments of all channels by one look."""
-        good, key = looks.good[:, look], looks.key[:, look]
-        again = good & (key == self._key[rows])
-        self._key[rows] = np.where(good, key, -1)
+    def _follow(
+        self, rows: slice | IntArray, channels: IntArray, looks: _Looks
+    ) -> list[DtmfSymbol]:
+        """Open, carry on and close the segments of all channels by the looks of a frame."""
+        shown = looks.shown
+        again = np.concatenate([self._shown[rows][None], shown[:-1]]) == shown
+        again &= shown >= 0
+        self._shown[rows] = shown[-1]
+        lively = again.any(axis=0)
+        going = np.fromiter(self._segments, np.int64, len(self._segments))
+        lively[np.searchsorted(channels, going)] = True
+        at = np.flatnonzero(lively)
+        names = channels[at].tolist()
         found: list[DtmfSymbol] = []
-        going = np.flatnonzero(self._open[rows] >= 0)
-        if len(going):
-            over = self._carry_on(rows[going], looks, look, going)
-            for channel in rows[going[over]].tolist():
-                found += self._close(channel, self._sample + _HOP_SAMPLES * (look + 1))
-        opens = np.flatnonzero(again & (self._open[rows] < 0))
-        if len(opens):
-            self._begin(rows[opens], looks, look, opens)
+        for look in range(_LOOKS_PER_FRAME):
+            of_look = (a[look, at].tolist() for a in (looks.band, shown, again))
+            powers = looks.power[:, look, at].T.tolist()
+            for channel, power, *seen in zip(names, powers, *of_look, strict=True):
+                found += self._take(channel, look, power, *seen)
         return found
 
-    def _begin(self, channels: IntArray, looks: _Looks, look: int, at: IntArray) -> None:
-        key = looks.key[at, look]
-        pair = looks.power[key // 4, at, look] + looks.power[4 + key % 4, at, look]
-        self._open[channels] = key
-        # A look stands for the middle of its window; the first was the one before.
-        self._since[channels] = self._sample + _HOP_SAMPLES * (look - 1)
-        self._peak[channels] = self._held[channels] = pair
-        self._band[channels] = looks.band[at, look]
-        self._balance[channels] = 1
-        self._quiet[channels] = 0
+    def _take(
+        self, channel: int, look: int, power: list[float], band: float, shown: int, again: bool
+    ) -> list[DtmfSymbol]:
+        """Carry the channel's segment on by a look; close it, open the next."""
+        found: list[DtmfSymbol] = []
+        segment = self._segments.get(channel)
+        if segment is not None:
+            pair = power[segment.key // 4] + power[4 + segment.key % 4]
+            if not segment.carry_on(pair, band, shown):
+                return found
+            found = self._close(channel, self._sample + _HOP_SAMPLES * (look + 1))
+        if again:
+            pair = power[shown // 4] + power[4 + shown % 4]
+            # A look stands for the middle of its window; the first was the one before.
+            since = self._sample + _HOP_SAMPLES * (look - 1)
+            self._segments[channel] = _Segment(shown, since, pair, pair, band)
+        return found
 
-    def _carry_on(
-        self, channels: IntArray, looks: _Looks, look: int, at: IntArray
-    ) -> BoolArray:
-        """Add a look to open segments; return which of them it ends."""
-        of = self._open[channels]
-        pair = looks.power[of // 4, at, look] + looks.power[4 + of % 4, at, look]
-        peak = np.maximum(self._peak[channels], pair)
-        self._peak[channels] = peak
-        loud = pair >= _KEPT_POWER * peak
-        fits = looks.good[at, look] & (looks.key[at, look] == of)
-        # Neither the sound of a hole nor what stands on an edge speaks against a digit.
-        full = pair >= 0.5 * peak
-        self._held[channels] += np.where(full, pair, 0.0)
-        self._band[channels] += np.where(full, looks.band[at, look], 0.0)
-        self._balance[channels] += np.where(fits, 1, np.where(loud, -1, 0))
-        self._quiet[channels] = np.where(loud, 0, self._quiet[channels] + 1)
-        another = looks.good[at, look] & (looks.key[at, look] != of) & ~full
-        over: BoolArray = (self._quiet[channels] >= _RELEASE_LOOKS) | another
-        return over
-
-    def _promising(self, channel: int) -> bool:
-        """Whether the looks of the channel's segment are worth a judgement."""
-        held = self._held[channel] >= _HELD_FRACTION * self._band[channel]
-        return bool(held and self._balance[channel] >= 1)
-
-    def _judge_long(self, rows: IntArray) -> None:
+    def _judge_long(self) -> None:
         """Judge tones that are about to outlast the sound that is kept."""
-        late = self._sample - self._since[rows] >= _FRAMES_BEFORE_FIRST_VERDICT * FRAME_SAMPLES
-        late &= (self._open[rows] >= 0) & np.isnan(self._onset[rows])
-        for channel in rows[late].tolist():
-            begin, samples = self._stretch(channel, self._sample + FRAME_SAMPLES)
-            promising = self._promising(channel)
-            verdict = judge(samples, *self._pair_hz(channel)) if promising else None
-            self._onset[channel] = begin + verdict.onset if verdict else np.inf
+        early = self._sample - _FRAMES_BEFORE_FIRST_VERDICT * FRAME_SAMPLES
+        for channel, segment in self._segments.items():
+            if segment.since > early or not math.isnan(segment.onset):
+                continue
+            begin, samples = self._stretch(channel, segment, self._sample + FRAME_SAMPLES)
+            verdict = judge(samples, *segment.pair_hz) if segment.promising else None
+            segment.onset = begin + verdict.onset if verdict else math.inf
 
     def _close(self, channel: int, until: int) -> list[DtmfSymbol]:
         """End the channel's segment; return its digit when it was one."""
-        if self._open[channel] < 0:
+        segment = self._segments.pop(channel, None)
+        if segment is None or segment.onset == math.inf or not segment.promising:
             return []
-        onset, low_high = float(self._onset[channel]), self._pair_hz(channel)
-        key, running = int(self._open[channel]), not np.isnan(onset)
-        begin, samples = self._stretch(channel, until)
-        self._open[channel], self._onset[channel] = -1, np.nan
-        if onset == np.inf or not self._promising(channel):
-            return []
-        verdict = judge(samples, *low_high, running=running)
+        begin, samples = self._stretch(channel, segment, until)
+        running = not math.isnan(segment.onset)
+        verdict = judge(samples, *segment.pair_hz, running=running)
         if verdict is None:
             return []
-        start = onset if running else begin + verdict.onset
+        key = segment.key
+        start = segment.onset if running else begin + verdict.onset
         end = begin + verdict.end
         goes_on = (
             key == self._told[channel] and start - self._told_end[channel] <= _HOLE_SAMPLES
@@ -372,16 +415,12 @@ class DtmfBank:
         symbol = ROWS[key // 4][key % 4]
         return [DtmfSymbol(channel, symbol, max(round(start), 0), duration_ms)]
 
-    def _pair_hz(self, channel: int) -> tuple[float, float]:
-        key = int(self._open[channel])
-        return LOW_HZ[key // 4], HIGH_HZ[key % 4]
-
-    def _stretch(self, channel: int, until: int) -> tuple[int, Float32Array]:
+    def _stretch(
+        self, channel: int, segment: _Segment, until: int
+    ) -> tuple[int, Float32Array]:
         """Return where the sound of the channel's segment begins, and the sound."""
         newest = self._sample + FRAME_SAMPLES
         oldest = newest - _FRAMES_KEPT * FRAME_SAMPLES
-        sound = np.concatenate(
-            [self._sound[channel, self._slot + 1 :], self._sound[channel, : self._slot + 1]]
-        ).reshape(-1)
-        begin = max(int(self._since[channel]) - _LEAD_SAMPLES, oldest)
-        return begin, sound[begin - oldest : until - oldest]
+        sound = np.roll(self._sound[:, channel], -self._slot - 1, axis=0).reshape(-1)
+        begin = max(segment.since - _LEAD_SAMPLES, oldest)
+        return begin, sound[begin - oldest : until - oldest] * np.float32(1 / 32768)

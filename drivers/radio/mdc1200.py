@@ -124,7 +124,7 @@ class MdcBank:
         self._first_phase = np.ascontiguousarray(columns.reshape(_WINDOW, -1))
         self._sync = _sums_of(_SYNC_SIGNS)
         self._ones = _sums_of(np.ones(SYNC_BITS))
-        self._kept = np.zeros((n_channels, self._KEPT_FRAMES, FRAME_SAMPLES), np.int16)
+        self._kept = np.zeros((self._KEPT_FRAMES, n_channels, FRAME_SAMPLES), np.int16)
         # Of the last two frames: power that the filters gave, and power in all.
         self._power = [np.zeros((2, n_channels), np.float32) for _ in range(2)]
         self._candidates: list[list[_Candidate]] = [[] for _ in range(n_channels)]
@@ -144,8 +144,9 @@ class MdcBank:
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         slot = self._frame % self._KEPT_FRAMES
-        self._kept[:, slot] = frames
-        self._kept[~listening, slot] = 0
+        self._kept[slot] = frames
+        if not listening.all():
+            self._kept[slot, ~listening] = 0
         cut = self._listening & ~listening
         if listening.any() or cut.any():
             self._look(np.flatnonzero(listening | cut), slot)
@@ -168,7 +169,8 @@ class MdcBank:
         for to, source in enumerate(sources):
             if source is None:
                 continue
-            bank._kept[to], bank._listening[to] = self._kept[source], self._listening[source]
+            bank._kept[:, to] = self._kept[:, source]
+            bank._listening[to] = self._listening[source]
             for mine, other in zip(bank._power, self._power, strict=True):
                 mine[:, to] = other[:, source]
             bank._candidates[to] = self._candidates[source]
@@ -178,7 +180,9 @@ class MdcBank:
 
     def _look(self, rows: npt.NDArray[np.intp], slot: int) -> None:
         """Filter the new frame; compare with the sync where the band looks like a packet."""
-        now, before = self._kept[rows, slot], self._kept[rows, slot - 1, -_EARLIER:]
+        now, before = self._kept[slot], self._kept[slot - 1, :, -_EARLIER:]
+        if len(rows) < len(now):
+            now, before = now[rows], before[rows]
         x = np.concatenate([before, now], axis=1).astype(np.float32)
         given = np.concatenate([x[:, :_WINDOW], x[:, _HALF_FRAME:]]) @ self._first_phase
         given = given.reshape(_BLOCKS, len(rows), -1)
@@ -195,8 +199,8 @@ class MdcBank:
     def _compare(self, rows: npt.NDArray[np.intp]) -> None:
         """Note where the bits of some channels agree with the sync."""
         slots = np.arange(self._frame - _SEEN_FRAMES, self._frame + 1) % self._KEPT_FRAMES
-        x = self._kept[rows[:, None], slots].reshape(len(rows), -1).astype(np.float32)
-        x = x[:, FRAME_SAMPLES - _EARLIER :]
+        kept = np.concatenate([self._kept[slot, rows] for slot in slots.tolist()], axis=1)
+        x = kept[:, FRAME_SAMPLES - _EARLIER :].astype(np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(x, _WINDOW, axis=1)
         given = windows[:, ::_HALF_FRAME] @ self._filters
         shaped = given.reshape(len(rows), -1, 2, _PHASES, _HALF_BITS)
@@ -248,7 +252,7 @@ class MdcBank:
 
     def _packet(self, channel: int, candidate: _Candidate) -> MdcPacket | None:
         slot = self._frame % self._KEPT_FRAMES
-        kept = np.roll(self._kept[channel], -slot - 1, axis=0).reshape(-1)
+        kept = np.roll(self._kept[:, channel], -slot - 1, axis=0).reshape(-1)
         origin = FRAME_SAMPLES * (self._frame + 1 - self._KEPT_FRAMES)
         # Silence beyond the end: the margin of a packet that ends with the over.
         x = np.pad(kept, (0, 2 * FRAME_SAMPLES)).astype(np.float64) / 32768.0

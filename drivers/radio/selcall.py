@@ -76,9 +76,9 @@ def _filters() -> tuple[Float32Array, Float32Array]:
     return cosines.astype(np.float32), sines.astype(np.float32)
 
 
-# What a bank knows of each channel.
+# What a bank knows of each channel, besides its sound.
 _PER_CHANNEL = (
-    *("_kept", "_listened", "_listening", "_hz", "_tonal", "_begun", "_count", "_runs"),
+    *("_listened", "_listening", "_hz", "_tonal", "_begun", "_count", "_runs"),
 )
 
 
@@ -98,7 +98,7 @@ class SelcallBank:
             raise ValueError(msg)
         self._tables = [tuple(one) for one in tables]
         self._cosines, self._sines = _filters()
-        self._kept = np.zeros((n_channels, _KEPT_FRAMES, FRAME_SAMPLES), np.int16)
+        self._kept = np.zeros((_KEPT_FRAMES, n_channels, FRAME_SAMPLES), np.int16)
         self._frame = 0
         self._waiting = 0
         self._listened = np.zeros(n_channels, np.bool_)
@@ -121,9 +121,10 @@ class SelcallBank:
             frames: (n_channels, 160) int16.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        kept = self._kept[:, self._frame % _KEPT_FRAMES]
+        kept = self._kept[self._frame % _KEPT_FRAMES]
         kept[:] = frames
-        kept[~listening] = 0
+        if not listening.all():
+            kept[~listening] = 0
         cut = self._listening & ~listening
         self._listened |= listening | cut
         self._listening = listening.copy()
@@ -153,6 +154,7 @@ class SelcallBank:
         bank._frame, bank._waiting = self._frame, self._waiting
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
+        bank._kept[:, to] = self._kept[:, at]
         for name in _PER_CHANNEL:
             getattr(bank, name)[to] = getattr(self, name)[at]
         return bank
@@ -163,7 +165,7 @@ class SelcallBank:
         n_looks = _LOOKS * n_frames
         first = _LOOKS * (self._frame - n_frames)
         slots = np.arange(self._frame - n_frames - 1, self._frame) % _KEPT_FRAMES
-        kept = self._kept[rows[:, None], slots]
+        kept = self._kept[slots[:, None], rows].transpose(1, 0, 2)
         hz = np.zeros((len(rows), n_looks), np.float32)
         tonal = np.zeros((len(rows), n_looks), np.bool_)
         # The looks that are whole frames first; those between only where one of them has, or
@@ -265,7 +267,8 @@ class SelcallBank:
         tables: list[SelcallTable],
     ) -> Heard | None:
         origin = FRAME_SAMPLES * (self._frame - _KEPT_FRAMES)
-        kept = np.roll(self._kept[channel], -(self._frame % _KEPT_FRAMES), axis=0).reshape(-1)
+        oldest = self._frame % _KEPT_FRAMES
+        kept = np.roll(self._kept[:, channel], -oldest, axis=0).reshape(-1)
         # A look stands for the middle of its window, the end of which is its hop's.
         begin = five[:, 0] * _HOP_SAMPLES - origin
         end = begin + (five[:, 1] - 1) * _HOP_SAMPLES
