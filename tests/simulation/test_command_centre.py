@@ -38,7 +38,10 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self):
-        app = build(self.settings, self.engine, self.engine, None, FakeClock(), self.media)
+        app = build(
+            self.settings, self.engine, self.engine, None, FakeClock(), self.media,
+            self.media.with_name("recordings"),
+        )  # fmt: skip
         sock = listen(self.settings)
         async with asyncio.TaskGroup() as tasks:
             server = tasks.create_task(serve(app, self.settings, sock))

@@ -68,6 +68,11 @@ class Gateway:
             line.open()
             return line
 
+        for _ in range(2):
+            # Server and client share one interpreter here, and pyserial gives up after 3 s.
+            with contextlib.suppress(serial.SerialException):
+                self.line = await asyncio.to_thread(opened)
+                return
         self.line = await asyncio.to_thread(opened)
 
     async def set_line(self, name: str, on: bool) -> None:

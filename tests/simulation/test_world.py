@@ -257,7 +257,7 @@ async def test_dup_one_card_is_shown_twice_and_only_one(demo_site: Tree) -> None
 async def test_lost_the_surest_radio_guard_is_the_one_not_heard(demo_site: Tree) -> None:
     async with outside(demo_site, scenario=demo_scenario(), fault=Fault.LOST) as world:
         losing = {guard.person: guard.loses for guard in world.radio_guards}
-        assert losing == {"p_zhang": None, "p_wang": world.bases["west"]}
+        assert losing == {"p_zhang": None, "p_wang": world.bases["west"], "p_sun": None}
 
 
 async def _call(world: World, http: aiohttp.ClientSession, method: str, **params: Any) -> Any:

@@ -45,8 +45,13 @@ async def test_the_demo_ends_well_and_multimon_hears_what_the_journal_holds(tmp_
         assert wanted in said, wanted
     rows = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     events = {kind: [r["body"]["event"] for r in rows if r["kind"] == kind] for kind in
-              ("OverHeard", "DigitsHeard", "RecordingKept", "EnrolmentIssued")}  # fmt: skip
+              ("OverHeard", "DigitsHeard", "RecordingKept", "EnrolmentIssued", "SignalHeard",
+               "KeyPattern")}  # fmt: skip
     assert events["EnrolmentIssued"], "one guard enrolled by a one-time code"
+    presses = [(e["presses"], e["radio"]) for e in events["KeyPattern"]]
+    assert presses == [(2, "ctcss:88.5"), (3, "ctcss:88.5")], "he has nothing but a key"
+    statuses = [e["mdc"] for e in events["SignalHeard"] if e["kind"] == "mdc1200"]
+    assert [0x46, 3, 0x1033] in statuses, "one guard's radio speaks MDC1200"
     if shutil.which("multimon-ng") is None:
         assert os.environ.get("GRIDCALL_PEERS") != "required"
         pytest.skip("multimon-ng is not installed: nobody foreign listened")
@@ -62,7 +67,7 @@ async def test_the_demo_ends_well_and_multimon_hears_what_the_journal_holds(tmp_
         foreign = digits_by_multimon(path)
         assert expected in foreign and len(foreign) <= len(expected) + 1, (path, foreign)
         heard += 1
-    assert heard >= 6
+    assert heard >= 5
 
 
 @pytest.mark.parametrize("pair", [("ptt", "ack"), ("dup", "lost")], ids="+".join)
