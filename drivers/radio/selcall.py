@@ -10,6 +10,7 @@ the samples themselves (`selcall_call`), and that decides.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,9 +77,13 @@ def _filters() -> tuple[Float32Array, Float32Array]:
     return cosines.astype(np.float32), sines.astype(np.float32)
 
 
-# What a bank knows of each channel, besides its sound.
+# Runs: first look, looks, frequency.
+_Chain = deque[tuple[int, int, float]]
+
+
+# What a bank knows of each channel, besides its sound and its chain.
 _PER_CHANNEL = (
-    *("_listened", "_listening", "_hz", "_tonal", "_begun", "_count", "_runs"),
+    *("_listened", "_listening", "_hz", "_tonal", "_begun"),
 )
 
 
@@ -107,9 +112,9 @@ class SelcallBank:
         self._hz = np.zeros((n_channels, _LOOKS_KEPT), np.float32)
         self._tonal = np.zeros(n_channels, np.bool_)
         self._begun = np.zeros(n_channels, np.intp)
-        # Chains: how many runs, and of each of the last ones first look, looks, frequency.
-        self._count = np.zeros(n_channels, np.intp)
-        self._runs = np.zeros((n_channels, _RUNS_KEPT, 3))
+        self._chains = [_Chain(maxlen=_RUNS_KEPT) for _ in range(n_channels)]
+        self._long: set[int] = set()  # channels whose chain may hold a call
+        self._lengths_ms = [_lengths_allowed_ms(one) for one in self._tables]
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
         """Take the next 20 ms of every channel and return the calls that ended.
@@ -137,7 +142,8 @@ class SelcallBank:
             self._waiting = 0
             self._listened[:] = False
         if cut.any():
-            found += self._judge(np.flatnonzero(cut))
+            for channel in np.flatnonzero(cut).tolist():
+                found += self._judge(channel)
         return found
 
     def rearranged(
@@ -155,6 +161,9 @@ class SelcallBank:
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
         bank._kept[:, to] = self._kept[:, at]
+        bank._long = {i for i, source in zip(to, at, strict=True) if source in self._long}
+        for i, source in zip(to, at, strict=True):
+            bank._chains[i] = self._chains[source].copy()
         for name in _PER_CHANNEL:
             getattr(bank, name)[to] = getattr(self, name)[at]
         return bank
@@ -209,48 +218,51 @@ class SelcallBank:
         self._begun[rows] = begun[:, -1]
         ended = before & ~same & (looks - earlier >= 2)
         found: list[Heard] = []
-        for k in np.flatnonzero(ended.any(axis=0)).tolist():
-            at = np.flatnonzero(ended[:, k])
-            found += self._put(rows[at], earlier[at, k], int(looks[k]))
-        # A chain is over when nothing steady has followed its last run.
-        long = np.flatnonzero(self._count >= CALL_TONES)
-        if len(long):
-            now = first + same.shape[1]
-            steady_looks = np.where(self._tonal[long], now - self._begun[long], 0)
-            quiet = now - self._runs[long, -1, 0] - self._runs[long, -1, 1] >= _GAP_LOOKS
-            over = (quiet & (steady_looks < 2)) | (steady_looks >= _LONG_LOOKS)
-            found += self._judge(long[over])
+        # Few runs end in a look: plain numbers cost less than arrays.
+        of_look, at = np.nonzero(ended.T)
+        ends = zip(rows[at], earlier[at, of_look], looks[of_look], strict=True)
+        for channel, begin, end in ends:
+            found += self._put(int(channel), int(begin), int(end))
+        now = first + same.shape[1]
+        for channel in sorted(self._long):
+            if self._is_over(channel, now):
+                found += self._judge(channel)
         return found
 
-    def _put(self, channels: IntArray, begun: IntArray, now: int) -> list[Heard]:
-        """Add runs that ended to the chains of their channels, or begin new chains."""
-        last_end = self._runs[channels, -1, 0] + self._runs[channels, -1, 1]
-        apart = channels[begun - last_end >= _GAP_LOOKS]
-        found = self._judge(apart)
-        self._runs[channels, :-1] = self._runs[channels, 1:]
-        hz = self._hz[
-            channels, (np.maximum(begun + now, 2 * now - _LOOKS_KEPT) // 2) % _LOOKS_KEPT
-        ]
-        self._runs[channels, -1] = np.stack([begun, now - begun, hz], axis=1)
-        self._count[channels] += 1
+    def _is_over(self, channel: int, now: int) -> bool:
+        """Whether nothing steady has followed the last run of a chain, or what goes on."""
+        begin, looks, _ = self._chains[channel][-1]
+        steady = now - int(self._begun[channel]) if self._tonal[channel] else 0
+        return (now - begin - looks >= _GAP_LOOKS and steady < 2) or steady >= _LONG_LOOKS
+
+    def _put(self, channel: int, begin: int, end: int) -> list[Heard]:
+        """Add a run that ended to the chain of its channel, or begin a new chain."""
+        chain = self._chains[channel]
+        apart = bool(chain) and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS
+        found = self._judge(channel) if apart else []
+        middle = max(begin + end, 2 * end - _LOOKS_KEPT) // 2 % _LOOKS_KEPT
+        chain.append((begin, end - begin, float(self._hz[channel, middle])))
+        if len(chain) >= CALL_TONES:
+            self._long.add(channel)
         return found
 
-    def _judge(self, channels: IntArray) -> list[Heard]:
-        """These chains are over: return the calls they were."""
-        calls = channels[self._count[channels] >= CALL_TONES]
-        found = [heard for channel in calls.tolist() for heard in self._calls_in(channel)]
-        self._count[channels] = 0
+    def _judge(self, channel: int) -> list[Heard]:
+        """The channel's chain is over: return the call it was."""
+        found = self._calls_in(channel) if channel in self._long else []
+        self._chains[channel].clear()
+        self._long.discard(channel)
         return found
 
     def _calls_in(self, channel: int) -> list[Heard]:
         """Return the call among the last runs of a channel, if there is one."""
-        kept = self._runs[channel, -min(int(self._count[channel]), _RUNS_KEPT) :]
-        runs = _joined(kept.tolist())
+        runs = _joined([list(run) for run in self._chains[channel]])
+        least, most = self._lengths_ms[channel]
         for first in range(len(runs) - CALL_TONES + 1):
             five = runs[first : first + CALL_TONES]
-            lengths_ms, hz = _lengths_ms(five), [run[2] for run in five]
-            if lengths_ms is None:
+            lengths_ms = _lengths_ms(five)
+            if lengths_ms is None or min(lengths_ms) < least or max(lengths_ms[1:]) > most:
                 continue
+            hz = [run[2] for run in five]
             tables = [t for t in self._tables[channel] if _may_be(lengths_ms, hz, t)]
             if not tables:
                 continue
@@ -338,13 +350,19 @@ def _lengths_ms(five: list[list[float]]) -> list[float] | None:
     return [*lengths, five[-1][1] * _HOP_MS]
 
 
+def _lengths_allowed_ms(tables: Sequence[SelcallTable]) -> tuple[float, float]:
+    """Return the least and the greatest length of a tone that is worth measuring."""
+    tone_ms = [table.tone_ms for table in tables] or [0.0]
+    least = (1.0 - LENGTH_TOLERANCE) * min(tone_ms) - 2.5 * _HOP_MS
+    return least, (1.0 + LENGTH_TOLERANCE) * max(tone_ms) + 1.5 * _HOP_MS
+
+
 def _may_be(lengths_ms: list[float], hz: list[float], table: SelcallTable) -> bool:
     """Whether five runs are worth measuring as a call of this table.
 
     Plain numbers: speech makes a hundred chains a minute, and arrays of five are slow.
     """
-    least = (1.0 - LENGTH_TOLERANCE) * table.tone_ms - 2.5 * _HOP_MS
-    most = (1.0 + LENGTH_TOLERANCE) * table.tone_ms + 1.5 * _HOP_MS
+    least, most = _lengths_allowed_ms([table])
     if min(lengths_ms) < least or max(lengths_ms[1:]) > most:
         return False
     return all(
