@@ -4,9 +4,9 @@ Tones: the 50 of the CML CMX838 data sheet; 38 of them are in TIA-603. They stan
 apart, nearer than the 6 Hz that the quarter second of an answer could part by filters; but
 one tone alone is placed to 0.2 Hz by interpolation, and then belongs to the nearest name.
 
-How the decoder works. Every 40 ms (20 where there may be a tone) the last 160 ms below 260 Hz
-are measured in steps of 6.25 Hz. A tone that holds most of what lies there, on the frequency
-of one name for three looks 20 ms apart, is present, 170 to 240 ms after its beginning. From
+How the decoder works. Every 40 ms the last 160 ms below 260 Hz are measured in steps of
+6.25 Hz. A tone that holds most of what lies there, on the frequency of one name for two such
+looks, and is one steady sine, is present, 170 to 240 ms after its beginning. From
 then on its phase is followed in windows of 40 ms: when the tone ceases, or turns (a reverse
 burst of 120, 180 or 240 degrees), it has ended, some 50 ms later, before the receiver's own
 squelch lets the tail through.
@@ -74,7 +74,7 @@ _OFF_PART, _OFF_HZ = 0.0055, 0.5
 _OFF_NEIGHBOUR = 0.42
 _BETWEEN_HZ = np.array([0.5 * (a + b) for a, b in itertools.pairwise(TONES_HZ)])
 # A channel without a tone is looked at every second step, in those in which codes are not.
-_SEARCH_STEPS, _LOOKS_TO_OPEN = 2, 3
+_SEARCH_STEPS, _LOOKS_TO_OPEN = 2, 2
 # Before it opens, so much of a tone's power must be one sine.
 _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
 # The phase is followed in 40 ms.
@@ -211,7 +211,8 @@ class CtcssBank:
             ended += self._follow(going)
         idle = listening & ~self.present & (self._deaf == 0)
         if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
-            idle &= self._looks > 0
+            # Found twice, but not steady yet: noise may make it wait, not this rhythm.
+            idle &= self._looks >= _LOOKS_TO_OPEN
         if idle.any():
             self._search(idle)
         return ended
