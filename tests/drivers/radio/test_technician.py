@@ -259,6 +259,7 @@ async def a_dead_technician_keys_nothing(folder: Path) -> None:
         keying.kill()
         await site.gate.wait_ptt(False, 5)
         assert seconds() - killed_s < 0.5
+        await keying.communicate()
 
 
 @story
