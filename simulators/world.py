@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Coroutine, Mapping
@@ -369,7 +370,7 @@ def _base_radio(
     control, sound = channel["control"], urlsplit(channel["audio"]["url"])
     query = parse_qs(sound.query)
     ptt = control["ptt"].replace(" ", "")
-    squelch = "cts" if control["squelch"] == "none" else control["squelch"]
+    squelch, is_low = _squelch_line(control["squelch"])
     assert sound.hostname is not None
     return BaseRadio(
         ether,
@@ -378,12 +379,20 @@ def _base_radio(
         gateway_rtp=(sound.hostname, int(query["local_port"][0])),
         codec="pcmu" if query.get("codec") == ["pcmu"] else "l16",
         ptt=f"!{ptt}" if control["invert_ptt"] else ptt,
-        squelch=("!" if control["invert_squelch"] else "") + squelch,
+        squelch=("!" if control["invert_squelch"] != is_low else "") + squelch,
         who=who,
         faults=setting.faults,
         clock_ppm=setting.clock_ppm,
         subtone=subtone(setting.ctcss_hz, setting.dcs),
     )
+
+
+def _squelch_line(expression: str) -> tuple[str, bool]:
+    """Return the line that this radio drives: the first one asked for, and whether when low."""
+    found = re.search(r"(!?)\s*\b(cts|dsr|dcd|cd|ri)\b", expression)
+    if found is None:
+        return "cts", False
+    return found[2].replace("dcd", "cd"), bool(found[1])
 
 
 async def _radiate_nothing_once(base: BaseRadio) -> None:

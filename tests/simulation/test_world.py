@@ -134,6 +134,18 @@ async def test_a_real_serial_port_and_sound_card_are_left_alone(post_site: Tree)
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("expression", "line", "closed"), [("cd & ctcss", "cd", False), ("noise | !dsr", "dsr", True)]
+)
+async def test_a_radio_drives_the_line_of_the_squelch_expression(
+    post_site: Tree, expression: str, line: str, closed: bool
+) -> None:
+    post_site["channels"]["gate"]["control"]["squelch"] = expression
+    async with outside(post_site) as world:
+        assert world.bases["gate"].lines.inputs[line] is closed
+
+
+@pytest.mark.asyncio
 async def test_a_scenario_about_a_stranger_is_refused(demo_site: Tree) -> None:
     with pytest.raises(ValueError, match="p_nobody is not among the site's people"):
         async with outside(demo_site, scenario={"people": {"p_nobody": {"answers": "chat"}}}):
