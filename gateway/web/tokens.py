@@ -112,15 +112,17 @@ class _Bucket:
 
 
 class AlertRate:
-    """How many messages each holder may send: a bucket of 100 that fills at the set rate.
+    """How many messages each holder may send: a bucket that fills at the set rate.
 
-    Level 1 is let through beyond it, five times a minute, because the one message that must
+    It holds a second's worth, 100 at least: a centre that may send 1000 a second may send 400
+    at once. Level 1 is let through beyond it, five times a minute, because the one message that must
     not wait may be the hundred and first of a storm.
     """
 
     def __init__(self, per_s: float, time_s: Callable[[], float]) -> None:
         """Start with full buckets; ``time_s`` is monotonic."""
         self._per_s = per_s
+        self._most = max(BURST, per_s)
         self._time_s = time_s
         self._buckets: dict[str, _Bucket] = {}
         self._free: dict[str, deque[float]] = {}
@@ -128,9 +130,9 @@ class AlertRate:
     def wait_s(self, holder: str, *, level_1: bool) -> float:
         """Return 0 when a message may pass (and count it), else how long to wait, seconds."""
         now_s = self._time_s()
-        bucket = self._buckets.setdefault(holder, _Bucket(BURST, now_s))
+        bucket = self._buckets.setdefault(holder, _Bucket(self._most, now_s))
         gained = (now_s - bucket.filled_s) * self._per_s
-        bucket.tokens = min(BURST, bucket.tokens + gained)
+        bucket.tokens = min(self._most, bucket.tokens + gained)
         bucket.filled_s = now_s
         if bucket.tokens >= 1:
             bucket.tokens -= 1

@@ -146,3 +146,8 @@ def test_the_rate_is_a_bucket_that_fills_again():
     for _ in range(100):
         rate.wait_s("a", level_1=False)
     assert rate.wait_s("a", level_1=True) == 0, "level 1 has its five again after a minute"
+
+
+def test_who_may_send_many_a_second_may_send_them_at_once():
+    rate = AlertRate(1000, lambda: 0.0)
+    assert sum(rate.wait_s("a", level_1=False) == 0 for _ in range(1200)) == 1000
