@@ -115,8 +115,8 @@ class AlertRate:
     """How many messages each holder may send: a bucket that fills at the set rate.
 
     It holds a second's worth, 100 at least: a centre that may send 1000 a second may send 400
-    at once. Level 1 is let through beyond it, five times a minute, because the one message that must
-    not wait may be the hundred and first of a storm.
+    at once. Level 1 is let through beyond it, five times a minute, because the one message
+    that must not wait may be the hundred and first of a storm.
     """
 
     def __init__(self, per_s: float, time_s: Callable[[], float]) -> None:
