@@ -14,7 +14,7 @@ from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role,
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; the edges are the table in ``gateway.core.dispatch``."""
+    """Where an order stands; the edges are the table in ``gateway.core.life``."""
 
     CALLING = "calling"
     ACKNOWLEDGED = "acknowledged"
