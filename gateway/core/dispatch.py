@@ -7,8 +7,8 @@ Rules for whoever edits this file:
 3. Nothing is decided when changes are folded: every decision is made here, once.
 
 The edges of an order's life are the table in ``gateway.core.life``; who is called and written
-to is ``calling``; the clocks are ``ladder``; what people answer is ``answering``; what the centre
-sends is ``intake``.
+to is ``calling``; the clocks are ``ladder``; what people answer is ``answering``; what the
+centre sends is ``intake``.
 """
 
 from dataclasses import dataclass, replace
