@@ -321,15 +321,17 @@ def erase(
 @people_app.command("radio-lost")
 def radio_lost(config: Config, radio: Radio, by: By = None) -> None:
     """Report a radio lost or stolen: each use is told at once and applied to nothing."""
-    said = ask(config, do="radio", radio=radio, lost=True, by=by or login())
-    typer.echo(f"{said['radio']} is lost: nothing it says is applied, each use is reported")
+    act = {"act": "radio_lost", "by": by or login(), "radio": radio}
+    ask(config, do="centre_act", act=act)
+    typer.echo(f"{radio} is lost: nothing it says is applied, each use is reported")
 
 
 @people_app.command("radio-found")
 def radio_found(config: Config, radio: Radio, by: By = None) -> None:
     """Take back that a radio was lost."""
-    said = ask(config, do="radio", radio=radio, lost=False, by=by or login())
-    typer.echo(f"{said['radio']} is known again as whoever has it")
+    act = {"act": "radio_found", "by": by or login(), "radio": radio}
+    ask(config, do="centre_act", act=act)
+    typer.echo(f"{radio} is known again as whoever has it")
 
 
 # ---- orders ----

@@ -16,8 +16,8 @@ from pathlib import Path
 from gateway.core.act_json import ACTS, CONFIRMED
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
-from gateway.core.events import AlertReceived, InputRefused, OrderActed, RadioBlocked
-from gateway.core.people import is_radio
+from gateway.core.centre_acts import decode_centre_act
+from gateway.core.events import AlertReceived, InputRefused, OrderActed
 from gateway.core.report_json import event_json, receipt_json
 from gateway.interfaces import (
     Control,
@@ -65,7 +65,7 @@ class ControlServer:
             "people": self._people,
             "alert": self._alert,
             "act": self._act,
-            "radio": self._radio,
+            "centre_act": self._centre_act,
             "talk": self._talk,
             "orders": self._orders,
             "order": self._order,
@@ -236,20 +236,16 @@ class ControlServer:
                     return str(order["id"])
         return text
 
-    async def _radio(self, asked: Answer) -> Answer:
-        """Report a radio lost, or found again."""
-        kind, _, value = str(asked.get("radio", "")).strip().partition(":")
-        radio = f"{kind}:{value.upper()}"
-        if not is_radio(radio):
-            return _no(
-                f"{radio[:60]!r} is no radio: write what it says of itself, such as "
-                "dtmf:10031, zvei1:12345, mdc1200:1A2B or ctcss:88.5"
-            )
-        lost = asked.get("lost") is not False
-        await self._intake.submit(
-            RadioBlocked(at_us=self._clock.now_us(), radio=radio, lost=lost, by=_by(asked))
-        )
-        return {"ok": True, "radio": radio, "lost": lost}
+    async def _centre_act(self, asked: Answer) -> Answer:
+        """Do what somebody of the centre asks of the site."""
+        raw = json.dumps(asked.get("act"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        event = decode_centre_act(raw, now_us=self._clock.now_us())
+        committed = await self._intake.submit(event)
+        receipt = committed.receipt
+        if receipt is not None and receipt.status not in ("accepted", "duplicate"):
+            return _no(receipt.reason or receipt.status)
+        order = receipt.order if receipt else None
+        return {"ok": True, "journal": committed.seq, "order": order}
 
     async def _talk(self, asked: Answer) -> Answer:
         """Switch a talk group on or off."""

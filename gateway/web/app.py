@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.interfaces import Control, GridcallError, Intake, Queries, WallClock
 from gateway.settings import HttpDoor
+from gateway.web.acts import act_routes
 from gateway.web.alerts import ALERTS, AlertDoor, alert_routes, express
 from gateway.web.documents import BEARER, guarded, json_reply
 from gateway.web.entrance import Entrance, json_response
@@ -96,6 +97,7 @@ def build(
     app.express = express(AlertDoor(entrance), _unconfirmed)
     app.include_router(alert_routes(entrance))
     app.include_router(order_routes(entrance, queries))
+    app.include_router(act_routes(entrance))
     app.include_router(event_routes(entrance, queries, app.state.stopping))
     app.include_router(media_routes(entrance, media_dir))
     app.include_router(recording_routes(entrance, queries, recordings_dir))

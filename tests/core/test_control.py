@@ -93,10 +93,14 @@ async def test_the_socket_is_its_owners_alone_and_an_old_one_is_replaced(folder)
         b'{"do": "alert", "alert": "{}"}\n', b'{"do": "alert", "kind": "x", "alert": 5}\n',
         b'{"do": "act", "act": "close", "order": "\\ud800"}\n', b'{"do": "act", "act": "burn"}\n',
         b'{"do": "act", "act": "close", "order": "o1", "by": "a\\u0000b", "result": "x"}\n',
-        b'{"do": "radio"}\n', b'{"do": "radio", "radio": "10031"}\n',
-        b'{"do": "radio", "radio": "mdc1200:FFFF"}\n', b'{"do": "radio", "radio": 7}\n',
-        b'{"do": "radio", "radio": "dtmf:100\\u0000"}\n', b'{"do": "radio", "radio": "\\ud800:1"}\n',
-        b'{"do": "radio", "radio": "dtmf:10031", "by": "\\u0000"}\n',
+        b'{"do": "centre_act"}\n', b'{"do": "centre_act", "act": 7}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "by": "x"}}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "radio": "dtmf:10031"}}\n',
+        b'{"do": "centre_act", "act": {"act": "fly", "by": "x", "radio": "dtmf:10031"}}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "by": "x", "radio": "10031"}}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "by": "x", "radio": "mdc1200:FFFF"}}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "by": "x", "radio": "\\ud800:1"}}\n',
+        b'{"do": "centre_act", "act": {"act": "radio_lost", "by": "\\u0000", "radio": "dtmf:10"}}\n',
     ],
 )  # fmt: skip
 async def test_nonsense_is_answered_and_the_next_command_works(folder, line):
@@ -230,9 +234,7 @@ async def test_a_daemon_that_hangs_up_in_the_middle_is_a_link_error(folder):
 @pytest.mark.asyncio
 async def test_a_radio_is_lost_and_found_and_stays_so_over_a_restart(folder):
     async with Served(folder) as served:
-        lost = b'{"do": "radio", "radio": "mdc1200:1a2b", "lost": true, "by": "x"}\n'
-        (answer,) = await served.talk(lost)
-        assert answer == {"ok": True, "radio": "mdc1200:1A2B", "lost": True}
+        assert (await served.talk(radio_act("radio_lost")))[0]["ok"]
     async with Served(folder) as served:
         heard = OverHeard(
             at_us=served.running.clock.now_us(), channel="ch1", over="v1", keyed_ms=900,
@@ -241,9 +243,13 @@ async def test_a_radio_is_lost_and_found_and_stays_so_over_a_restart(folder):
         await served.running.engine.submit(heard)
         (told,) = [r for r in await reports(served) if r.node == "lost_radio"]
         assert "mdc1200:1A2B" in told.detail
-        (answer,) = await served.talk(lost.replace(b"true", b"false"))
-        assert answer["lost"] is False
+        assert (await served.talk(radio_act("radio_found")))[0]["ok"]
         assert [r.node for r in await reports(served)][-1] == "radio_found"
+
+
+def radio_act(act):
+    body = {"act": act, "by": "x", "radio": "mdc1200:1a2b"}
+    return json.dumps({"do": "centre_act", "act": body}).encode() + b"\n"
 
 
 async def reports(served):

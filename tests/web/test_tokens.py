@@ -22,6 +22,7 @@ NEEDS = {
     ("POST", "/v1/orders/{order}/close"): "order:write",
     ("POST", "/v1/orders/{order}/confirm"): "order:write",
     ("POST", "/v1/orders/{order}/stand_down"): "order:write",
+    ("POST", "/v1/acts"): "order:write",
     ("GET", "/openapi.json"): None,
 }
 OPEN = {("GET", "/healthz"), ("GET", "/metrics")}
