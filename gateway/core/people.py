@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 # Stands where a personal value was erased; what guards and dispatchers then read.
 ERASED: Final = "（已删除）"
@@ -20,6 +20,10 @@ _RADIO: Final = re.compile(
 def is_radio(text: str) -> bool:
     """Return whether a text is what a radio may say of itself, such as ``zvei1:12345``."""
     return _RADIO.fullmatch(text) is not None
+
+
+# 梯次: who is called first, and who comes after when they are too few.
+Tier = Literal["guard", "station_patrol", "special_patrol"]
 
 
 class Role(StrEnum):
@@ -57,6 +61,8 @@ class Person:
         team: Team name, or None.
         active: False once he has left: nothing of him is accepted any more.
         language: Language he is written to.
+        tier: Force he is of: a guard, the station patrol, the special patrol.
+        leader: Whether he leads his team: its answer is his.
     """
 
     KIND: ClassVar[str] = "person"
@@ -75,6 +81,8 @@ class Person:
     language: str = "zh_CN"
     radios: tuple[str, ...] = field(default=())
     calls: tuple[str, ...] = field(default=())
+    tier: Tier = "guard"
+    leader: bool = False
 
     @property
     def key(self) -> str:
