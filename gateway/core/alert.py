@@ -78,6 +78,8 @@ class Alert:
         place: Address in words, if any.
         location: Point, if any.
         grid: Grid id or code, if the centre knows it.
+        to: Who is meant, as ``person/ID``, ``team/ID``, ``zone/ID``, ``station/ID`` or
+            ``grid/ID``; None for whoever serves the grid.
         needs: How many guards are wanted, 1 to 50.
         expires_us: After this moment nothing of it is sent, UTC microseconds.
         exercise: Spoken and written as an exercise (演练).
@@ -100,3 +102,4 @@ class Alert:
     exercise: bool = False
     attachments: tuple[str, ...] = field(default=())
     body_sha256: str = ""
+    to: str | None = None

@@ -31,9 +31,12 @@ _CATEGORY_SAYS = "1 to 32 of a-z, 0-9 and _ . -"
 _MEDIA = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _MEDIA_SAYS = "a media id as POST /v1/media gave it"
 
+_TO = re.compile(r"(person|team|zone|station|grid)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_TO_SAYS = "person/ID, team/ID, zone/ID, station/ID or grid/ID"
+
 _FIELDS = (
     "kind", "id", "sender", "sent", "category", "level", "text", "place", "location", "grid",
-    "needs", "expires", "exercise", "attachments",
+    "needs", "expires", "exercise", "attachments", "to",
 )  # fmt: skip
 # What a cancel may leave out: it says only which alert is meant, and when. An absent text is
 # empty, and the core puts its own reason in the site's language.
@@ -84,6 +87,7 @@ def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Al
         expires_us=_expires(fields, sent_us, now_us) if fields.has("expires") else None,
         exercise=fields.option("exercise", fields.flag, False),
         attachments=fields.option("attachments", lambda name: _attachments(fields, name), ()),
+        to=fields.word("to", _TO, _TO_SAYS) if fields.has("to") else None,
     )
     return _with_digest(decoded)
 
@@ -144,6 +148,8 @@ def _with_digest(alert: Alert) -> Alert:
     place = alert.location
     content["location"] = [place.lat_udeg, place.lon_udeg, place.datum] if place else None
     del content["body_sha256"]
+    if alert.to is None:
+        del content["to"]  # the digests of messages before there was this field stay
     canonical = _CANONICAL.encode(content)
     content["body_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
     content["location"] = place
@@ -198,6 +204,11 @@ _PROPERTIES: Mapping[str, dict[str, object]] = {
         "items": {"type": "string", "pattern": f"^{_MEDIA.pattern}$"},
         "maxItems": MAX_ATTACHMENTS,
         "uniqueItems": True,
+    },
+    "to": {
+        "type": ["string", "null"],
+        "pattern": f"^{_TO.pattern}$",
+        "description": "Who is meant: person/ID, team/ID, zone/ID, station/ID, grid/ID",
     },
 }
 
