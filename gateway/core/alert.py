@@ -85,6 +85,8 @@ class Alert:
         exercise: Spoken and written as an exercise (演练).
         attachments: Media ids that came before it.
         body_sha256: Digest of the message, to tell a repeat from a conflict.
+        organisation: Whose token it came with where that may order its own people only; None
+            for the centre and the police.
     """
 
     kind: AlertKind
@@ -102,4 +104,5 @@ class Alert:
     exercise: bool = False
     attachments: tuple[str, ...] = field(default=())
     body_sha256: str = ""
+    organisation: str | None = None
     to: str | None = None

@@ -1,6 +1,7 @@
 """Who can be called: persons, their bodies and how each is reached."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Final, Literal
@@ -34,12 +35,70 @@ class Role(StrEnum):
     MANAGER = "manager"
 
 
+# 单位类别: a guard company, an employer of its own guards, the police, volunteers, others.
+OrganisationKind = Literal[
+    "guard_company", "employer", "police", "volunteers", "property", "other"
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
-    """A guard company, an employer or a police body."""
+    """A body that people belong to.
+
+    Attributes:
+        id: Our id.
+        name: As written.
+        kind: What sort of body.
+        categories: Categories of alerts its people may be called to; empty for all.
+        office_groups: Chat groups of its office, as ``chat/group``: copied on its guards'
+            orders.
+        office_people: Person ids of its office: they may answer for its guards.
+    """
 
     id: str
     name: str
+    kind: OrganisationKind = "guard_company"
+    categories: tuple[str, ...] = ()
+    office_groups: tuple[str, ...] = ()
+    office_people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """A place that is guarded (场所): a bank, a hospital, a school.
+
+    Attributes:
+        id: Our id.
+        name: As written.
+        kind: What sort, such as ``bank``.
+        organisation: Whose guards stand there, or None.
+    """
+
+    id: str
+    name: str
+    kind: str
+    organisation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterPolicy:
+    """What is asked of people before they are called.
+
+    Attributes:
+        expired_called: Whether somebody is called whose certificate has run out.
+        certificate_needed: Whether nobody is called who has none on record.
+        warning_days: So many days before a certificate runs out it is told.
+        consent: Version of the notice that people agree to, or None where there is none.
+        consent_needed: Whether nobody is called who has not agreed to it.
+        kinds_first: Category of an alert → kinds of premises whose guards are called first.
+    """
+
+    expired_called: bool = False
+    certificate_needed: bool = False
+    warning_days: int = 30
+    consent: str | None = None
+    consent_needed: bool = False
+    kinds_first: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +122,18 @@ class Person:
         language: Language he is written to.
         tier: Force he is of: a guard, the station patrol, the special patrol.
         leader: Whether he leads his team: its answer is his.
+        call_sign: How he is called on the air, or None.
+        serials: Serial numbers of the radios handed to him, each as (radio, serial number).
+        premises: Premises he guards, or None.
+        certificate: Number of his guard's certificate (保安员证), or None; personal.
+        certificate_expires: Last day it is good, ``2027-06-30``, or None for no end.
+        certificate_told: For which end of it a warning was given, and how near.
+        filing: Number under which the police have him on file (备案号), or None; personal.
+        consent: Version of the notice he has agreed to, or None.
+        consent_us: When he did, UTC microseconds.
+        may_leave: False for one who is never called away from his post while others can go.
+        reach_m: How far from his post he may go, metres; None for any distance.
+        leave_hours: Minutes of the local day from and to which he may leave; None for always.
     """
 
     KIND: ClassVar[str] = "person"
@@ -83,6 +154,18 @@ class Person:
     calls: tuple[str, ...] = field(default=())
     tier: Tier = "guard"
     leader: bool = False
+    call_sign: str | None = None
+    serials: tuple[tuple[str, str], ...] = field(default=())
+    premises: str | None = None
+    certificate: str | None = field(default=None, metadata={"personal": "id"})
+    certificate_expires: str | None = None
+    certificate_told: str = ""
+    filing: str | None = field(default=None, metadata={"personal": "id"})
+    consent: str | None = None
+    consent_us: int | None = None
+    may_leave: bool = True
+    reach_m: int | None = None
+    leave_hours: tuple[int, int] | None = None
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
-from gateway.core.people import Organisation, Person, Role
+from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
 from gateway.core.replies import Action
 from gateway.core.roster import Roster
@@ -153,6 +153,8 @@ class Site:
         selcall_status: Last digit of a five-tone call → what it says; empty where no radio
             sends one, and the whole call is who it is.
         talk_groups: Channels and chat groups that are patched together.
+        premises: Places that are guarded.
+        register: What is asked of people before they are called.
     """
 
     version: str
@@ -176,6 +178,8 @@ class Site:
     mdc_status: dict[int, Action] = field(default_factory=lambda: dict(STATUS_BY_DIGIT))
     selcall_status: dict[str, Action] = field(default_factory=dict)
     talk_groups: dict[str, TalkGroup] = field(default_factory=dict)
+    premises: dict[str, Premises] = field(default_factory=dict)
+    register: RegisterPolicy = field(default_factory=RegisterPolicy)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
@@ -264,6 +268,12 @@ _WHOLE_EARTH_UDEG = 360_000_000
 def _scales(point: Point) -> tuple[float, float]:
     """Return the metres in a micro-degree of latitude and of longitude at a point."""
     return _METRES_PER_UDEG, _METRES_PER_UDEG * math.cos(math.radians(point[0] / 1e6))
+
+
+def metres_between(one: Point, other: Point) -> float:
+    """Return the distance of two points on a plane laid at the first, metres."""
+    lat_scale, lon_scale = _scales(one)
+    return math.hypot((other[0] - one[0]) * lat_scale, (other[1] - one[1]) * lon_scale)
 
 
 def _box_around(point: Point, metres: float) -> tuple[Point, Point]:
