@@ -64,12 +64,14 @@ def call(
             return "sendMessage", values
         case SendVoice():
             caption = written(effect.caption, again=again, words=account.words)
-            return "sendVoice", {
+            values = {
                 "chat_id": int(address),
                 "caption": shortened(caption, LONGEST_CAPTION),
-                "duration": effect.duration_s,
                 "disable_notification": True,
             }
+            if effect.duration_s:
+                values["duration"] = effect.duration_s
+            return "sendVoice", values
         case AnswerPress():
             return "answerCallbackQuery", _toast(effect)
 

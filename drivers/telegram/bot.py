@@ -86,8 +86,9 @@ class TelegramDriver:
         self._warm_every_s = tuning.warm_every_s
         self._watch = PathWatch(chat, clock, tuning.down_after_s)
         limits = tuning.limits or limits_of(settings)
+        folders = {"recordings": recordings_dir, "media": media_dir}
         self._sender = Sender(
-            bot, account, limits, clock, self._watch, tuning.chance, recordings_dir
+            bot, account, limits, clock, self._watch, tuning.chance, folders
         )
         self._poller = Poller(
             bot,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -148,7 +149,7 @@ async def perform(
     again: bool,
     account: Account,
     now_us: int,
-    recordings: Path,
+    folders: Mapping[str, Path],
 ) -> Outcome:
     """Make the call that an effect asks for and return what it came to; never raises for it.
 
@@ -159,12 +160,12 @@ async def perform(
         again: Whether it may stand there already, and must say so.
         account: Key and words.
         now_us: Wall time, for the life of the buttons.
-        recordings: Folder of the files that voice notes are.
+        folders: Where the files are that voice notes are, by ``SendVoice.folder``.
     """
     try:
         method, values = bodies.call(effect, address, again, account, now_us)
         if isinstance(effect, SendVoice):
-            values["voice"] = await voice_file(recordings, effect.path)
+            values["voice"] = await voice_file(folders[effect.folder], effect.path)
     except ValueError as error:
         return Refused(f"it cannot be sent: {error}")
     except OSError as error:

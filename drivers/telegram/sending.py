@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -40,7 +40,7 @@ class Sender:
         clock: Wall time, in which expiry is given.
         watch: Told whether the platform answers.
         chance: Draws uniformly from 0..1, for back-off.
-        recordings: Folder of the files that voice notes are.
+        folders: Where the files are that voice notes are, by ``SendVoice.folder``.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Sender:
         clock: WallClock,
         watch: PathWatch,
         chance: Callable[[], float],
-        recordings: Path,
+        folders: Mapping[str, Path],
     ) -> None:
         self._bot = bot
         self._account = account
         self._clock = clock
         self._watch = watch
         self._chance = chance
-        self._recordings = recordings
+        self._folders = folders
         self._queue = SendQueue(limits)
         self._unsettled: dict[int, Waiting] = {}
         self._displaced: list[Waiting] = []
@@ -140,7 +140,7 @@ class Sender:
                 item.again,
                 self._account,
                 self._clock.now_us(),
-                self._recordings,
+                self._folders,
             )
         finally:
             self._queue.ended(item, loop.time())

@@ -13,7 +13,7 @@ centre sends is ``intake``.
 
 from dataclasses import dataclass, replace
 
-from gateway.core import talk
+from gateway.core import talk, talk_groups
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
     button_pressed,
@@ -55,6 +55,7 @@ from gateway.core.events import (
     SettingsReloaded,
     SignalHeard,
     Started,
+    TalkCut,
     TalkSwitched,
     TextReceived,
     TimerFired,
@@ -124,7 +125,9 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             talk.recording_kept(draft, event)
             page_event(draft, event)
         case TalkSwitched():
-            talk.switched(draft, event)
+            talk_groups.switched(draft, event)
+        case TalkCut():
+            talk_groups.cut(draft, event)
         case CardPosted() | CardFailed():
             card_event(draft, event)
         case TimerFired():
@@ -138,7 +141,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case ClockStepped():
             _clock_stepped(draft, event)
         case Started() | SettingsReloaded():
-            talk.restate(draft)
+            talk_groups.restate(draft)
         case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
 
@@ -195,7 +198,7 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
             # Who answers it is found by how long after it he did; nobody's turn is certain now.
             ended_us = (page.ended_us or 0) + stepped.by_us
             draft.put(replace(page, ended_us=ended_us, slots=()))
-    talk.clock_moved(draft, stepped.by_us)
+    talk_groups.clock_moved(draft, stepped.by_us)
     for counter in list(draft.state.each(Counter)):
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)

@@ -179,14 +179,16 @@ class SendVoice:
     """Post an over as a voice note. Nobody waits for it: talk that is late is dropped.
 
     Attributes:
-        path: OGG/Opus file below the recordings folder, on the disk already.
-        duration_s: How long it plays.
+        path: OGG/Opus file below the folder, on the disk already.
+        folder: Whose file it is: ``recordings`` of the air, ``media`` that came by chat.
+        duration_s: How long it plays; 0 where that is not known.
         caption: Who speaks, where and how long; personal.
     """
 
     chat: str
     address: str = field(metadata={"personal": None})
     path: str
+    folder: Literal["recordings", "media"] = "recordings"
     duration_s: int
     caption: str = field(metadata={"personal": None})
     level: int = TALK_LEVEL

@@ -465,6 +465,26 @@ class TalkSwitched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TalkCut:
+    """What a member of a talk group said ended, on one channel, before he did.
+
+    Attributes:
+        group: Talk group id.
+        member: Who talked: ``channel:gate``, or ``dispatcher``.
+        channel: Where it ended: a channel id, or ``dispatcher``, who hears the group.
+        reason: ``time_out``: the channel's time-out timer. ``order``: an order goes first.
+            ``off``: the group was switched off, or its hours ended. ``path``: the channel
+            failed. ``busy``: another group's talk is on it. ``taken``: the dispatcher spoke.
+    """
+
+    at_us: int
+    group: str
+    member: str
+    channel: str
+    reason: Literal["time_out", "order", "off", "path", "busy", "taken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingsExpired:
     """Files have served their time and are about to be taken away.
 
@@ -513,6 +533,7 @@ Event = (
     | ClockStepped
     | SettingsReloaded
     | TalkSwitched
+    | TalkCut
     | RecordingsExpired
 )
 
@@ -521,7 +542,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,
-    SettingsReloaded, TalkSwitched, RecordingsExpired,
+    SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

@@ -111,7 +111,7 @@ NODES = (
     "declined", "handover", "warning", "breach", "escalated", "nobody", "released", "updated",
     "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply", "media",
     "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
-    "radio_lost", "radio_found",
+    "radio_lost", "radio_found", "talk_cut",
 )  # fmt: skip
 
 RECEIPT_SCHEMA = _object(

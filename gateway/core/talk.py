@@ -1,16 +1,18 @@
 """Talk between chats and channels: an over becomes a voice note, what is sent an over.
 
+What is sent in one chat group of a talk group also stands in its others, with who sent it.
+
 Rules for whoever edits this file:
 
 1. Talk never gets in an order's way: its level is below all of theirs, what answers an order
    is not talk, and it expires in seconds.
 2. Who talks from a chat is told what became of it, once, and the telling names the channel.
 3. Only an enrolled, active person talks on the air, and only one thing of his at a time waits.
+4. Nothing that we posted ourselves is ever carried on: only people talk, and a bot is none.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from gateway.core.answering import order_of_card
 from gateway.core.calling import US, name_of
@@ -19,7 +21,6 @@ from gateway.core.effects import (
     ReportStatus,
     SendText,
     SendVoice,
-    SetTalkGroup,
     TalkOnChannel,
 )
 from gateway.core.events import (
@@ -31,16 +32,16 @@ from gateway.core.events import (
     PageStarted,
     PageWaited,
     RecordingKept,
-    TalkSwitched,
     TextReceived,
 )
 from gateway.core.identity import speaker_of
 from gateway.core.order import Page
-from gateway.core.overs import Recording, Talk, TalkSwitch
+from gateway.core.overs import Recording, Talk
 from gateway.core.people import Person
 from gateway.core.places import ChatGroup, TalkGroup
 from gateway.core.replies import parse_text
 from gateway.core.state import Draft
+from gateway.core.talk_groups import chats_of_channel, groups_of_chat, report_cut
 from gateway.core.wording import Wording
 
 # Talk waits so long for a clear channel: later it would answer what nobody remembers.
@@ -54,107 +55,49 @@ _ID_MS = {"dtmf": 1000, "ctcss": 0, "dcs": 0}
 _OTHER_ID_MS = 500
 # Some twenty seconds of speech; what is longer is for reading.
 LONGEST_TEXT = 100
+# What cut talk from a chat short, by what its sender is told.
+_CUT_WORDS = {"talk_cut": "cut_time_out", "talk_broken_off": "cut_order"}
 # A recording that is not made smaller by then stays as it is.
 FORGOTTEN_AFTER_US = 3600 * US
 
 
-# ---- which groups ----
+# ---- from a chat to channels and other chats ----
 
 
-def is_open(draft: Draft, group: TalkGroup) -> bool:
-    """Return whether a talk group is patched now: as switched, else as its settings say."""
-    switch = draft.find(TalkSwitch, group.id)
-    if switch is not None and (switch.until_us is None or draft.now_us < switch.until_us):
-        return switch.on
-    return group.relay and _within(group.hours, _minute_of_day(draft))
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What somebody says from a chat.
 
+    Attributes:
+        source: The message it came as.
+        person: Who talks.
+        aloud: What is spoken of it on the air.
+        written: What stands of it in other chats: all of a text, or what goes with his voice.
+        media: Voice note below the media folder, or None.
+    """
 
-def _minute_of_day(draft: Draft) -> int:
-    local = datetime.fromtimestamp(draft.now_us / US, UTC).astimezone(draft.site.timezone)
-    return local.hour * 60 + local.minute
-
-
-def _within(hours: tuple[int, int] | None, minute: int) -> bool:
-    if hours is None:
-        return True
-    begin, end = hours
-    return begin <= minute < end if begin < end else minute >= begin or minute < end
-
-
-def _groups_of_chat(
-    draft: Draft, chat: str, address: str
-) -> Iterator[tuple[TalkGroup, str]]:
-    """Yield the open talk groups that a chat group is a member of, and its name as a member."""
-    for group in draft.site.talk_groups.values():
-        for key in group.chats:
-            known = draft.site.chat_groups.get(key)
-            member = known is not None and (known.chat, known.address) == (chat, address)
-            if member and is_open(draft, group):
-                yield group, f"chat:{key}"
-
-
-def _chats_of_channel(draft: Draft, channel: str) -> dict[str, ChatGroup]:
-    """Return the chat groups that an open talk group patches a channel to."""
-    found = {}
-    for group in draft.site.talk_groups.values():
-        if channel in group.channels and group.lets(f"channel:{channel}", None):
-            if not is_open(draft, group):
-                continue
-            for key in group.chats:
-                if key in draft.site.chat_groups:
-                    found[key] = draft.site.chat_groups[key]
-    return found
-
-
-def switched(draft: Draft, event: TalkSwitched) -> None:
-    """Hold a talk group on or off from now on; the radio process and the centre are told."""
-    if event.group not in draft.site.talk_groups:
-        return
-    draft.put(TalkSwitch(group=event.group, on=event.on, until_us=event.until_us))
-    draft.ask(SetTalkGroup(group=event.group, on=event.on, until_us=event.until_us))
-    wording = Wording(draft.site)
-    key = "detail_talk_on" if event.on else "detail_talk_off"
-    detail = wording.text(key, group=event.group, by=event.by)
-    draft.report(None, "health", medium="centre", detail=detail)
-
-
-def restate(draft: Draft) -> None:
-    """Tell the radio process what was switched: it, or the settings, may be new."""
-    for switch in list(draft.state.each(TalkSwitch)):
-        gone = switch.group not in draft.site.talk_groups
-        if gone or (switch.until_us is not None and switch.until_us <= draft.now_us):
-            draft.drop(TalkSwitch, switch.key)
-        else:
-            draft.ask(
-                SetTalkGroup(group=switch.group, on=switch.on, until_us=switch.until_us)
-            )
-
-
-def clock_moved(draft: Draft, by_us: int) -> None:
-    """Move the ends of switches along with the wall clock: two hours stay two hours."""
-    for switch in list(draft.state.each(TalkSwitch)):
-        if switch.until_us is not None:
-            moved = replace(switch, until_us=switch.until_us + by_us)
-            draft.put(moved)
-            draft.ask(SetTalkGroup(group=moved.group, on=moved.on, until_us=moved.until_us))
-
-
-# ---- from a chat to a channel ----
+    source: TextReceived | MediaReceived
+    person: Person
+    aloud: str
+    written: str
+    media: str | None = None
 
 
 def text_received(draft: Draft, text: TextReceived) -> None:
     """Have what is written in a patched chat group spoken, unless it answers an order."""
-    said = "".join(c if c.isprintable() else " " for c in text.text)
-    said = " ".join(said.split())
+    said = _one_line(text.text)
     if text.group is None or not any(c.isalnum() for c in said):
         return
     if parse_text(text.text).action is not None:
         return
     person = _talker(draft, text)
-    if person is not None:
-        cut = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT]
-        words = Wording(draft.site).text("talk_text", name=person.name, text=cut)
-        _put_on_air(draft, text, person, words, None)
+    if person is None:
+        return
+    wording = Wording(draft.site)
+    cut = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT]
+    aloud = wording.text("talk_text", name=person.name, text=cut)
+    written = wording.text("talk_text", name=person.name, text=said)
+    _carry(draft, _Said(text, person, aloud, written))
 
 
 def voice_received(draft: Draft, media: MediaReceived) -> None:
@@ -164,7 +107,11 @@ def voice_received(draft: Draft, media: MediaReceived) -> None:
     person = _talker(draft, media)
     if person is not None:
         words = Wording(draft.site).text("talk_voice", name=person.name)
-        _put_on_air(draft, media, person, words, media.path)
+        _carry(draft, _Said(media, person, words, words, media.path))
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _talker(draft: Draft, said: TextReceived | MediaReceived) -> Person | None:
@@ -177,52 +124,91 @@ def _talker(draft: Draft, said: TextReceived | MediaReceived) -> Person | None:
     return None if card is not None else person
 
 
-def _put_on_air(
-    draft: Draft,
-    said: TextReceived | MediaReceived,
-    person: Person,
-    words: str,
-    media: str | None,
-) -> None:
-    """Ask for talk on every channel of the sender's open groups, or tell him why not."""
-    assert said.group is not None
-    open_groups = list(_groups_of_chat(draft, said.chat, said.group))
-    if not any(group.channels for group, _ in open_groups):
+def _carry(draft: Draft, said: _Said) -> None:
+    """Bring talk to every other member of the sender's open groups, or tell him why not."""
+    source, person = said.source, said.person
+    assert source.group is not None
+    groups = list(groups_of_chat(draft, source.chat, source.group))
+    mine = [group for group, member in groups if group.lets(member, person)]
+    channels = _channels_of(draft, mine)
+    chats = _other_chats(draft, mine, source)
+    wording = Wording(draft.site, person.language)
+    if not channels and not chats:
+        if any(group.channels for group, _ in groups):
+            _tell_sender(draft, source, wording.text("talk_not_allowed"))
+        elif any(len(group.chats) > 1 for group, _ in groups):
+            _tell_sender(draft, source, wording.text("talk_not_relayed"))
         return
-    allowed: dict[str, TalkGroup] = {}
-    for group, member in open_groups:
+    for chat in chats:
+        _post_on(draft, said, chat)
+    if channels and any(t.person == person.id for t in draft.state.each(Talk)):
+        _tell_sender(draft, source, wording.text("talk_one_waits"))
+        return
+    for channel, group in channels.items():
+        _ask(draft, said, channel, group)
+
+
+def _channels_of(draft: Draft, groups: Iterable[TalkGroup]) -> dict[str, TalkGroup]:
+    """Return the channels of groups that transmit, each with the first group it is in."""
+    found: dict[str, TalkGroup] = {}
+    for group in groups:
         for channel in group.channels:
             known = draft.site.channels.get(channel)
-            if known is not None and known.transmits and group.lets(member, person):
-                allowed.setdefault(channel, group)
-    wording = Wording(draft.site, person.language)
-    if not allowed:
-        _answer(draft, said.chat, said.group, said.message, wording.text("talk_not_allowed"))
-    elif any(t.person == person.id for t in draft.state.each(Talk)):
-        _answer(draft, said.chat, said.group, said.message, wording.text("talk_one_waits"))
-    else:
-        for channel, group in allowed.items():
-            _ask(draft, said, person, channel, group, words, media)
+            if known is not None and known.transmits:
+                found.setdefault(channel, group)
+    return found
 
 
-def _ask(
-    draft: Draft,
-    said: TextReceived | MediaReceived,
-    person: Person,
-    channel: str,
-    group: TalkGroup,
-    words: str,
-    media: str | None,
-) -> None:
-    assert said.group is not None
+def _other_chats(
+    draft: Draft, groups: Iterable[TalkGroup], source: TextReceived | MediaReceived
+) -> list[ChatGroup]:
+    """Return the chat groups that groups reach, each once, without the one it came from."""
+    found: dict[tuple[str, str], ChatGroup] = {}
+    for group in groups:
+        for key in group.chats:
+            known = draft.site.chat_groups.get(key)
+            if known is not None and (known.chat, known.address) != (source.chat, source.group):
+                found.setdefault((known.chat, known.address), known)
+    return list(found.values())
+
+
+def _post_on(draft: Draft, said: _Said, chat: ChatGroup) -> None:
+    not_after_us = draft.now_us + NOTE_LIFE_US
+    if said.media is None:
+        draft.ask(
+            SendText(
+                chat=chat.chat,
+                address=chat.address,
+                text=said.written,
+                level=TALK_LEVEL,
+                not_after_us=not_after_us,
+            )
+        )
+        return
+    draft.ask(
+        SendVoice(
+            chat=chat.chat,
+            address=chat.address,
+            path=said.media,
+            folder="media",
+            duration_s=0,
+            caption=said.written,
+            not_after_us=not_after_us,
+        )
+    )
+
+
+def _ask(draft: Draft, said: _Said, channel: str, group: TalkGroup) -> None:
+    source = said.source
+    assert source.group is not None
     talk = Talk(
         id=f"t{draft.next_id('talk')}",
         group=group.id,
         channel=channel,
-        chat=said.chat,
-        address=said.group,
-        message=said.message,
-        person=person.id,
+        chat=source.chat,
+        address=source.group,
+        message=source.message,
+        person=said.person.id,
         at_us=draft.now_us,
     )
     draft.put(talk)
@@ -230,13 +216,18 @@ def _ask(
         TalkOnChannel(
             page=talk.id,
             channel=channel,
-            speaker=person.id,
-            text=(words,),
-            media=media,
+            speaker=said.person.id,
+            text=(said.aloud,),
+            media=said.media,
             language=draft.site.language,
             not_after_us=draft.now_us + TALK_WAITS_US,
         )
     )
+
+
+def _tell_sender(draft: Draft, source: TextReceived | MediaReceived, words: str) -> None:
+    assert source.group is not None
+    _answer(draft, source.chat, source.group, source.message, words)
 
 
 def _answer(draft: Draft, chat: str, address: str, message: str, words: str) -> None:
@@ -278,8 +269,13 @@ def _tell_end(draft: Draft, talk: Talk, end: PageSpoken | PageFailed) -> None:
     channel = draft.site.channels.get(talk.channel)
     name = channel.name if channel is not None else talk.channel
     reason = end.reason if isinstance(end, PageFailed) else ""
-    words = wording.text(_end_word(talk, end), channel=name, reason=reason)
+    word = _end_word(talk, end)
+    words = wording.text(word, channel=name, reason=reason)
     _answer(draft, talk.chat, talk.address, talk.message, words)
+    if word in _CUT_WORDS:
+        report_cut(
+            draft, talk.group, name_of(draft, talk.person), name, _CUT_WORDS[word], talk.person
+        )
 
 
 def _end_word(talk: Talk, end: PageSpoken | PageFailed) -> str:
@@ -401,7 +397,7 @@ def _post_note(draft: Draft, over: Recording, kept: RecordingKept) -> None:
         channel=channel.name if channel is not None else over.channel,
         seconds=seconds,
     )
-    for chat in _chats_of_channel(draft, over.channel).values():
+    for chat in chats_of_channel(draft, over.channel).values():
         draft.ask(
             SendVoice(
                 chat=chat.chat,

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.effects import SendText, SendVoice, SetTalkGroup, TalkOnChannel
+from gateway.core.effects import (
+    ReportStatus,
+    SendText,
+    SendVoice,
+    SetTalkGroup,
+    TalkOnChannel,
+)
 from gateway.core.events import (
     ClockStepped,
     DigitsHeard,
@@ -19,6 +25,7 @@ from gateway.core.events import (
     PersonLeft,
     RecordingKept,
     Started,
+    TalkCut,
     TalkSwitched,
     TextReceived,
 )
@@ -334,3 +341,139 @@ def test_a_recording_that_never_gets_small_is_forgotten():
     story.pass_time(3700)
     over(story, "later")
     assert not list(story.state.each(Recording))
+
+
+# ---- from a chat to another chat ----
+
+WEST = "-103"
+
+
+def chats_only(*people, **rules):
+    """Two work groups patched together, and no channel."""
+    group = TalkGroup(id="both", chats=("work/east", "work/west"), **rules)
+    return Desk(*people, site=replace(make_site(), talk_groups={"both": group}))
+
+
+def passed_on(story, who, text, *, group=EAST, reply_to=None):
+    """Somebody writes; return where it stands then, and what."""
+    write(story, who, text, group=group, reply_to=reply_to)
+    return [(e.address, e.text) for e in story.asked if isinstance(e, SendText)]
+
+
+def test_what_is_written_in_one_chat_stands_in_the_others_with_who_wrote_it():
+    story = chats_only()
+    long = "东门的车走了，往北" * 30
+    assert passed_on(story, "zhang", long) == [(WEST, f"张三说：{long}")], "nothing is left out"
+    assert passed_on(story, "zhang", "西边看见了", group=WEST)[-1] == (EAST, "张三说：西边看见了")
+
+
+def test_a_voice_note_of_one_chat_is_played_in_the_others():
+    story = chats_only()
+    assert voice_note(story, "zhang") == []
+    (note,) = [e for e in story.asked if isinstance(e, SendVoice)]
+    assert (note.chat, note.address, note.folder, note.path) == (
+        "work", WEST, "media", "work-12.ogg"
+    )  # fmt: skip
+    assert (note.caption, note.level) == ("张三说：", 4)
+    assert note.not_after_us == story.now_us + 120 * US
+
+
+def test_chats_and_channels_of_one_group_all_get_it_and_each_chat_once():
+    east_west = ("work/east", "work/west")
+    site = replace(make_site(), talk_groups={
+        "one": TalkGroup(id="one", channels=("ch1",), chats=east_west),
+        "two": TalkGroup(id="two", channels=("ch1",), chats=east_west),
+    })  # fmt: skip
+    story = Desk(site=site)
+    (talk,) = write(story, "zhang", "东门的车走了")
+    assert talk.channel == "ch1"
+    assert [e.address for e in story.asked if isinstance(e, SendText)] == [WEST]
+
+
+def test_one_who_waits_for_the_air_is_heard_in_the_chats_all_the_same():
+    group = TalkGroup(id="one", channels=("ch1",), chats=("work/east", "work/west"))
+    story = Desk(site=replace(make_site(), talk_groups={"one": group}))
+    write(story, "zhang", "第一句话在这里")
+    before = len(story.asked)
+    assert write(story, "zhang", "第二句话也来了") == []
+    said = [(e.address, e.text) for e in story.asked[before:] if isinstance(e, SendText)]
+    assert said[0] == (WEST, "张三说：第二句话也来了")
+    assert said[1][0] == EAST and said[1][1].startswith("您的上一条还没有播出")
+
+
+def test_strangers_answers_and_who_may_not_are_not_passed_on():
+    assert passed_on(chats_only(), "666", "我来说两句话") == []
+    story = chats_only()
+    assert WEST not in [address for address, _ in passed_on(story, "zhang", "收到")]
+    managers = chats_only(roles=(Role.MANAGER,))
+    assert passed_on(managers, "zhang", "大家好我是张三") == [(EAST, "您不能在这个通话组里讲话")]
+    one_way = chats_only(sources=("chat:work/west",))
+    assert passed_on(one_way, "zhang", "大家好我是张三")[0][0] == EAST, "he is told, alone"
+    shut = chats_only(relay=False)
+    assert passed_on(shut, "zhang", "大家好我是张三") == []
+    night = chats_only(hours=(22 * 60, 6 * 60))
+    assert passed_on(night, "zhang", "大家好我是张三") == []
+
+
+def test_what_we_posted_ourselves_goes_round_no_second_time():
+    story = chats_only()
+    ((_, posted),) = passed_on(story, "zhang", "东门的车走了")
+    ours = len(story.asked)
+    # A platform that shows a bot its own posts, or the other bot's.
+    assert write(story, "bot-of-ours", posted, group=WEST) == []
+    assert not [e for e in story.asked[ours:] if isinstance(e, SendText)]
+
+
+@given(st.text(max_size=300))
+def test_hostile_words_are_passed_on_as_one_plain_line_or_not_at_all(text):
+    for address, said in passed_on(chats_only("zhang"), "zhang", text):
+        assert address == WEST
+        assert said.isprintable()
+
+
+# ---- talk that is cut ----
+
+
+def cuts(effects):
+    return [
+        (e.person, e.detail)
+        for e in effects
+        if isinstance(e, ReportStatus) and e.node == "talk_cut"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("member", "channel", "reason", "said"),
+    [
+        ("channel:ch2", "ch1", "time_out", "通话组 east：二信道在一信道上的讲话被切断（超过限时）"),
+        ("channel:ch2", "ch1", "order", "通话组 east：二信道在一信道上的讲话被切断（指令优先）"),
+        ("channel:ch1", "dispatcher", "taken", "通话组 east：一信道在调度席上的讲话被切断（调度席插话）"),
+        ("dispatcher", "gone", "busy", "通话组 east：调度席在gone上的讲话被切断（另一通话组占用）"),
+    ],
+)  # fmt: skip
+def test_the_centre_is_told_whose_patched_talk_was_cut_where_and_why(
+    member, channel, reason, said
+):
+    story = desk()
+    cut = TalkCut(
+        at_us=story.now_us, group="east", member=member, channel=channel, reason=reason
+    )
+    assert cuts(story.take(cut)) == [(None, said)]
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        (PageSpoken(at_us=0, page="t1", speech="cut"), "超过限时"),
+        (PageFailed(at_us=0, page="t1", reason="x", state="withdrawn"), "指令优先"),
+        (PageSpoken(at_us=0, page="t1"), None),
+        (PageFailed(at_us=0, page="t1", reason="x", state="expired"), None),
+    ],
+)
+def test_talk_of_a_chat_that_is_cut_is_told_to_its_sender_and_the_centre(end, why):
+    story = desk()
+    write(story, "zhang", "东门的车走了")
+    effects = story.take(replace(end, at_us=story.now_us))
+    assert len(answers(effects)) == 1
+    told = [("zhang", f"通话组 east：张三在一信道上的讲话被切断（{why}）")] if why else []
+    assert cuts(effects) == told

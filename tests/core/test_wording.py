@@ -57,6 +57,7 @@ MADE_UP = {
     "level_": "123", "button_": "012345", "state_": None, "detail_rung_": None,
     "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
+    "cut_": ("time_out", "order", "off", "path", "busy", "taken"),
     "talk_waited_": ("busy", "talk", "queue", "path", "window"),
 }  # fmt: skip
 
