@@ -64,6 +64,48 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A part of the earth's surface: a polygon, or a circle.
+
+    Attributes:
+        datum: The reference of its figures.
+        corners: Corners of the polygon in micro-degrees (latitude, longitude), not closed;
+            empty for a circle.
+        centre: Centre of the circle, likewise.
+        radius_m: Radius of the circle, metres.
+    """
+
+    datum: Datum
+    corners: tuple[tuple[int, int], ...] = ()
+    centre: tuple[int, int] | None = None
+    radius_m: int = 0
+
+
+class MachineEvent(StrEnum):
+    """What an alarm host tells."""
+
+    ALARM = "alarm"
+    RESTORE = "restore"
+    TEST = "test"
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSignal:
+    """What an alarm host (报警主机) said.
+
+    Attributes:
+        host: Its account at the receiving centre.
+        zone: Which of its zones (防区); digits kept as text.
+        event: What happened there.
+    """
+
+    host: str
+    zone: str
+    event: MachineEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One message from the centre, decoded and checked.
 
@@ -87,6 +129,12 @@ class Alert:
         body_sha256: Digest of the message, to tell a repeat from a conflict.
         organisation: Whose token it came with where that may order its own people only; None
             for the centre and the police.
+        incident: What the centre calls the incident; its alerts with one name make one order.
+        references: The messages that an update or cancel is about, each ``sender,id``; empty
+            when it bears the id of its alert.
+        grids: Further grids, ids or codes, that are called with ``grid``.
+        areas: Where it is, as areas; together they are one.
+        machine: What the alarm host said that raised it; None when people did.
     """
 
     kind: AlertKind
@@ -106,3 +154,8 @@ class Alert:
     body_sha256: str = ""
     organisation: str | None = None
     to: str | None = None
+    incident: str | None = None
+    references: tuple[str, ...] = ()
+    grids: tuple[str, ...] = ()
+    areas: tuple[Area, ...] = ()
+    machine: MachineSignal | None = None

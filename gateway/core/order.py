@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
+from gateway.core.roster import DutyChanges
 
 
 class OrderStatus(StrEnum):
@@ -61,7 +62,9 @@ class Order:
         opened_us: When it was accepted, UTC microseconds.
         clock_us: Where its clocks start: ``sent``, or receipt when the clocks differ by > 30 s.
         flags: ``clock_skew``, ``clock_unset``, ``clock_stepped``, ``no_grid``, ``nobody``,
-            ``expired``, ``update_first``.
+            ``expired``, ``update_first``, ``border``: its place is on the border of two grids,
+            ``wide``: its area reaches over more grids than are called, ``merged``: it holds
+            more alarms of machines than its own.
         rung: How many rungs of the ladder have been climbed.
         revision: How many amendments it has had.
         owner: Person id who is accountable now, or None for the centre.
@@ -248,9 +251,13 @@ class AlertKey:
     """What became of one (sender, id), so that the same alert makes one order.
 
     Attributes:
-        sha256: Digest of the body first seen.
+        sha256: Digest of the body first seen; ``awaited`` while only others have named it.
         order: Order id, or None for a tombstone (cancelled before it came).
         number: Order number, for the repeated receipt.
+        what: What it was; an alert that was called off is ``cancelled``, and ``incident`` is
+            the centre's name of an incident, which leads to its order.
+        sent_us: When it was sent, UTC microseconds; 0 while it is awaited.
+        grid: Grid id it named or lies in, or None.
     """
 
     KIND: ClassVar[str] = "alert_key"
@@ -261,6 +268,9 @@ class AlertKey:
     order: str | None
     number: str | None = None
     at_us: int = 0
+    what: Literal["alert", "update", "cancel", "cancelled", "incident"] = "alert"
+    sent_us: int = 0
+    grid: str | None = None
 
     @property
     def key(self) -> str:
@@ -357,12 +367,14 @@ Entity = (
     | TalkSwitch
     | Talk
     | Recording
+    | DutyChanges
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
     Order, Assignment, Delivery, Page, Card, AlertKey, NumberLease, Timer, Path, Counter,
     Person, Contact, EnrolmentCode, LostRadio, Tries,
     TalkSwitch, Talk, Recording,
+    DutyChanges,
 )  # fmt: skip
 
 
