@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import ClassVar, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +25,36 @@ class RosterException:
         from_us: Start, UTC microseconds.
         to_us: End, UTC microseconds, not included.
         on_duty: What he is in between.
+        reason: Why; personal, it may be an illness.
+        by: Who changed it; personal, empty where the settings say it.
     """
 
     person: str
     from_us: int
     to_us: int
     on_duty: bool
-    reason: str = ""
+    reason: str = field(default="", metadata={"personal": "person"})
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyChanges:
+    """What people have changed of one person's duty since the settings were written.
+
+    Attributes:
+        person: Person id.
+        changes: Those that are not over, in the order in which they were made.
+    """
+
+    KIND: ClassVar[str] = "duty_changes"
+
+    person: str
+    changes: tuple[RosterException, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return the entity's key."""
+        return self.person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +112,17 @@ class Duty:
     at_us: int
     crews: frozenset[str]
 
-    def stands(self, crew: str | None, person: str) -> bool:
-        """Return whether a person of a crew (None is always on duty) is on duty."""
-        for exception in reversed(self.roster.exceptions.get(person, ())):
-            if exception.from_us <= self.at_us < exception.to_us:
-                return exception.on_duty
+    def stands(
+        self, crew: str | None, person: str, changes: tuple[RosterException, ...] = ()
+    ) -> bool:
+        """Return whether a person of a crew (None is always on duty) is on duty.
+
+        What was changed by hand (``changes``) goes before what the settings say.
+        """
+        for written in (changes, self.roster.exceptions.get(person, ())):
+            for exception in reversed(written):
+                if exception.from_us <= self.at_us < exception.to_us:
+                    return exception.on_duty
         return crew is None or crew in self.crews
 
 
@@ -139,3 +169,47 @@ def _starting_day(shift: Shift, today: date, minute: int) -> date | None:
     if over_midnight and minute < shift.to_min:
         return today - _ONE_DAY
     return None
+
+
+class Span(NamedTuple):
+    """One shift of one day.
+
+    Attributes:
+        day: The local day it starts on.
+        shift: Shift id.
+        from_us: When it begins, UTC microseconds.
+        to_us: When it ends, not included.
+    """
+
+    day: date
+    shift: str
+    from_us: int
+    to_us: int
+
+
+def span_of(shift: Shift, day: date, tz: tzinfo) -> Span:
+    """Return a shift as it stands on a day."""
+    over_midnight = shift.to_min <= shift.from_min
+    last = day + _ONE_DAY if over_midnight else day
+    begin, end = _moment_us(day, shift.from_min, tz), _moment_us(last, shift.to_min, tz)
+    return Span(day, shift.id, begin, end)
+
+
+def crew_spans(roster: Roster, crew: str, day: date, tz: tzinfo) -> list[Span]:
+    """Return the shifts that a crew stands which start on a local day, earliest first."""
+    found = [
+        span_of(shift, day, tz)
+        for shift in roster.shifts.values()
+        if crew in crews_of(roster, day, shift.id)
+    ]
+    return sorted(found, key=lambda span: span.from_us)
+
+
+def local_date(at_us: int, tz: tzinfo) -> date:
+    """Return the local day of a moment."""
+    return (_EPOCH + timedelta(microseconds=at_us)).astimezone(tz).date()
+
+
+def _moment_us(day: date, minute: int, tz: tzinfo) -> int:
+    local = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=tz)
+    return round((local - _EPOCH).total_seconds()) * 1_000_000
