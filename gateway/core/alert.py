@@ -127,6 +127,7 @@ class Alert:
         exercise: Spoken and written as an exercise (演练).
         attachments: Media ids that came before it.
         body_sha256: Digest of the message, to tell a repeat from a conflict.
+        reporter: Person id of who reported it from the spot, or None.
         organisation: Whose token it came with where that may order its own people only; None
             for the centre and the police.
         incident: What the centre calls the incident; its alerts with one name make one order.
@@ -154,6 +155,7 @@ class Alert:
     body_sha256: str = ""
     organisation: str | None = None
     to: str | None = None
+    reporter: str | None = None
     incident: str | None = None
     references: tuple[str, ...] = ()
     grids: tuple[str, ...] = ()

@@ -236,6 +236,9 @@ class ReportStatus:
         assurance: Assurance word or None.
         detail: More in words (in the site's language), or None; personal when it is of a
             person, whose own words it may be.
+        grid: Grid id it is about where no order says so, or None.
+        post: Post id, likewise.
+        media: What came with it: files below the media folder, paths of recordings.
     """
 
     at_us: int
@@ -246,6 +249,9 @@ class ReportStatus:
     medium: str | None = None
     assurance: str | None = None
     detail: str | None = field(default=None, metadata={"personal": "person", "owned": True})
+    grid: str | None = None
+    post: str | None = None
+    media: tuple[str, ...] = ()
 
 
 RadioEffect = PageChannel | TalkOnChannel | SetTalkGroup | WithdrawPage | AnswerOver

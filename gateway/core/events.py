@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.guard_report import ReportActed
 from gateway.core.people import Contact, Person
 
 
@@ -513,6 +514,7 @@ Event = (
     | PageSpoken
     | PageFailed
     | OverHeard
+    | ReportActed
     | DigitsHeard
     | SignalHeard
     | KeyPattern
@@ -538,7 +540,7 @@ Event = (
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
-    AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
+    ReportActed, AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.guard_report import GuardReport
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
 from gateway.core.roster import DutyChanges
@@ -112,6 +113,7 @@ class Assignment:
         rung: On which rung he was called, 0 at once.
         stamps: Nodes reached, in the order they were reached.
         reason: Why he cannot come, if he said so.
+        point: Blocking point that he, or his team, was given, by its name.
     """
 
     KIND: ClassVar[str] = "assignment"
@@ -122,6 +124,7 @@ class Assignment:
     rung: int = 0
     stamps: tuple[Stamp, ...] = field(default=())
     reason: str | None = field(default=None, metadata={"personal": "person"})
+    point: str | None = None
 
     @property
     def key(self) -> str:
@@ -364,6 +367,7 @@ Entity = (
     | EnrolmentCode
     | LostRadio
     | Tries
+    | GuardReport
     | TalkSwitch
     | Talk
     | Recording
@@ -372,6 +376,7 @@ Entity = (
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
     Order, Assignment, Delivery, Page, Card, AlertKey, NumberLease, Timer, Path, Counter,
+    GuardReport,
     Person, Contact, EnrolmentCode, LostRadio, Tries,
     TalkSwitch, Talk, Recording,
     DutyChanges,

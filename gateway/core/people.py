@@ -28,11 +28,12 @@ Tier = Literal["guard", "station_patrol", "special_patrol"]
 
 
 class Role(StrEnum):
-    """What a person is to an order."""
+    """What a person is to an order: the reporter was there before it, so nobody calls him."""
 
     GUARD = "guard"
     STATION = "station"
     MANAGER = "manager"
+    REPORTER = "reporter"
 
 
 # 单位类别: a guard company, an employer of its own guards, the police, volunteers, others.

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
+from gateway.core.guard_report import BlockingPoint, ReportPolicy
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
 from gateway.core.replies import Action
@@ -42,6 +43,7 @@ class Grid:
         station: Person id of the police station on duty, ordered in parallel.
         channel: Channel id on which it is called, or None.
         chat: ``chat/group`` reference of its work group, or None.
+        blocking_points: Where those who converge on it are placed, one each.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Grid:
     station: str | None = None
     channel: str | None = None
     chat: str | None = None
+    blocking_points: tuple[BlockingPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,7 @@ class Site:
         mdc_status: Argument of an MDC1200 status → what it says.
         selcall_status: Last digit of a five-tone call → what it says; empty where no radio
             sends one, and the whole call is who it is.
+        reports: What becomes of what guards report of themselves.
         talk_groups: Channels and chat groups that are patched together.
         premises: Places that are guarded.
         register: What is asked of people before they are called.
@@ -180,6 +184,7 @@ class Site:
     talk_groups: dict[str, TalkGroup] = field(default_factory=dict)
     premises: dict[str, Premises] = field(default_factory=dict)
     register: RegisterPolicy = field(default_factory=RegisterPolicy)
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from gateway.core.effects import Effect, ReportStatus
+from gateway.core.guard_report import GuardReport
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -45,7 +46,7 @@ def by_age(key: str) -> tuple[int, str]:
 
 
 # Made once: an ``A | B`` inside the function would be made anew at each of very many calls.
-_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey)
+_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey, GuardReport)
 
 
 def order_of(entity: Entity) -> str | None:
