@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.core.duty import stands
 from gateway.core.events import RadioBlocked
 from gateway.core.people import LostRadio, Person
 from gateway.core.roster import duty_at
@@ -88,7 +89,7 @@ def _on_duty_at(draft: Draft, post: str) -> list[Person]:
     return [
         person
         for person in draft.state.people_of_post(post)
-        if person.active and duty.stands(person.crew, person.id)
+        if person.active and stands(draft, duty, person)
     ]
 
 

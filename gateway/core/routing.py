@@ -1,6 +1,7 @@
 """Alert → grids → people on duty, nearest first."""
 
 from gateway.core.alert import Alert
+from gateway.core.duty import stands
 from gateway.core.people import Person, Role
 from gateway.core.places import Site, grid_at, site_point
 from gateway.core.roster import duty_at
@@ -45,7 +46,7 @@ def guards_on_duty(state: State, site: Site, grid: str, at_us: int) -> list[Pers
         for person in state.people_of_grid(grid).values()
         if person.active
         and person.role is Role.GUARD
-        and duty.stands(person.crew, person.id)
+        and stands(state, duty, person)
     ]
     return sorted(found, key=lambda p: (not _stands_in(site, p, grid), p.id))
 
