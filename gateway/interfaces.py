@@ -144,6 +144,9 @@ class Report:
         seq: Journal number of the row it stands in.
         part: Which report of that row, from 0.
         name: The person's name, joined at reading; None after erasure.
+        grid: Grid id it is about where no order says so.
+        post: Post id, likewise.
+        media: What came with it: files below the media folder, paths of recordings.
     """
 
     seq: int
@@ -157,6 +160,9 @@ class Report:
     medium: str | None
     assurance: str | None
     detail: str | None
+    grid: str | None = None
+    post: str | None = None
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,4 +87,7 @@ class Published:
             assurance=status.assurance,
             # As it stands in the journal, so that both tell the same.
             detail=None if detail is None else unicodedata.normalize("NFC", detail),
+            grid=status.grid,
+            post=status.post,
+            media=status.media,
         )

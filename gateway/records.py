@@ -200,6 +200,9 @@ class _Look:
             medium=status.medium,
             assurance=status.assurance,
             detail=status.detail,
+            grid=status.grid,
+            post=status.post,
+            media=status.media,
         )
 
     def _name(self, person: str | None) -> str | None:

@@ -540,7 +540,8 @@ Event = (
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
-    ReportActed, AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
+    ReportActed,
+    AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,

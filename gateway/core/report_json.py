@@ -34,6 +34,12 @@ class TimelineNode(Protocol):
     def assurance(self) -> str | None: ...
     @property
     def detail(self) -> str | None: ...
+    @property
+    def grid(self) -> str | None: ...
+    @property
+    def post(self) -> str | None: ...
+    @property
+    def media(self) -> tuple[str, ...]: ...
 
 
 def receipt_json(receipt: Receipt, journal: int) -> dict[str, object]:
@@ -84,6 +90,9 @@ def event_json(report: TimelineNode, site: str) -> dict[str, object]:
         "medium": report.medium,
         "assurance": report.assurance,
         "detail": report.detail,
+        "grid": report.grid,
+        "post": report.post,
+        "media": list(report.media),
     }
 
 
@@ -110,6 +119,8 @@ NODES = (
     "accepted", "waiting", "told", "acknowledged", "en_route", "arrived", "need_help", "done",
     "declined", "handover", "warning", "breach", "escalated", "nobody", "released", "updated",
     "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply", "media",
+    "report", "report_added", "report_offered", "report_promoted", "report_dismissed",
+    "blocking_point",
     "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
     "radio_lost", "radio_found", "talk_cut",
 )  # fmt: skip
@@ -141,6 +152,9 @@ EVENT_SCHEMA = _object(
         "medium": _MAYBE | {"enum": ["radio", "chat", "centre", "clock", None]},
         "assurance": _MAYBE | {"enum": ["R0", "R1", "R2", "C1", "C2", "H", "M", None]},
         "detail": _MAYBE,
+        "grid": _MAYBE | {"description": "Grid it is about where no order says so"},
+        "post": _MAYBE,
+        "media": {"type": "array", "items": _TEXT},
     }
 )
 
