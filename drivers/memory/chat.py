@@ -114,6 +114,7 @@ class MemoryChat:
         self._recent: deque[tuple[int, Event]] = deque(maxlen=100)
         self._up: bool | None = None
         self._last_id = 0
+        self._by_id: dict[int, MemoryMessage] = {}
         self._wake = asyncio.Event()
 
     def deliver(self, outgoing: Outgoing) -> None:
@@ -209,6 +210,11 @@ class MemoryChat:
         self.away = False
         self._wake.set()
 
+    def cut_off(self) -> None:
+        """Forget what was asked: the engine has died, and what is not settled comes again."""
+        self._queue.clear()
+        self._up = None
+
     # Out
 
     async def _send_out(self, intake: Intake) -> None:
@@ -259,8 +265,7 @@ class MemoryChat:
             await self._post(outgoing, effect, intake)
 
     async def _change(self, outgoing: Outgoing, effect: EditCard, intake: Intake) -> None:
-        number = int(effect.message)
-        message = next((m for m in self.messages if m.id == number), None)
+        message = self._by_id.get(int(effect.message))
         if message is None:
             await self._end(outgoing, "failed", "message to edit not found", intake)
             return
@@ -273,6 +278,7 @@ class MemoryChat:
         private = not effect.address.startswith("-")
         message = MemoryMessage(self._next(), effect.address, private, "")
         self.messages.append(message)
+        self._by_id[message.id] = message
         mark = AGAIN[self._language] if outgoing.again else ""
         keyboard = _keys(effect) if isinstance(effect, PostCard) else ()
         text = effect.caption if isinstance(effect, SendVoice) else effect.text
