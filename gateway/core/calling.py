@@ -73,7 +73,7 @@ def grids_of(draft: Draft, order: Order) -> list[Grid]:
 def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: int) -> None:
     """Address guards on the channel and in the group of their grid, and each one privately."""
     for guard in guards:
-        _assign(draft, order, guard, Role.GUARD, rung)
+        assign(draft, order, guard, Role.GUARD, rung)
     purpose: Purpose = "order" if rung == 0 else "repeat"
     for channel, listeners in channels_of(draft, order, guards).items():
         page_channel(draft, order, channel, purpose, listeners, rung=rung)
@@ -87,12 +87,13 @@ def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung:
     contacts = draft.state.contacts_of(person.id)
     if not contacts:
         return False
-    _assign(draft, order, person, role, rung)
+    assign(draft, order, person, role, rung)
     _post_private_cards(draft, order, [person])
     return True
 
 
-def _assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) -> None:
+def assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) -> None:
+    """Give a person his part in an order, unless he has one."""
     assignment = Assignment(order=order.id, person=person.id, role=role, rung=rung)
     if draft.find(Assignment, assignment.key) is None:
         draft.put(assignment)
@@ -289,6 +290,7 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
             Role.GUARD: wording.text("card_private", name=person.name if person else ""),
             Role.STATION: wording.text("card_station"),
             Role.MANAGER: wording.text("card_manager"),
+            Role.REPORTER: wording.text("card_reporter"),
         }[role]
     named = [(name_of(draft, a.person), a) for a in people]
     text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.calling import (
     US,
+    assign,
     call_guards,
     call_person,
     channels_used,
@@ -199,6 +200,11 @@ def _call_first(draft: Draft, order: Order) -> None:
     guards = []
     for grid in order.grids:
         guards += guards_on_duty(draft.state, draft.site, grid, draft.now_us)
+    reporter = draft.find(Person, order.alert.reporter or "")
+    if reporter is not None:
+        # He is there already: nobody calls him to where he stands.
+        assign(draft, order, reporter, Role.REPORTER, rung=0)
+        guards = [guard for guard in guards if guard.id != reporter.id]
     call_guards(draft, order, guards, rung=0)
     _call_station(draft, order)
     start_clocks(draft, order)

@@ -158,7 +158,7 @@ def _call_rung(draft: Draft, order_id: str, kind: RungKind) -> bool:
     if kind == "repeat":
         return _repeat(draft, order)
     if kind in ("ring_1", "ring_2"):
-        return _call_ring(draft, order, 1 if kind == "ring_1" else 2)
+        return call_ring(draft, order, 1 if kind == "ring_1" else 2)
     return _call_manager(draft, order, first=kind == "first_manager")
 
 
@@ -181,7 +181,8 @@ def _repeat(draft: Draft, order: Order) -> bool:
     return True
 
 
-def _call_ring(draft: Draft, order: Order, distance: int) -> bool:
+def call_ring(draft: Draft, order: Order, distance: int) -> bool:
+    """Call who is on duty so many grids away; return whether there is anybody."""
     # A reload may have taken the order's own grid away.
     own = grids_of(draft, order)[:1]
     around = {id_ for grid in own for id_ in ring(draft.site, grid.id, distance)}
