@@ -8,8 +8,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 
-from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
+from gateway.core.alert import (
+    Alert,
+    AlertKind,
+    Datum,
+    Level,
+    MachineEvent,
+    MachineSignal,
+    Position,
+)
 from gateway.core.strict_json import Fields, Refusal, parse_object
 
 __all__ = ["ALERT_SCHEMA", "Refusal", "alert_schema", "decode_alert"]
@@ -19,6 +28,7 @@ MAX_TEXT_CHARS = 500
 MAX_PLACE_CHARS = 200
 MAX_NEEDS = 50
 MAX_ATTACHMENTS = 8
+MAX_REFERENCES = 8
 MAX_OPEN_DAYS = 7
 _MAX_OPEN_US = MAX_OPEN_DAYS * 86_400 * 1_000_000
 
@@ -31,12 +41,20 @@ _CATEGORY_SAYS = "1 to 32 of a-z, 0-9 and _ . -"
 _MEDIA = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _MEDIA_SAYS = "a media id as POST /v1/media gave it"
 
+_REFERENCE = re.compile(f"{ID.pattern},{ID.pattern}", re.ASCII)
+_REFERENCE_SAYS = "sender,id of a message that came before"
+# A zone of an alarm host is a number with its zeros, such as 008, or a name.
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,15}", re.ASCII)
+_ZONE_SAYS = "1 to 16 of letters, digits and . _ -"
+_SOURCES = ("centre", "machine")
+_MACHINE_ONLY = ("host", "zone", "event")
 _TO = re.compile(r"(person|team|zone|station|grid)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _TO_SAYS = "person/ID, team/ID, zone/ID, station/ID or grid/ID"
 
 _FIELDS = (
     "kind", "id", "sender", "sent", "category", "level", "text", "place", "location", "grid",
-    "needs", "expires", "exercise", "attachments", "to",
+    "needs", "expires", "exercise", "attachments", "to", "incident", "references",
+    "source", "host", "zone", "event",
 )  # fmt: skip
 # What a cancel may leave out: it says only which alert is meant, and when. An absent text is
 # empty, and the core puts its own reason in the site's language.
@@ -88,8 +106,39 @@ def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Al
         exercise=fields.option("exercise", fields.flag, False),
         attachments=fields.option("attachments", lambda name: _attachments(fields, name), ()),
         to=fields.word("to", _TO, _TO_SAYS) if fields.has("to") else None,
+        incident=fields.word("incident", ID, ID_SAYS) if fields.has("incident") else None,
+        references=_references(fields, message_kind),
+        machine=_machine(fields, message_kind),
     )
-    return _with_digest(decoded)
+    return with_digest(decoded)
+
+
+def _references(fields: Fields, kind: AlertKind) -> tuple[str, ...]:
+    """Return the messages meant; an alert has none, and none names itself."""
+    if not fields.has("references"):
+        return ()
+    found = fields.words("references", MAX_REFERENCES, _REFERENCE, _REFERENCE_SAYS)
+    if kind is AlertKind.ALERT and found:
+        fields.refuse("references", "stand in an update or a cancel only")
+    if f"{fields.need('sender')},{fields.need('id')}" in found:
+        fields.refuse("references", "names this very message")
+    return found
+
+
+def _machine(fields: Fields, kind: AlertKind) -> MachineSignal | None:
+    """Return what an alarm host said, if one did."""
+    if fields.option("source", lambda name: fields.choice(name, _SOURCES), "") != "machine":
+        for name in _MACHINE_ONLY:
+            if fields.has(name):
+                fields.refuse(name, "is for messages of source machine")
+        return None
+    if kind is not AlertKind.ALERT:
+        fields.refuse("source", "machine is for alerts; a restored zone is an event restore")
+    return MachineSignal(
+        host=fields.word("host", ID, ID_SAYS),
+        zone=fields.word("zone", _ZONE, _ZONE_SAYS),
+        event=MachineEvent(fields.choice("event", tuple(e.value for e in MachineEvent))),
+    )
 
 
 def _category(fields: Fields) -> str:
@@ -138,7 +187,12 @@ def _expires(fields: Fields, sent_us: int, now_us: int) -> int:
     return expires_us
 
 
-def _with_digest(alert: Alert) -> Alert:
+# Fields that came later stand in a digest only where they say something, so that messages
+# taken before there were any are known again.
+_LATER = ("organisation", "to", "incident", "references", "grids", "areas", "machine")
+
+
+def with_digest(alert: Alert) -> Alert:
     """Return the alert with the SHA-256 of its canonical content, ``sent`` included.
 
     The digest is of what was understood, not of the bytes: the same message by another door, or
@@ -148,12 +202,15 @@ def _with_digest(alert: Alert) -> Alert:
     place = alert.location
     content["location"] = [place.lat_udeg, place.lon_udeg, place.datum] if place else None
     del content["body_sha256"]
-    if alert.to is None:
-        del content["to"]  # the digests of messages before there was this field stay
+    for name in _LATER:
+        if not content[name]:
+            del content[name]
+    if alert.machine is not None:
+        content["machine"] = asdict(alert.machine)
+    if alert.areas:
+        content["areas"] = [asdict(area) for area in alert.areas]
     canonical = _CANONICAL.encode(content)
-    content["body_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
-    content["location"] = place
-    return Alert(**content)
+    return replace(alert, body_sha256=hashlib.sha256(canonical.encode()).hexdigest())
 
 
 def _readable(values: Mapping[str, object], name: str) -> str | None:
@@ -209,6 +266,27 @@ _PROPERTIES: Mapping[str, dict[str, object]] = {
         "type": ["string", "null"],
         "pattern": f"^{_TO.pattern}$",
         "description": "Who is meant: person/ID, team/ID, zone/ID, station/ID, grid/ID",
+    },
+    "incident": _ID_SCHEMA
+    | {"type": ["string", "null"], "description": "Alerts of one incident make one order"},
+    "references": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "pattern": f"^{_REFERENCE.pattern}$"},
+        "maxItems": MAX_REFERENCES,
+        "uniqueItems": True,
+        "description": "Update and cancel: sender,id of each message meant; else the id is",
+    },
+    "source": {
+        "type": ["string", "null"],
+        "enum": [*_SOURCES, None],
+        "description": "machine: an alarm host; then host, zone and event are needed",
+    },
+    "host": _ID_SCHEMA | {"type": ["string", "null"], "description": "The host's account"},
+    "zone": {"type": ["string", "null"], "pattern": f"^{_ZONE.pattern}$"},
+    "event": {
+        "type": ["string", "null"],
+        "enum": [*(event.value for event in MachineEvent), None],
+        "description": "Only an alarm calls people; the others are written down",
     },
 }
 
