@@ -112,7 +112,7 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
     """Climb one rung; after downtime skip the rungs whose time passed meanwhile."""
     if trigger_of(order, draft.of_order(Assignment, order.id)) is not Trigger.SHORT:
         return
-    ladder = draft.site.response.ladder
+    ladder = tuple(r.kind for r in draft.site.response.ladder)
     pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
     missed = max(0, (draft.now_us - due_us) // pause_us)
     if not trusted(draft, order) or expired(draft, order):
@@ -132,7 +132,7 @@ def climb(draft: Draft, order_id: str) -> None:
 
     An order that has expired calls nobody any more: its ladder has ended.
     """
-    ladder = draft.site.response.ladder
+    ladder = tuple(r.kind for r in draft.site.response.ladder)
     while (order := draft.find(Order, order_id)) is not None:
         if order.rung >= len(ladder) or expired(draft, order):
             _end_ladder(draft, order)
@@ -237,7 +237,7 @@ def call_help(draft: Draft, order: Order, name: str) -> None:
     order = replace(order, alert=replace(order.alert, needs=needs))
     if expired(draft, order):
         order = replace(order, clock_us=draft.now_us)
-    if draft.site.response.ladder[order.rung : order.rung + 1] == ("repeat",):
+    if [r.kind for r in draft.site.response.ladder[order.rung : order.rung + 1]] == ["repeat"]:
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
     draft.put(order)
     tell_people(draft, order, "note_help", privately=True, name=name)

@@ -67,6 +67,7 @@ class Post:
 
     Attributes:
         radios: What radios that stay there say of themselves: whoever is on duty speaks.
+        standing: Whether it is a standing point (固守点): who stands here is called first.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Post:
     position: tuple[int, int] | None = None
     aliases: tuple[str, ...] = field(default=())
     radios: tuple[str, ...] = field(default=())
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

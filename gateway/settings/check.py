@@ -7,9 +7,11 @@ from typing import Any
 
 from gateway.settings.explain import Finding, did_you_mean
 from gateway.settings.geometry import polygon_findings
+from gateway.settings.ladder_check import ladder_findings
 from gateway.settings.models import Settings
+from gateway.settings.response import ResponseSettings
 from gateway.settings.roster_check import roster_findings
-from gateway.settings.sections import GridSettings, PersonSettings, ResponseSettings
+from gateway.settings.sections import PersonSettings
 from gateway.settings.speech_check import speech_findings
 from gateway.settings.yaml_source import KeyPath
 
@@ -287,54 +289,6 @@ def _licences(settings: Settings, known: Known) -> Iterator[Finding]:
             yield Finding(("channels", id_), message, on_key=True, warning=True)
 
 
-def _reach(settings: Settings, known: Known) -> Iterator[Finding]:
-    served = _guards_by_grid(settings.people)
-    for id_, grid in settings.grids.items():
-        at = ("grids", id_)
-        if known.lost(*at, "channel") or known.lost(*at, "chat"):
-            continue
-        if not grid.chat and not _transmits(settings, known, grid.channel):
-            message = "cannot be reached: needs a chat, or a channel that transmits"
-            yield Finding(at, message, on_key=True)
-        if id_ not in served and not known.duty_lost():
-            yield Finding(at, "has no guard: nobody names it in his grids", on_key=True)
-        yield from _rungs(settings, id_, grid, served, known)
-
-
-def _guards_by_grid(people: Mapping[str, PersonSettings]) -> set[str]:
-    return {
-        grid for person in people.values() if person.role == "guard" for grid in person.grids
-    }
-
-
-def _transmits(settings: Settings, known: Known, channel: str | None) -> bool:
-    if channel is None:
-        return False
-    entry = settings.channels.get(channel)
-    # One that is wrong in itself, or not there, is reported as that.
-    return entry is None or entry.licence is not None or known.lost("channels", channel)
-
-
-def _rungs(
-    settings: Settings, id_: str, grid: GridSettings, served: set[str], known: Known
-) -> Iterator[Finding]:
-    ladder = settings.response.ladder
-    for rung in ("second_manager", "first_manager"):
-        if (
-            rung in ladder
-            and getattr(grid, rung) is None
-            and not known.lost("grids", id_, rung)
-        ):
-            message = f'the ladder has the rung {rung}, and "{id_}" has none: name one'
-            yield Finding(("grids", id_), message, on_key=True)
-    alone = not served.intersection(grid.neighbours)
-    if "ring_1" in ladder and alone and not known.lost("grids", id_, "neighbours"):
-        message = "the ladder has the rung ring_1, and no neighbour has guards"
-        yield Finding(("grids", id_), message, on_key=True, warning=True)
-    if grid.station is None and not known.lost("grids", id_, "station"):
-        yield Finding(("grids", id_), "no station is told", on_key=True, warning=True)
-
-
 def _answers(settings: Settings, known: Known) -> Iterator[Finding]:
     """Check that guards can answer on the channels of their grids."""
     for id_, person in settings.people.items():
@@ -404,9 +358,6 @@ def _windows(settings: Settings, _known: Known) -> Iterator[Finding]:
             message = f"should grow; {after} comes after {before}"
             yield Finding(("response", "warn_percent", index), message)
     yield from _expiry(response)
-    for index, rung in enumerate(response.ladder):
-        if rung in response.ladder[:index]:
-            yield Finding(("response", "ladder", index), f"the rung {rung} stands twice")
 
 
 def _expiry(response: ResponseSettings) -> Iterator[Finding]:
@@ -429,7 +380,7 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     _tokens,
     _doors,
     _licences,
-    _reach,
+    ladder_findings,
     _answers,
     _windows,
     polygon_findings,

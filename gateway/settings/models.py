@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gateway.settings.response import ResponseSettings
 from gateway.settings.sections import (
     GridSettings,
     JournalSettings,
@@ -32,7 +33,6 @@ from gateway.settings.sections import (
     PersonSettings,
     PolicySettings,
     PostSettings,
-    ResponseSettings,
     RetentionSettings,
     RosterSettings,
     RouteSettings,

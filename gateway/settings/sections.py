@@ -7,7 +7,6 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.core.escalation import RungKind
 from gateway.core.people import is_radio
 from gateway.settings.values import (
     Account,
@@ -176,6 +175,7 @@ class PostSettings(Model):
         at: [latitude, longitude] in the site's datum.
         aliases: Words in an address that mean this post.
         radios: What radios that stay there say of themselves; whoever is on duty there speaks.
+        standing: A standing point (固守点): who stands here is called before others.
     """
 
     name: Name
@@ -183,6 +183,7 @@ class PostSettings(Model):
     at: Point | None = None
     aliases: tuple[Name, ...] = ()
     radios: tuple[RadioAddress, ...] = ()
+    standing: bool = False
 
 
 class RouteSettings(Model):
@@ -323,41 +324,6 @@ class RosterSettings(Model):
     cycle: CycleSettings | None = None
     holidays: tuple[HolidaySettings, ...] = ()
     exceptions: tuple[ExceptionSettings, ...] = ()
-
-
-WindowS = Annotated[int, Field(ge=5, le=3600)]
-WindowMin = Annotated[int, Field(ge=1, le=1440)]
-
-
-class ResponseSettings(Model):
-    """The clocks and the ladder; three figures are by level, or by zone grade, 1, 2, 3.
-
-    Attributes:
-        acknowledge_s: Window for 收到, seconds by level.
-        arrive_min: Window for 到场, minutes by zone grade.
-        warn_percent: Warnings at these parts of the arrival window, percent.
-        ladder: Rungs that are climbed when nobody answers.
-        rung_s: Pause between rungs, seconds by level.
-        station_acknowledge_s: The station's own window, seconds.
-        expire_min: Nothing of an order is sent later than this, minutes by level.
-        clock_skew_s: Above this difference the clock starts at receipt, seconds.
-        answer_slots: Whether people called together are given turns to answer, where some of
-            their radios cannot say who they are.
-        slot_s: How long a turn lasts, seconds.
-    """
-
-    acknowledge_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
-    arrive_min: tuple[WindowMin, WindowMin, WindowMin] = (1, 3, 5)
-    warn_percent: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (50, 80)
-    ladder: tuple[RungKind, ...] = (
-        "repeat", "ring_1", "ring_2", "second_manager", "first_manager",
-    )  # fmt: skip
-    rung_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
-    station_acknowledge_s: WindowS = 60
-    expire_min: tuple[WindowMin, WindowMin, WindowMin] = (10, 30, 60)
-    clock_skew_s: Annotated[int, Field(ge=1, le=3600)] = 30
-    answer_slots: bool = False
-    slot_s: Annotated[int, Field(ge=3, le=15)] = 5
 
 
 # 重庆路: chong2 qing4 lu4 (a tone digit after each syllable, ü as v) …

@@ -5,17 +5,16 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.core.alert import Datum
-from gateway.core.escalation import Response
 from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, TalkGroup, Zone
 from gateway.core.replies import Action
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
 from gateway.settings.models import Settings
+from gateway.settings.response import response_of
 from gateway.settings.sections import (
     GridSettings,
     PersonSettings,
-    ResponseSettings,
     RosterSettings,
 )
 from gateway.settings.sections import TalkGroup as TalkGroupSettings
@@ -71,6 +70,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
                 position=_udeg(post.at) if post.at else None,
                 aliases=post.aliases,
                 radios=post.radios,
+                standing=post.standing,
             )
             for id_, post in settings.posts.items()
         },
@@ -94,7 +94,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
             for id_, body in settings.organisations.items()
         },
         roster=roster_of(settings.roster, zone_of(settings)),
-        response=_response(settings.response),
+        response=response_of(settings.response),
         catalogues=dict(catalogues),
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
@@ -193,20 +193,3 @@ def roster_of(roster: RosterSettings, timezone: ZoneInfo) -> Roster:
 
 def _utc_us(local: datetime, timezone: ZoneInfo) -> int:
     return round(local.replace(tzinfo=timezone).timestamp() * 1_000_000)
-
-
-def _response(response: ResponseSettings) -> Response:
-    one, two, three = response.arrive_min
-    expire_one, expire_two, expire_three = response.expire_min
-    return Response(
-        acknowledge_s=response.acknowledge_s,
-        arrive_s=(one * 60, two * 60, three * 60),
-        warn_percent=response.warn_percent,
-        ladder=response.ladder,
-        rung_s=response.rung_s,
-        station_acknowledge_s=response.station_acknowledge_s,
-        expire_s=(expire_one * 60, expire_two * 60, expire_three * 60),
-        clock_skew_s=response.clock_skew_s,
-        answer_slots=response.answer_slots,
-        slot_s=response.slot_s,
-    )

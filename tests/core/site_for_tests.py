@@ -28,7 +28,7 @@ from gateway.core.effects import (
     SendText,
     WithdrawPage,
 )
-from gateway.core.escalation import Response
+from gateway.core.escalation import Response, rungs
 from gateway.core.events import (
     AlertReceived,
     ButtonPressed,
@@ -106,7 +106,9 @@ def make_grids() -> dict[str, Grid]:
 
 
 def make_site(language: str = "zh_CN", **response: object) -> Site:
-    """The district; clocks as the defaults say unless named here."""
+    """The district; clocks as the defaults say unless named here, the ladder by its words."""
+    if "ladder" in response:
+        response["ladder"] = rungs(*response["ladder"])
     return Site(
         version="test", id="county", name="示范县", centre_name="指挥中心", language=language,
         timezone=ZoneInfo("Asia/Shanghai"), datum=Datum.WGS_84,
