@@ -8,12 +8,13 @@ Rules for whoever edits this file:
 3. An order is closed by a named person or by the centre's cancel, never by a clock.
 
 Theory of operation. An order calls until enough guards have answered in a way that counts; it
-is then acknowledged, arrived, done. A guard who answered and then cannot come makes it short
+is then acknowledged, arrived, done. A leader answers for those of his team who were called with
+him and have said nothing themselves. A guard who answered and then cannot come makes it short
 again, and the ladder goes on. When the ladder has ended the order is unanswered, which is not
 an end: whoever answers then still counts, and an amendment may call everybody afresh.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from gateway.core.alert import Assurance, Level
@@ -64,11 +65,15 @@ _ENOUGH: dict[Level, frozenset[Assurance]] = {
 }
 
 
+# Nodes after which what he said before counts no more.
+LEAVING = frozenset({Node.DECLINED, Node.RELEASED, Node.LAPSED})
+
+
 def standing(assignment: Assignment) -> tuple[Stamp, ...]:
-    """Return the stamps since the person last said that he cannot come, or was released."""
+    """Return the stamps since he last said that he cannot come, was released, or lapsed."""
     since = 0
     for i, stamp in enumerate(assignment.stamps):
-        if stamp.node in (Node.DECLINED, Node.RELEASED):
+        if stamp.node in LEAVING:
             since = i + 1
     return assignment.stamps[since:]
 
@@ -90,12 +95,38 @@ def reached(assignment: Assignment, node: Node) -> bool:
     return any(s.node is node for s in standing(assignment))
 
 
+def left(assignment: Assignment) -> bool:
+    """Return whether the last he said, or was said for him, is that he does not come."""
+    return bool(assignment.said) and assignment.said[-1].node in LEAVING
+
+
+def covered(assignments: Iterable[Assignment], level: Level) -> frozenset[str]:
+    """Return the person ids of silent guards for whom the leader of their team has answered."""
+    people = [a for a in assignments if a.role is Role.GUARD and a.team is not None]
+    led = {a.team for a in people if a.leads and takes(a, level)}
+    return frozenset(a.person for a in people if a.team in led and not a.said)
+
+
+def strength(assignments: Sequence[Assignment], level: Level) -> int:
+    """Return how many guards have answered in a way that counts, leaders' teams included."""
+    guards = sum(a.role is Role.GUARD and takes(a, level) for a in assignments)
+    return guards + len(covered(assignments, level))
+
+
+def _counts(order: Order, assignment: Assignment) -> bool:
+    """Return whether his answer moves the order: the station's only where it was meant."""
+    if assignment.role is Role.STATION:
+        return order.alert.to == f"station/{assignment.person}"
+    return assignment.role in (Role.GUARD, Role.MANAGER)
+
+
 def trigger_of(order: Order, assignments: Iterable[Assignment]) -> Trigger:
     """Return what the facts about the people amount to."""
     level = order.alert.level
-    takers = [a for a in assignments if a.role is not Role.STATION and takes(a, level)]
-    guards = [a for a in takers if a.role is Role.GUARD]
-    if len(guards) < order.alert.needs:
+    people = list(assignments)
+    takers = [a for a in people if _counts(order, a) and takes(a, level)]
+    guards = [a for a in takers if a.role is not Role.MANAGER]
+    if len(guards) + len(covered(people, level)) < order.alert.needs:
         managed = any(a.role is Role.MANAGER for a in takers)
         return Trigger.ANSWERED if managed else Trigger.SHORT
     if all(reached(a, Node.DONE) for a in guards):

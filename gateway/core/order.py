@@ -13,6 +13,7 @@ from gateway.core.guard_report import GuardReport
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
 from gateway.core.roster import DutyChanges
+from gateway.core.whereabouts import LastSeen, OnBreak
 
 
 class OrderStatus(StrEnum):
@@ -38,6 +39,8 @@ class Node(StrEnum):
     DONE = "done"
     DECLINED = "declined"
     RELEASED = "released"
+    LAPSED = "lapsed"
+    STOOD_DOWN = "stood_down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,8 @@ class Order:
             more alarms of machines than its own.
         rung: How many rungs of the ladder have been climbed.
         revision: How many amendments it has had.
-        owner: Person id who is accountable now, or None for the centre.
+        owner: Person id who is accountable now, or ``@desk`` for whoever is at the centre's
+            desk; None only in orders of before there was one at every moment.
         closed_us: When it was closed or cancelled.
         outcome: Result or reason of the end, as the centre gave it.
         settings: Settings version it was routed by.
@@ -114,6 +118,9 @@ class Assignment:
         stamps: Nodes reached, in the order they were reached.
         reason: Why he cannot come, if he said so.
         point: Blocking point that he, or his team, was given, by its name.
+        team: Team he was called with, or None.
+        leads: Whether he leads it: his answer is the team's.
+        asked_us: Since when an answer is awaited whether he is still on it, or None.
     """
 
     KIND: ClassVar[str] = "assignment"
@@ -125,6 +132,9 @@ class Assignment:
     stamps: tuple[Stamp, ...] = field(default=())
     reason: str | None = field(default=None, metadata={"personal": "person"})
     point: str | None = None
+    team: str | None = None
+    leads: bool = False
+    asked_us: int | None = None
 
     @property
     def key(self) -> str:
@@ -372,6 +382,8 @@ Entity = (
     | Talk
     | Recording
     | DutyChanges
+    | LastSeen
+    | OnBreak
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
@@ -380,6 +392,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     Person, Contact, EnrolmentCode, LostRadio, Tries,
     TalkSwitch, Talk, Recording,
     DutyChanges,
+    LastSeen, OnBreak,
 )  # fmt: skip
 
 

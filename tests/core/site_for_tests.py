@@ -503,7 +503,7 @@ def check_step(
     check_effects(state, site, event, outcome, synchronised=synchronised)
 
 
-ANSWERS = {n.value for n in Node} - {"told", "released"}
+ANSWERS = {n.value for n in Node} - {"told", "released", "lapsed", "stood_down"}
 
 
 def check_addressed(before: dict[tuple[str, str], object], outcome: Outcome) -> None:
