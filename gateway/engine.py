@@ -62,6 +62,7 @@ from gateway.interfaces import (
     GridcallError,
     Journal,
     JournalError,
+    Measured,
     OutboxEffect,
     Outgoing,
     Recovered,
@@ -540,7 +541,11 @@ class Engine:
         """Return the Prometheus text."""
         open_orders = sum(1 for _ in self._state.open_orders())
         paths = {p.id: p.up for p in self._paths()}
-        return self._figures.text(seq=self._seq, open_orders=open_orders, paths=paths)
+        drivers = (d for d in self._out.drivers.values() if isinstance(d, Measured))
+        readings = [reading for driver in drivers for reading in driver.readings()]
+        return self._figures.text(
+            seq=self._seq, open_orders=open_orders, paths=paths, readings=readings
+        )
 
     def _paths(self) -> Iterator[Path]:
         """Yield the paths there still are: a reload may have taken a channel or a chat away."""

@@ -1,7 +1,7 @@
 """What the rooms promise one another: protocols, value types on the border, and errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -133,6 +133,32 @@ class Driver(Protocol):
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Take an effect; never blocks. Called only after its transaction is on the disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One figure of a driver's, for ``/metrics``.
+
+    Attributes:
+        name: Its name, the unit last; one that only grows ends with ``_total``.
+        says: What it is, one line, the same for every label.
+        value: How much.
+        labels: What it is of; the same names for all readings of a name.
+    """
+
+    name: str
+    says: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A driver that has figures of its own."""
+
+    def readings(self) -> Iterable[Reading]:
+        """Return how it stands now; never blocks."""
         ...
 
 

@@ -1,14 +1,35 @@
 """Figures about the running daemon, as Prometheus text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway.core.effects import Effect, Receipt, ReportStatus
+from gateway.interfaces import Reading
 
 # Upper bounds of the commit histogram, seconds: from a fast disk to one that is failing.
 _COMMIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0)
 _TIMER_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.2, 1.0, 10.0)
+
+
+class _Readings:
+    """The drivers' own figures, as a collector of the registry."""
+
+    def __init__(self) -> None:
+        self.now: tuple[Reading, ...] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for reading in self.now:
+            family = families.setdefault(reading.name, _family(reading))
+            family.add_sample(reading.name, dict(reading.labels), reading.value)
+        yield from families.values()
+
+
+def _family(reading: Reading) -> Metric:
+    kind = CounterMetricFamily if reading.name.endswith("_total") else GaugeMetricFamily
+    return kind(reading.name, reading.says)
 
 
 class Metrics:
@@ -40,6 +61,8 @@ class Metrics:
         self._path = Gauge(
             "gridcall_path_up", "Whether a way to people works", ["path"], registry=r
         )
+        self._readings = _Readings()
+        r.register(self._readings)
 
     def committed(self, took_s: float, effects: Iterable[Effect]) -> None:
         """Count one transaction and what it told."""
@@ -54,8 +77,16 @@ class Metrics:
         """Count how late a clock fired, seconds."""
         self._timer.observe(max(0.0, late_s))
 
-    def text(self, *, seq: int, open_orders: int, paths: Mapping[str, bool]) -> str:
-        """Return every figure in the text format of Prometheus."""
+    def text(
+        self,
+        *,
+        seq: int,
+        open_orders: int,
+        paths: Mapping[str, bool],
+        readings: Iterable[Reading] = (),
+    ) -> str:
+        """Return every figure in the text format of Prometheus, ``readings`` of drivers too."""
+        self._readings.now = tuple(readings)
         self._seq.set(seq)
         self._open.set(open_orders)
         for path, up in paths.items():

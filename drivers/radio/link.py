@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,7 @@ from drivers.radio.protocol import (
     decode,
     encode,
 )
+from drivers.radio.readings import RadioReadings
 from drivers.radio.settings import RadioChannel
 from gateway.core.effects import PageChannel, RadioEffect, SetTalkGroup, TalkOnChannel
 from gateway.core.events import PageFailed, PathChanged
@@ -42,6 +43,7 @@ from gateway.interfaces import (
     Intake,
     LinkError,
     Outgoing,
+    Reading,
     SetupError,
     Surroundings,
     WallClock,
@@ -108,12 +110,16 @@ class RadioDriver:
         self._met = False
         self._away: set[str] = set()
         self._settings_path: str | None = None
-        self._figures: Figures | None = None
+        self._readings = RadioReadings()
 
     @property
     def figures(self) -> Figures | None:
         """How late frames and keyings were in the radio process's last ten seconds."""
-        return self._figures
+        return self._readings.latest
+
+    def readings(self) -> Iterable[Reading]:
+        """Return the radio process's figures; none while it is away."""
+        return self._readings
 
     @property
     def connected(self) -> bool:
@@ -187,6 +193,7 @@ class RadioDriver:
                     beat.cancel()
         finally:
             self._writer = None
+            self._readings.forget()
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -228,7 +235,7 @@ class RadioDriver:
                     raise WireError(f"the radio process said {type(message).__name__}")
 
     def _note_figures(self, figures: Figures) -> None:
-        self._figures = figures
+        self._readings.note(figures)
         level = logging.WARNING if figures.late_max_ms > LATE_MS else logging.DEBUG
         _LOG.log(
             level,

@@ -16,6 +16,7 @@ import secrets
 import selectors
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,7 @@ from drivers.radio.recording import (
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
+from drivers.radio.tally import ChannelTally, talk_figures
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
@@ -54,7 +56,7 @@ from gateway.core.effects import (
     TalkOnChannel,
     WithdrawPage,
 )
-from gateway.core.events import PageFailed, PageSpoken, RecordingKept
+from gateway.core.events import OverHeard, PageFailed, PageSpoken, RecordingKept, TalkCut
 from gateway.interfaces import GridcallError, SetupError
 
 _LOG: Final = logging.getLogger("gridcall.radio")
@@ -127,10 +129,11 @@ class RadioProcess:
         self._hearing = Hearing([])
         self._ticks = 0
         self._adopted: dict[str, RadioChannel] | None = None
-        self._late = Lateness()
+        self._late = Lateness(long_ms=FRAME_MS)
         self._keying = Lateness()
         self._cpu_s = time.process_time()
         self._rows: list[Unit] = []
+        self._tallies: dict[str, ChannelTally] = defaultdict(ChannelTally)
         self._bay = PatchBay(tell_cut=self._tell_cut)
         self._bay.configure(*load_rules(settings_path))
         self._stopping = False
@@ -199,6 +202,7 @@ class RadioProcess:
         may_key = self._door.engine_alive(now.s)
         for unit in self._rows:
             unit.play(now, may_key=may_key)
+            self._tallies[unit.id].tick(on_air=unit.channel.transmitting != "idle")
             self._late.add(1000.0 * (time.monotonic() - due_s))
         self._listen(now)
         self._patch(now)
@@ -256,9 +260,15 @@ class RadioProcess:
 
     def _tell_cut(self, group: str, source: str, channel: str, why: Cut) -> None:
         _LOG.info("talk group %s: %s on %s was cut: %s", group, source, channel, why)
+        self._door.tell(
+            TalkCut(
+                at_us=read_clocks().us, group=group, member=source, channel=channel, reason=why
+            )
+        )
 
     def _tell_figures(self) -> None:
-        """Tell how late frames and keyings were since the last time."""
+        """Tell how late frames and keyings were since the last time, and what passed."""
+        late_frames = self._late.long
         frames, late_p99_ms, late_max_ms = self._late.take()
         keyings, key_p99_ms, key_max_ms = self._keying.take()
         cpu_s = time.process_time()
@@ -267,6 +277,9 @@ class RadioProcess:
             Figures(
                 len(self._units), frames, late_p99_ms, late_max_ms,
                 keyings, key_p99_ms, key_max_ms, round(spent_ms / _FIGURES_EVERY_TICKS, 3),
+                late_frames,
+                {name: self._tallies[name].figures(u.link) for name, u in self._units.items()},
+                {name: talk_figures(counts) for name, counts in self._bay.counts.items()},
             )
         )  # fmt: skip
 
@@ -381,6 +394,8 @@ class RadioProcess:
 
     def _tell(self, event: ChannelEvent) -> None:
         settles: tuple[int, ...] = ()
+        if isinstance(event, OverHeard):
+            self._tallies[event.channel].over(event.keyed_ms)
         if isinstance(event, PageSpoken | PageFailed):
             self._pages.ended(event)
             settles = self._pages.settles(event.page)

@@ -442,7 +442,9 @@ class PatchBay:
         self._zone, self._minute = zone, (-1, 0)
         for name in list(self._floors):
             if groups.get(name) != self._floors[name].rules:
-                self._floors.pop(name).stop()
+                gone = self._floors.pop(name)
+                gone.stop()
+                gone.settle()
                 if name in self._dispatchers:
                     self._dispatchers.pop(name).close()
         for name, rules in groups.items():

@@ -10,7 +10,8 @@ The radio process listens on a Unix socket and the engine connects. First the ra
                        configure  the path of new resolved settings
     radio -> engine    told       an event, numbered within the boot; kept and sent again until
                                   acknowledged; ``settles``: the outbox ids it is the end of
-                       figures    how late frames and keyings were in the last ten seconds
+                       figures    how late frames and keyings were in the last ten seconds,
+                                  and what has passed over each channel
                        taken      an effect that no event answers has been taken
 
 Nothing else of the radio process is visible to the engine: frames and squelch edges stay there.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -44,10 +45,11 @@ from gateway.core.events import (
     PathChanged,
     RecordingKept,
     SignalHeard,
+    TalkCut,
 )
 from gateway.interfaces import WireError
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 # A page of the longest text is some 10 kB; nothing of ours comes near.
 LINE_BYTES_MAX: Final = 1 << 20
 
@@ -62,6 +64,7 @@ RadioEvent = (
     | KeyPattern
     | RecordingKept
     | PathChanged
+    | TalkCut
 )
 
 
@@ -97,8 +100,46 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelFigures:
+    """What has passed over one channel since the radio process began.
+
+    Attributes:
+        overs: Overs heard.
+        heard_s: How long they lasted together, seconds.
+        transmissions: How often we were on the air.
+        keyed_s: How long, from key-down to key-up, seconds.
+        silent_s: Since when the sound link gives nothing; 0 while it does.
+        sound: Frames of 20 ms on the sound link since it was opened, by what became of them:
+            the counts of ``LinkStatistics``.
+    """
+
+    overs: int
+    heard_s: float
+    transmissions: int
+    keyed_s: float
+    silent_s: float
+    sound: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TalkFigures:
+    """What became of talk in one group since it was set up.
+
+    Attributes:
+        overs: How many were ``bridged``, ``refused`` (somebody else talked), ``barred`` (who
+            may not, or when) and ``cut`` before their talker ended.
+        dropped_s: Talk that waited in vain for a busy channel, seconds.
+        muted_s: Signalling in talk that was made silent, seconds.
+    """
+
+    overs: dict[str, int]
+    dropped_s: float
+    muted_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """How late things were since the last figures.
+    """How late things were since the last figures, and what has passed so far.
 
     Attributes:
         channels: How many channels there are.
@@ -109,6 +150,9 @@ class Figures:
         key_p99_ms: From the decision to key to the keyer's moving the line.
         key_max_ms: The slowest.
         tick_cpu_ms: Processor time of one tick, all channels, on average.
+        late_frames: Frames that left more than one frame late.
+        by_channel: What has passed, by channel id.
+        by_group: What became of talk, by talk group.
     """
 
     channels: int
@@ -119,6 +163,9 @@ class Figures:
     key_p99_ms: float
     key_max_ms: float
     tick_cpu_ms: float
+    late_frames: int = 0
+    by_channel: dict[str, ChannelFigures] = field(default_factory=dict)
+    by_group: dict[str, TalkFigures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +211,7 @@ _VALUES: Final[dict[str, type[RadioEffect | RadioEvent]]] = {
         PageChannel, TalkOnChannel, SetTalkGroup, WithdrawPage, AnswerOver,
         PageWaited, PageStarted, PageSpoken, PageFailed,
         OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, PathChanged,
+        TalkCut,
     )
 }  # fmt: skip
 _ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {
@@ -173,11 +221,10 @@ _ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {
 
 def encode(message: Message) -> bytes:
     """Return the message as one line, its end included."""
-    fields = {f.name: getattr(message, f.name) for f in dataclasses.fields(message)}
+    fields = dataclasses.asdict(message)
     for name in ("effect", "event"):
         if name in fields:
-            value = fields[name]
-            fields[name] = {"is": type(value).__name__, **dataclasses.asdict(value)}
+            fields[name] = {"is": type(getattr(message, name)).__name__, **fields[name]}
     line = json.dumps({"say": _NAMES[type(message)], **fields}, separators=(",", ":"))
     return line.encode() + b"\n"
 

@@ -10,20 +10,30 @@ _STEPS: Final = 2000
 
 
 class Lateness:
-    """Spans of time, in milliseconds, since the last ``take``."""
+    """Spans of time, in milliseconds, since the last ``take``.
 
-    def __init__(self) -> None:
+    Args:
+        long_ms: Spans longer than this are counted apart.
+
+    Attributes:
+        count: How many there were.
+        long: How many of them were long.
+    """
+
+    def __init__(self, long_ms: float = float("inf")) -> None:
+        self._long_ms = long_ms
         self._begin()
 
     def _begin(self) -> None:
         self._counts = [0] * (_STEPS + 1)
-        self.count = 0
+        self.count = self.long = 0
         self._max_ms = 0.0
 
     def add(self, ms: float) -> None:
         """Count one span."""
         self._counts[min(max(int(ms / _STEP_MS), 0), _STEPS)] += 1
         self.count += 1
+        self.long += ms > self._long_ms
         self._max_ms = max(self._max_ms, ms)
 
     def take(self) -> tuple[int, float, float]:

@@ -75,12 +75,19 @@ class Unit:
         """The keyer's process id."""
         return self._keyer.pid
 
+    @property
+    def link(self) -> LinkStatistics:
+        """What the sound link has seen since it was opened."""
+        return self._audio.statistics() if self._audio is not None else LinkStatistics()
+
     def sight(self, now: Moment) -> Sight:
         """Return how the channel stands, for whoever watches it."""
-        squelch, terms = self.channel.squelch
-        link = self._audio.statistics() if self._audio is not None else LinkStatistics()
-        _, fault = self.channel.path
-        return Sight(now.s, self.frame, squelch, terms, self.channel.transmitting, fault, link)
+        channel = self.channel
+        squelch, terms = channel.squelch
+        _, fault = channel.path
+        return Sight(
+            now.s, self.frame, squelch, terms, channel.transmitting, fault, self.link
+        )
 
     # --- keyer -------------------------------------------------------------------------------
 

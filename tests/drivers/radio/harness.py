@@ -13,7 +13,18 @@ from typing import TypeVar
 
 import pytest
 
-from drivers.radio.protocol import Ack, Beat, Do, Hello, Message, Taken, Told, decode, encode
+from drivers.radio.protocol import (
+    Ack,
+    Beat,
+    Do,
+    Figures,
+    Hello,
+    Message,
+    Taken,
+    Told,
+    decode,
+    encode,
+)
 from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
 from gateway.core.events import PageSpoken, PathChanged
 from simulators.ether import Ether
@@ -76,6 +87,7 @@ class FakeEngine:
         self.hello: Hello | None = None
         self.told: list[Told] = []
         self.taken: list[int] = []
+        self.figures: list[Figures] = []
         self.beats = True
         self._writer: asyncio.StreamWriter | None = None
         self._ids = 0
@@ -118,6 +130,8 @@ class FakeEngine:
                     self.send(Ack(told.seq))
             case Taken(id=outbox_id):
                 self.taken.append(outbox_id)
+            case Figures() as figures:
+                self.figures.append(figures)
 
     async def _beat(self) -> None:
         while True:

@@ -445,3 +445,13 @@ def test_wrong_rules_are_refused_with_their_reason(
     tree = {"members": ["channel:a", "channel:b"]} | fields
     with pytest.raises(ValidationError, match=complaint):
         TalkGroup.model_validate_json(json.dumps(tree))
+
+
+def test_new_settings_that_take_a_group_away_tell_the_talker_cut() -> None:
+    site = Site("a", "b")
+    site.key("a", *frames_of(voice(2.0, 3)))
+    for _ in range(50):
+        site.tick()
+    assert site.bay.counts["east"].talks == 1
+    site.bay.configure({}, ZoneInfo("Asia/Shanghai"))
+    assert site.cuts == [("east", "channel:a", "b", "off")]

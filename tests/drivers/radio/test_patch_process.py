@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from gateway.core.effects import SetTalkGroup
-from gateway.core.events import OverHeard, PathChanged
+from gateway.core.events import OverHeard, PathChanged, TalkCut
 from simulators.ether import Ether
 from simulators.faults import Faults
 from simulators.radio import BaseRadio, Handheld
@@ -118,6 +118,40 @@ async def test_a_guard_is_heard_on_the_other_channel_whole_and_his_digits_are_no
         await made.guards["a"].transmit(voice(0.6, 3))
         await wait_until(lambda: len(made.engine.events(OverHeard, channel="a")) == 2, 10, "it")
         assert len(made.ethers["b"].overs) == 1, "switched off"
+        assert made.engine.events(TalkCut) == [], "all that was carried was carried whole"
+        await figures_tell_what_passed(made)
+
+
+async def figures_tell_what_passed(made: Site) -> None:
+    """The radio process's figures name the guard's two overs, and the one carried on."""
+
+    def of_a_whole_story() -> bool:
+        return any(f.by_channel["a"].overs == 2 for f in made.engine.figures)
+
+    await wait_until(of_a_whole_story, 12, "figures")
+    latest = made.engine.figures[-1]
+    heard, sent = latest.by_channel["a"], latest.by_channel["b"]
+    told = made.engine.events(OverHeard, channel="a")
+    assert heard.heard_s == sum(over.keyed_ms for over in told) / 1000
+    assert (heard.transmissions, sent.transmissions, sent.overs) == (0, 1, 0)
+    assert 3.0 < sent.keyed_s < 10.0
+    assert sent.sound["sent"] > 50 * sent.keyed_s
+    assert heard.sound["received"] > 50 * heard.heard_s - 25
+    talk = latest.by_group["east"]
+    assert (talk.overs["bridged"], talk.overs["cut"]) == (1, 0)
+    assert talk.muted_s > 0.5, "his digits"
+    assert latest.late_frames <= sum(f.frames for f in made.engine.figures)
+
+
+async def test_whose_talk_was_cut_and_why_is_told(tmp_path: Path) -> None:
+    async with site(tmp_path) as made, asyncio.TaskGroup() as group:
+        speaking = group.create_task(made.guards["a"].transmit(voice(4.0, 3)))
+        await wait_until(lambda: made.ethers["b"].is_on_air("base b"), 10, "carried")
+        made.engine.do(SetTalkGroup(group="east", on=False))  # type: ignore[arg-type]
+        cut = await made.engine.event(TalkCut, channel="b")
+        assert (cut.group, cut.member, cut.reason) == ("east", "channel:a", "off")
+        assert not speaking.done(), "he talks still"
+        speaking.cancel()
 
 
 async def test_it_is_carried_through_a_network_with_faults(tmp_path: Path) -> None:

@@ -115,3 +115,21 @@ def test_talk_has_a_bucket_of_its_own_and_leaves_room_for_cards():
     later = taken(queue, 60.5)
     assert [item.talk for item in later][:4] == [False] * 4, "cards that waited go first"
     assert sum(item.talk for item in later) <= 10
+
+
+@pytest.mark.asyncio
+async def test_a_voice_note_of_another_chat_is_passed_on_and_only_out_of_its_folder(
+    world, server
+):
+    world.media_dir.mkdir(exist_ok=True)
+    (world.media_dir / "work-12.ogg").write_bytes(OVER[::-1])
+    note = {"folder": "media", "duration_s": 0, "caption": "张三说："}
+    async with running(world.driver, world.intake):
+        post(world, 1, voice("work-12.ogg", **note))
+        post(world, 2, voice("work-12.ogg"))
+        post(world, 3, voice("20261122/gate/v1.ogg", folder="media"))
+        await world.intake.until(lambda: sorted(world.intake.settled) == [1, 2, 3])
+    (posted,) = server.posts()
+    assert (posted.text, server.file(posted)) == ("张三说：", OVER[::-1])
+    (call,) = [c for c in server.calls if c.method.lower() == "sendvoice"]
+    assert "duration" not in call.params, "the platform finds it out itself"
