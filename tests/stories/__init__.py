@@ -13,7 +13,8 @@ asserts **only** from what the outside saw: ``w.air``, ``w.chat``, ``w.centre``.
 
 Each story becomes two tests. ``test_…[A19-on]`` tells it. ``test_…[A19-off]`` is its
 counter-proof: with the mechanism switched off the story must fail by an AssertionError, so a
-story that cannot fail is itself a failure. What ``off`` may be (or several in a tuple):
+story that cannot fail is itself a failure. Only an AssertionError counts, and the core may not
+crash either way: ``w.chat.text(who)`` is empty where ``w.chat.card(who)`` would be None. What ``off`` may be (or several in a tuple):
 
 ``without("gateway.core.x.f")``          the function does nothing and returns None
 ``without("gateway.core.x.f", gives=v)`` the function does nothing and returns ``v``

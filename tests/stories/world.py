@@ -27,7 +27,7 @@ from gateway.core.alert import AlertKind
 from gateway.core.alert_json import decode_alert
 from gateway.core.centre_acts import decode_centre_act
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived
+from gateway.core.events import AlertReceived, Event
 from gateway.core.strict_json import Refusal
 from gateway.engine import Engine, Reloaded
 from gateway.installed import load_settings
@@ -210,6 +210,10 @@ class World:
     async def close_world(self) -> None:
         """End everything."""
         await _end([*self._tasks, self._outside])
+        failed = [json.loads(row.body)["event"]["reason"] for row, _ in self._tables.rows
+                  if row.kind == "InputRefused" and '"door":"engine"' in row.body]  # fmt: skip
+        if failed:
+            raise RuntimeError(f"the core failed, which no switch may bring about: {failed[0]}")
 
     async def _reloader(self, path: str) -> Reloaded:
         del path
@@ -271,11 +275,13 @@ class World:
             self.centre.receipts.append(refused)
             return refused
         event = AlertReceived(at_us=now_us, door="http", alert=alert)
-        return self._received((await self.engine.submit(event)).receipt)
+        return await self._submit(event)
 
-    def _received(self, receipt: Receipt | None) -> Receipt:
+    async def _submit(self, event: Event) -> Receipt:
+        receipt = (await self.engine.submit(event)).receipt
         assert receipt is not None, "whoever asks is answered"
         self.centre.receipts.append(receipt)
+        await asyncio.sleep(0.01)  # the events are published behind the receipt
         return receipt
 
     async def alert(self, **fields: object) -> Receipt:
@@ -300,16 +306,19 @@ class World:
         try:
             event = decode_centre_act(raw, now_us=self.clock.now_us())
         except Refusal as refusal:
-            return self._received(
-                Receipt(status="refused", sender=by, id=act, reason=str(refusal))
-            )
+            refused = Receipt(status="refused", sender=by, id=act, reason=str(refusal))
+            self.centre.receipts.append(refused)
+            return refused
         receipt = (await self.engine.submit(event)).receipt
-        return None if receipt is None else self._received(receipt)
+        if receipt is not None:
+            self.centre.receipts.append(receipt)
+        await asyncio.sleep(0.01)
+        return receipt
 
     async def _on_order(self, act: str, order: str, by: str, **fields: object) -> Receipt:
         raw = json.dumps({"by": by, **fields}, ensure_ascii=False).encode()
         event = decode_act(raw, order=order, act=act, now_us=self.clock.now_us())
-        return self._received((await self.engine.submit(event)).receipt)
+        return await self._submit(event)
 
     async def close(self, order: str, by: str = "值班员", **fields: object) -> Receipt:
         """A named person closes an order."""
@@ -335,6 +344,7 @@ class World:
     async def leave(self, person: str) -> None:
         """A person is struck from duty."""
         await self.engine.leave(person)
+        await asyncio.sleep(0.01)
 
     # ---- people in the chat ----
 

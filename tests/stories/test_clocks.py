@@ -1,0 +1,108 @@
+"""Grades, levels, clocks and the ladder."""
+
+from tests.stories.world import instead, story, without
+
+
+@story("A6", "C10", off={"response": {"acknowledge_s": [60, 60, 60], "rung_s": [60, 60, 60]}})
+async def test_an_emergency_is_repeated_sooner_than_patrol_work(w):
+    """Level 1 is spoken again after 30 s and warns of the danger; level 3 after 60."""
+    await w.alert(grid="east", level=1, text="持刀伤人")
+    await w.alert(grid="west", level=3, text="占道经营")
+    await w.sleep(35)
+    east, west = w.pages("east"), w.pages("west")
+    assert [p.level for p in east] == [1, 1]
+    assert "注意自身安全" in east[0].text
+    assert "重复" in east[1].text or not east[1].whole
+    assert [p.level for p in west] == [3]
+    assert "注意自身安全" not in west[0].text
+    await w.sleep(60)
+    assert [p.level for p in w.pages("west") if p.order == "o2"][:2] == [3, 3]
+
+
+@story("C5", "C10", off={"zones": {z: {"grade": 3} for z in ("core", "town", "edge")}})
+async def test_one_three_five_minutes_to_arrival(w):
+    """Half and four fifths of the zone's time warn; its end is a breach."""
+    await w.alert(grid="east")
+    await w.alert(grid="middle")
+    await w.alert(grid="west")
+    await w.sleep(310)
+    due = {}
+    for event in w.centre.events:
+        if event.node in ("warning", "breach") and event.medium == "clock" and not event.person:
+            due.setdefault(event.order, []).append(round(w.t(event)))
+    begun = {e.order: w.t(e) for e in w.centre.found("accepted")}
+    after = {order: [round(t - begun[order]) for t in times] for order, times in due.items()}
+    assert after == {"o1": [30, 48, 60], "o2": [90, 144, 180], "o3": [150, 240, 300]}
+
+
+@story("C5", off=without("gateway.core.ladder._stop_arrival_clocks"))
+async def test_who_has_arrived_is_not_breached(w):
+    """The clock stops with the first guard on the spot."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhang"))
+    await w.press("zhang", "到场")
+    await w.sleep(120)
+    assert w.centre.found("breach", person=None) == []
+
+
+@story("B7", off={"response": {"ladder": ["repeat", "second_manager", "first_manager"]}})
+async def test_the_neighbours_are_called_when_nobody_answers(w):
+    """After the repetition the next grid's guard hears and reads the same order."""
+    receipt = await w.alert(grid="east")
+    await w.sleep(61)
+    assert w.chat.card("chen") is None
+    await w.sleep(61)
+    assert receipt.number in w.chat.text("chen")
+    await w.press("chen", "收到")
+    assert w.centre.found("acknowledged", person="chen")
+    climbed = len(w.centre.found("escalated"))
+    await w.sleep(300)
+    assert len(w.centre.found("escalated")) == climbed
+
+
+@story("C3", off={"roster": {"crews": ["A", "B"], "cycle": {"days": ["night", "day"]}}})
+async def test_the_crew_on_duty_is_called(w):
+    """At noon crew A, at night crew B: the roster of crews and shifts says who."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhang"))
+    assert w.chat.card("zhao") is None
+    await w.cancel()
+    await w.sleep(10 * 3600)
+    receipt = await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhao"))
+    assert receipt.number in w.chat.card("zhao").text
+    assert len(w.chat.cards("zhang")) == 1
+
+
+@story("A25", off=instead("drivers.memory.radio._Channel._squelch_open", lambda _: False))
+async def test_nobody_is_talked_over_but_by_level_1_after_ten_seconds(w):
+    """Level 2 waits for the end of the talk; level 1 breaks in after its polite ten seconds."""
+    w.jam("west", 40)
+    await w.alert(grid="west", level=2)
+    await w.sleep(30)
+    assert w.pages("west") == []
+    await w.until(lambda: w.pages("west"))
+    (page,) = w.pages("west")
+    assert w.t(page) > 40
+    assert not page.over_others
+    await w.sleep(60)
+    w.jam("west", 300)
+    begun_s = w.clock.now_us() / 1e6
+    await w.alert(grid="west", level=1)
+    await w.until(lambda: any(p.level == 1 for p in w.pages("west")))
+    first = next(p for p in w.pages("west") if p.level == 1)
+    assert first.over_others
+    assert 9.5 < first.began_us / 1e6 - begun_s < 12
+
+
+@story("A25", off=instead("gateway.core.airtime._Waiting.rank", lambda waiting: waiting.place))
+async def test_level_1_goes_ahead_of_what_waits(w):
+    """Ten orders wait for one channel; the emergency that came last is spoken next."""
+    for _ in range(10):
+        await w.alert(grid="east", level=3)
+    await w.sleep(5)
+    await w.alert(grid="east", level=1, text="持刀伤人")
+    await w.until(lambda: any(p.level == 1 and p.whole for p in w.pages("east")))
+    assert [p.level for p in w.pages("east")].index(1) <= 1
+
+
