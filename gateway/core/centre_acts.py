@@ -6,30 +6,16 @@ of them.
 The same object comes over HTTP (``POST /v1/acts``), the control socket and ``gridcall act``.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.centre_act import CentreAct
 from gateway.core.events import Event, RadioBlocked
 from gateway.core.people import is_radio
+from gateway.core.register_acts import REGISTER_ACTS
 from gateway.core.strict_json import Fields, parse_object
 
 MAX_BY_CHARS: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class CentreAct:
-    """One act: which fields it has beside ``act`` and ``by``, and the event it becomes.
-
-    Attributes:
-        fields: Names of its fields.
-        decode: Takes the fields, when it came (UTC microseconds) and who acts; raises Refusal.
-        says: What it does, one line, for the documents.
-    """
-
-    fields: tuple[str, ...]
-    decode: Callable[[Fields, int, str], Event]
-    says: str
 
 
 def _radio(fields: Fields) -> str:
@@ -58,7 +44,7 @@ RADIO_ACTS: Final[Mapping[str, CentreAct]] = {
 }
 
 # One table a room; a name stands in one of them only.
-_TABLES: Final[tuple[Mapping[str, CentreAct], ...]] = (RADIO_ACTS,)
+_TABLES: Final[tuple[Mapping[str, CentreAct], ...]] = (RADIO_ACTS, REGISTER_ACTS)
 CENTRE_ACTS: Final[Mapping[str, CentreAct]] = {
     name: act for table in _TABLES for name, act in table.items()
 }

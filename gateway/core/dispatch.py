@@ -26,6 +26,7 @@ from gateway.core.calling import (
     ways_down,
 )
 from gateway.core.closing import order_acted
+from gateway.core.duty_steps import duty_event
 from gateway.core.effects import Effect
 from gateway.core.events import (
     AlertReceived,
@@ -73,7 +74,14 @@ from gateway.core.order import (
     Timer,
 )
 from gateway.core.places import Site
-from gateway.core.register import register_event
+from gateway.core.register import person_acted, register_event
+from gateway.core.register_events import (
+    DutyChanged,
+    DutySwapped,
+    PersonChanged,
+    PersonEntered,
+    PersonStruck,
+)
 from gateway.core.sent import card_event, page_event
 from gateway.core.state import Draft, State
 from gateway.core.wording import Wording
@@ -136,6 +144,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _path_changed(draft, event)
         case RegisterSeeded() | EnrolmentIssued() | PersonLeft() | PersonErased():
             register_event(draft, event)
+        case PersonEntered() | PersonChanged() | PersonStruck():
+            person_acted(draft, event)
+        case DutyChanged() | DutySwapped():
+            duty_event(draft, event)
         case RadioBlocked():
             radio_blocked(draft, event)
         case ClockStepped():

@@ -22,6 +22,7 @@ from gateway.core.roster import (
     crews_of,
     duty_at,
     local_date,
+    local_moment,
     span_of,
 )
 from gateway.core.state import State
@@ -161,3 +162,8 @@ def changes_ahead(state: State, from_us: int) -> Iterator[RosterException]:
         for change in entry.changes:
             if change.to_us > from_us:
                 yield change
+
+
+def local_words(site: Site, at_us: int) -> str:
+    """Return a moment in local time as people read it, ``11-22 14:30``."""
+    return local_moment(at_us, site.timezone).strftime("%m-%d %H:%M")

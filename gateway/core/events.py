@@ -10,6 +10,14 @@ from typing import Literal
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.guard_report import ReportActed
 from gateway.core.people import Contact, Person
+from gateway.core.register_events import (
+    REGISTER_EVENTS,
+    DutyChanged,
+    DutySwapped,
+    PersonChanged,
+    PersonEntered,
+    PersonStruck,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -537,6 +545,11 @@ Event = (
     | TalkSwitched
     | TalkCut
     | RecordingsExpired
+    | PersonEntered
+    | PersonChanged
+    | PersonStruck
+    | DutyChanged
+    | DutySwapped
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -546,6 +559,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,
     SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
+    *REGISTER_EVENTS,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

@@ -6,15 +6,14 @@ to their post: they are called when it is about that post, or when nobody else i
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
 from gateway.core.alert import Alert
 from gateway.core.people import Person
 from gateway.core.places import Post, Site, metres_between, site_point
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from gateway.core.roster import local_date, local_moment
 
 
 class Rank(IntEnum):
@@ -54,11 +53,7 @@ def fit_for(site: Site, person: Person, alert: Alert, at_us: int) -> Fitness:
 
 def local_day(site: Site, at_us: int) -> str:
     """Return the local day of a moment, such as ``2026-11-22``."""
-    return _local(site, at_us).date().isoformat()
-
-
-def _local(site: Site, at_us: int) -> datetime:
-    return (_EPOCH + timedelta(microseconds=at_us)).astimezone(site.timezone)
+    return local_date(at_us, site.timezone).isoformat()
 
 
 def _barred(site: Site, person: Person, alert: Alert, at_us: int) -> str | None:
@@ -105,7 +100,7 @@ def _tied(site: Site, person: Person, alert: Alert, at_us: int) -> str | None:
     if not person.may_leave:
         return "unfit_tied"
     hours = person.leave_hours
-    if hours is not None and not _within(hours, _local(site, at_us)):
+    if hours is not None and not _within(hours, local_moment(at_us, site.timezone)):
         return "unfit_hours"
     post = post_of(site, person)
     distance_m = _distance_m(site, post, alert) if post else None

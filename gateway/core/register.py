@@ -1,9 +1,11 @@
-"""Who is in the register: seeded, given a code, gone, erased."""
+"""Who is in the register: seeded, entered, changed, given a code, gone, back, erased."""
 
 from dataclasses import replace
+from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answering import apply_reply
+from gateway.core.effects import Receipt
 from gateway.core.events import (
     EnrolmentIssued,
     PersonErased,
@@ -16,9 +18,15 @@ from gateway.core.order import (
     Order,
 )
 from gateway.core.people import ERASED, Contact, EnrolmentCode, Person
+from gateway.core.person_fields import changed
+from gateway.core.register_check import mistake_in
+from gateway.core.register_events import PersonChanged, PersonEntered, PersonStruck
 from gateway.core.replies import Action
+from gateway.core.roster import DutyChanges
 from gateway.core.state import Draft, by_age
 from gateway.core.wording import Wording
+
+Status = Literal["accepted", "duplicate", "refused"]
 
 
 def register_event(
@@ -43,6 +51,98 @@ def register_event(
             _erase(draft, event.person)
 
 
+def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStruck) -> None:
+    """Do what somebody asks of the register, and answer with a receipt."""
+    match event:
+        case PersonEntered():
+            id_ = event.person.id
+            status, reason = _enter(draft, event)
+        case PersonChanged():
+            id_ = event.person
+            status, reason = _change(draft, event)
+        case PersonStruck():
+            id_ = event.person
+            status, reason = _strike(draft, event)
+    draft.ask(Receipt(status=status, sender=event.by, id=id_, reason=reason))
+
+
+def _tell(draft: Draft, person: Person, key: str, by: str, **gaps: object) -> None:
+    detail = Wording(draft.site).text(key, by=by, **gaps)
+    draft.report(
+        None, "register", person=person.id, medium="centre", assurance="H", detail=detail
+    )
+
+
+def _unknown(id_: str) -> tuple[Status, str]:
+    return "refused", f"there is no person {id_} in the register"
+
+
+def _enter(draft: Draft, event: PersonEntered) -> tuple[Status, str | None]:
+    person = event.person
+    known = draft.find(Person, person.id)
+    if known is not None:
+        same = known == replace(person, certificate_told=known.certificate_told)
+        return ("duplicate", None) if same else (
+            "refused", f"{person.id} stands in the register already: change it"
+        )  # fmt: skip
+    wrong = mistake_in(draft, person, event.within)
+    if wrong is not None:
+        return "refused", wrong
+    draft.put(person)
+    _tell(draft, person, "detail_entered", event.by)
+    return "accepted", None
+
+
+def _change(draft: Draft, event: PersonChanged) -> tuple[Status, str | None]:
+    known = draft.find(Person, event.person)
+    if known is None or (event.within is not None and known.organisation != event.within):
+        return _unknown(event.person)
+    if known.active == event.rejoins:
+        return "refused", _wrong_way(event)
+    if known.name == ERASED:
+        return "refused", f"{known.id} was erased: enter a new person"
+    # What told him from others died with his entry: it is given anew.
+    bare = replace(known, active=True) if known.active else without_signs(known)
+    try:
+        person = changed(bare, dict(event.changes))
+    except ValueError as error:
+        return "refused", str(error)
+    if person == known:
+        return "duplicate", None
+    wrong = mistake_in(draft, person, event.within)
+    if wrong is not None:
+        return "refused", wrong
+    draft.put(person)
+    key = "detail_rejoined" if event.rejoins else "detail_changed"
+    fields = Wording(draft.site).listed(name for name, _ in event.changes)
+    _tell(draft, person, key, event.by, fields=fields)
+    return "accepted", None
+
+
+def _wrong_way(event: PersonChanged) -> str:
+    if event.rejoins:
+        return f"{event.person} has not left"
+    return f"{event.person} has left: `gridcall people rejoin` takes him back"
+
+
+def without_signs(person: Person) -> Person:
+    """Return a person who is back, without the codes and radios that he had before."""
+    return replace(
+        person, active=True, guard_code=None, radio_id=None, radios=(), serials=(), calls=()
+    )
+
+
+def _strike(draft: Draft, event: PersonStruck) -> tuple[Status, str | None]:
+    person = draft.find(Person, event.person)
+    if person is None or (event.within is not None and person.organisation != event.within):
+        return _unknown(event.person)
+    if not person.active:
+        return "duplicate", None
+    _leave(draft, person.id)
+    _tell(draft, person, "detail_struck", event.by)
+    return "accepted", None
+
+
 def _seed(draft: Draft, seeded: RegisterSeeded) -> None:
     """Take in whom the register does not know; what it knows is never overwritten."""
     fresh = [p for p in seeded.people if draft.find(Person, p.id) is None]
@@ -59,7 +159,7 @@ def _erase(draft: Draft, person_id: str) -> None:
     person = draft.find(Person, person_id)
     if person is None:
         return
-    draft.put(replace(person, name=ERASED))
+    draft.put(replace(person, name=ERASED, certificate=None, filing=None))
     for order_id in sorted(draft.state.orders_of(person_id), key=by_age):
         his = draft.find(Assignment, f"{order_id}/{person_id}")
         if his is not None and his.reason is not None:
@@ -76,6 +176,7 @@ def _leave(draft: Draft, person_id: str) -> None:
         return
     draft.put(replace(person, active=False))
     draft.drop(EnrolmentCode, person.id)
+    draft.drop(DutyChanges, person.id)
     for contact in draft.state.contacts_of(person.id):
         draft.drop(Contact, contact.key)
     reason = Wording(draft.site).text("detail_left")

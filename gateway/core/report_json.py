@@ -124,6 +124,7 @@ NODES = (
     "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
     "radio_lost", "radio_found", "owner", "proposal", "nobody_near", "still_asked", "lapsed",
     "stood_down", "stand_down_missing", "break", "talk_cut",
+    "register", "duty",
 )  # fmt: skip
 
 RECEIPT_SCHEMA = _object(

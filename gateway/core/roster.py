@@ -137,7 +137,7 @@ def crews_on_duty(roster: Roster, at_us: int, tz: tzinfo) -> frozenset[str]:
     A shift belongs to the local day it starts on: what stands at one o'clock at night by a
     shift from 22:00 is decided by the cycle, or the holiday, of the day before.
     """
-    local = (_EPOCH + timedelta(microseconds=at_us)).astimezone(tz)
+    local = local_moment(at_us, tz)
     today, minute = local.date(), local.hour * 60 + local.minute
     return frozenset(
         crew
@@ -207,7 +207,12 @@ def crew_spans(roster: Roster, crew: str, day: date, tz: tzinfo) -> list[Span]:
 
 def local_date(at_us: int, tz: tzinfo) -> date:
     """Return the local day of a moment."""
-    return (_EPOCH + timedelta(microseconds=at_us)).astimezone(tz).date()
+    return local_moment(at_us, tz).date()
+
+
+def local_moment(at_us: int, tz: tzinfo) -> datetime:
+    """Return a moment in local time."""
+    return (_EPOCH + timedelta(microseconds=at_us)).astimezone(tz)
 
 
 def _moment_us(day: date, minute: int, tz: tzinfo) -> int:
