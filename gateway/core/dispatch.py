@@ -8,7 +8,7 @@ Rules for whoever edits this file:
 
 The edges of an order's life are the table in ``gateway.core.life``; who is called and written
 to is ``calling``; the clocks are ``ladder``; what people answer is ``answering``; what the
-centre sends is ``intake``.
+centre sends is ``messages``.
 """
 
 from dataclasses import dataclass, replace
@@ -62,8 +62,10 @@ from gateway.core.events import (
     TimerFired,
 )
 from gateway.core.identity import radio_blocked
-from gateway.core.intake import alert_received
 from gateway.core.ladder import clock_due
+from gateway.core.machine_alerts import digest_due, missed_test_due
+from gateway.core.machines import DIGEST, TEST_DUE
+from gateway.core.messages import alert_received
 from gateway.core.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.order import (
     Change,
@@ -160,7 +162,13 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
 
 def _timer_fired(draft: Draft, fired: TimerFired) -> None:
     timer = draft.find(Timer, fired.timer)
-    if timer is not None and fired.due_us in (None, timer.due_us):
+    if timer is None or fired.due_us not in (None, timer.due_us):
+        return
+    if timer.what == DIGEST:
+        digest_due(draft, timer)
+    elif timer.what == TEST_DUE:
+        missed_test_due(draft, timer)
+    else:
         clock_due(draft, timer)
 
 

@@ -1,7 +1,6 @@
-"""What the centre's messages do: an alert opens an order, an update amends, a cancel ends it.
+"""How an alert becomes an order, and how an order is amended.
 
-Messages may come twice and in any order: a repeat changes nothing, an update before its alert
-opens the order, and a cancel before its alert is remembered so that the alert sends nothing.
+Which message of the centre does what, in whatever order they come, is ``messages``.
 """
 
 from dataclasses import replace
@@ -20,7 +19,6 @@ from gateway.core.calling import (
     tell_people,
     ways_down,
 )
-from gateway.core.closing import end_order
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived
 from gateway.core.ladder import (
@@ -38,40 +36,13 @@ from gateway.core.order import (
     OrderStatus,
 )
 from gateway.core.people import Person, Role
-from gateway.core.routing import find_grid, guards_on_duty
+from gateway.core.placing import Placing, place
+from gateway.core.routing import guards_on_duty
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 
-def alert_received(draft: Draft, received: AlertReceived) -> None:
-    """Take a message of the centre and answer it with a receipt."""
-    alert = received.alert
-    draft.synchronised = draft.synchronised and received.synchronised
-    match alert.kind:
-        case AlertKind.ALERT:
-            _raise(draft, received)
-        case AlertKind.UPDATE:
-            _update(draft, received)
-        case AlertKind.CANCEL:
-            _cancel(draft, received)
-
-
-def _prior(draft: Draft, received: AlertReceived) -> AlertKey | None:
-    """Return what became of this (sender, id) before, from memory or as the event tells."""
-    alert = received.alert
-    found = draft.find(AlertKey, f"{alert.sender}\n{alert.id}")
-    if found is None and received.prior_sha256:
-        found = AlertKey(
-            sender=alert.sender,
-            id=alert.id,
-            sha256=received.prior_sha256,
-            order=received.prior_order,
-            number=received.prior_number,
-        )
-    return found
-
-
-def _answer(
+def answer_message(
     draft: Draft,
     alert: Alert,
     status: str,
@@ -80,6 +51,7 @@ def _answer(
     key: AlertKey | None = None,
     reason: str | None = None,
 ) -> None:
+    """Give the receipt of a message: what became of it, and of which order it is."""
     assert status in ("accepted", "duplicate", "conflict", "refused")
     draft.ask(
         Receipt(
@@ -94,48 +66,18 @@ def _answer(
     )
 
 
-def _raise(draft: Draft, received: AlertReceived) -> None:
-    alert = received.alert
-    prior = _prior(draft, received)
-    if prior is not None and prior.order is not None:
-        same = prior.sha256 == alert.body_sha256 or _late_original(draft, prior, alert)
-        reason = None if same else "the same (sender, id) came before with another body"
-        _answer(draft, alert, "duplicate" if same else "conflict", key=prior, reason=reason)
-        return
-    if prior is not None:
-        _bury(draft, alert)
-        return
-    open_order(draft, received, flags=())
-
-
-def _late_original(draft: Draft, prior: AlertKey, alert: Alert) -> bool:
-    """Return whether this is the alert whose update came first; from now on it is known."""
-    order = _live_order(draft, prior)
-    if order is None or "update_first" not in order.flags:
-        return False
-    flags = tuple(f for f in order.flags if f != "update_first")
-    draft.put(replace(order, flags=flags))
-    draft.put(replace(prior, sha256=alert.body_sha256))
-    return True
-
-
-def _bury(draft: Draft, alert: Alert) -> None:
-    """Accept an alert that was cancelled before it came, and send nothing of it."""
-    detail = Wording(draft.site).text("detail_cancelled_before")
-    draft.report(None, "cancelled", medium="centre", detail=f"{alert.id}: {detail}")
-    _answer(draft, alert, "accepted", reason=detail)
-
-
 def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]) -> None:
     """Open an order for an alert, call its first people and start its clocks."""
     alert = received.alert
     order_id = f"o{draft.next_id('order')}"
-    grid = find_grid(draft.site, alert)
+    placing = place(draft.site, alert)
     skewed = abs(received.at_us - alert.sent_us) > draft.site.response.clock_skew_s * US
     found = {
         "clock_unset": not draft.synchronised,
         "clock_skew": skewed,
-        "no_grid": grid is None,
+        "no_grid": placing.own is None,
+        "border": bool(placing.border),
+        "wide": bool(placing.wide),
     }
     flags = (*flags, *(flag for flag, holds in found.items() if holds))
     order = Order(
@@ -143,7 +85,7 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         number=take_number(draft, order_id),
         status=OrderStatus.CALLING,
         alert=alert,
-        grids=() if grid is None else (grid,),
+        grids=placing.grids,
         opened_us=received.at_us,
         clock_us=received.at_us if skewed else alert.sent_us,
         flags=flags,
@@ -158,15 +100,43 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
             order=order.id,
             number=order.number,
             at_us=received.at_us,
+            sent_us=alert.sent_us,
+            grid=placing.own,
         )
     )
+    if alert.incident is not None:
+        draft.put(_incident_key(draft, order, alert.incident))
     draft.report(order, "accepted", medium="centre", assurance="M", detail=_notes(draft, order))
     if expired(draft, order):
         _expired_on_arrival(draft, order)
     else:
         _call_first(draft, order)
     order = draft.find(Order, order_id) or order
-    _answer(draft, alert, "accepted", order=order, reason=_unheard(draft, order))
+    reason = _unheard(draft, order) or in_doubt(draft, placing)
+    answer_message(draft, alert, "accepted", order=order, reason=reason)
+
+
+def _incident_key(draft: Draft, order: Order, incident: str) -> AlertKey:
+    return AlertKey(
+        sender=order.alert.sender, id=incident_id(incident), sha256="", order=order.id,
+        number=order.number, at_us=draft.now_us, what="incident",
+    )  # fmt: skip
+
+
+def incident_id(incident: str) -> str:
+    """Return as what an incident stands among the keys: no message can have such an id."""
+    return f"{incident}\nincident"
+
+
+def in_doubt(draft: Draft, placing: Placing) -> str | None:
+    """Return in words which other grids the centre may choose by an update, or None."""
+    wording = Wording(draft.site)
+    if placing.wide:
+        return wording.text("detail_wide", count=placing.wide, called=len(placing.grids))
+    if not placing.border or placing.own is None:
+        return None
+    named = [f"{draft.site.grids[g].name} ({g})" for g in (placing.own, *placing.border)]
+    return wording.text("detail_border", called=named[0], others="、".join(named[1:]))
 
 
 def _unheard(draft: Draft, order: Order) -> str | None:
@@ -229,43 +199,7 @@ def _call_station(draft: Draft, order: Order) -> None:
             draft.report(order, "warning", person=station.id, detail=detail)
 
 
-def _message_key(draft: Draft, alert: Alert, prior: AlertKey | None) -> AlertKey:
-    """Return by what an amendment is known again: its digest."""
-    return AlertKey(
-        sender=alert.sender,
-        id=f"{alert.id}\n{alert.kind.value}\n{alert.body_sha256[:16]}",
-        sha256=alert.body_sha256,
-        order=None if prior is None else prior.order,
-        at_us=draft.now_us,
-    )
-
-
-def _live_order(draft: Draft, prior: AlertKey | None) -> Order | None:
-    return draft.find(Order, prior.order) if prior is not None and prior.order else None
-
-
-def _update(draft: Draft, received: AlertReceived) -> None:
-    alert = received.alert
-    prior = _prior(draft, received)
-    order = _live_order(draft, prior)
-    message = _message_key(draft, alert, prior)
-    if draft.find(AlertKey, message.key) is not None:
-        _answer(draft, alert, "duplicate", key=prior)
-        return
-    if prior is not None and (order is None or not order.open):
-        _answer(draft, alert, "refused", key=prior, reason="the order is closed")
-        return
-    draft.put(message)
-    if order is None:
-        # A lost alert must not lose the call (dispatch.md d.1).
-        fresh = replace(received, alert=replace(alert, kind=AlertKind.ALERT))
-        open_order(draft, fresh, flags=("update_first",))
-        return
-    _amend(draft, order, alert)
-    _answer(draft, alert, "accepted", order=draft.find(Order, order.id))
-
-
-def _amend(draft: Draft, order: Order, alert: Alert) -> None:
+def amend(draft: Draft, order: Order, alert: Alert) -> None:
     """Change an order in place and tell its people; a new grid gets the full call.
 
     The clocks go on, unless the level rises or there is nothing left of them.
@@ -275,10 +209,10 @@ def _amend(draft: Draft, order: Order, alert: Alert) -> None:
     order = replace(
         order, alert=replace(alert, kind=AlertKind.ALERT), revision=order.revision + 1
     )
-    grid = find_grid(draft.site, order.alert)
-    moved = grid is not None and grid not in order.grids
-    if grid is not None:
-        order = _led_by(order, grid)
+    placing = place(draft.site, order.alert)
+    moved = placing.own is not None and placing.own not in order.grids
+    if placing.own is not None:
+        order = _led_by(order, placing)
     afresh = raised or over or (moved and unanswered)
     if afresh:
         order = replace(order, clock_us=draft.now_us)
@@ -301,11 +235,22 @@ def _amend(draft: Draft, order: Order, alert: Alert) -> None:
     follow_facts(draft, order.id, climbing=False if raised else None)
 
 
-def _led_by(order: Order, grid: str) -> Order:
-    """Return the order with this grid as its own; the others stay addressed."""
-    others = tuple(g for g in order.grids if g != grid)
-    flags = tuple(f for f in order.flags if f != "no_grid")
-    return replace(order, grids=(grid, *others), flags=flags)
+def move(draft: Draft, order: Order, grid: str) -> None:
+    """Give an order another grid as its own, from a message whose words do not count."""
+    moved = grid not in order.grids
+    order = _led_by(order, Placing(grids=(grid,)))
+    draft.put(order)
+    if moved and not expired(draft, order):
+        _call_moved(draft, order)
+
+
+def _led_by(order: Order, placing: Placing) -> Order:
+    """Return the order with the grids found as its first; the others stay addressed."""
+    others = tuple(g for g in order.grids if g not in placing.grids)
+    doubts = {"border": bool(placing.border), "wide": bool(placing.wide)}
+    flags = [f for f in order.flags if f not in ("no_grid", *doubts)]
+    flags += [flag for flag, holds in doubts.items() if holds]
+    return replace(order, grids=(*placing.grids, *others), flags=tuple(flags))
 
 
 def _tell_amendment(draft: Draft, order: Order) -> None:
@@ -323,24 +268,3 @@ def _call_moved(draft: Draft, order: Order) -> None:
     start_station_clock(draft, order, draft.now_us)
     if not found:
         draft.report(order, "nobody", detail=Wording(draft.site).text("detail_nobody"))
-
-
-def _cancel(draft: Draft, received: AlertReceived) -> None:
-    alert = received.alert
-    prior = _prior(draft, received)
-    if prior is None:
-        tombstone = AlertKey(
-            sender=alert.sender, id=alert.id, sha256=alert.body_sha256, order=None,
-            at_us=draft.now_us,
-        )  # fmt: skip
-        draft.put(tombstone)
-        draft.report(None, "cancelled", medium="centre", detail=alert.id)
-        _answer(draft, alert, "accepted", key=tombstone, reason="cancelled before it came")
-        return
-    order = _live_order(draft, prior)
-    if order is None or not order.open:
-        _answer(draft, alert, "duplicate", key=prior)
-        return
-    reason = alert.text or Wording(draft.site).text("detail_cancelled_by_centre")
-    end_order(draft, order, Trigger.CANCELLED, reason)
-    _answer(draft, alert, "accepted", order=draft.find(Order, order.id))

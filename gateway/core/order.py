@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.guard_report import GuardReport
+from gateway.core.machines import MachineHost, Merged
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
 from gateway.core.roster import DutyChanges
@@ -268,7 +269,8 @@ class AlertKey:
         order: Order id, or None for a tombstone (cancelled before it came).
         number: Order number, for the repeated receipt.
         what: What it was; an alert that was called off is ``cancelled``, and ``incident`` is
-            the centre's name of an incident, which leads to its order.
+            the centre's name of an incident, which leads to its order. What called nobody is
+            ``noted``.
         sent_us: When it was sent, UTC microseconds; 0 while it is awaited.
         grid: Grid id it named or lies in, or None.
     """
@@ -281,7 +283,7 @@ class AlertKey:
     order: str | None
     number: str | None = None
     at_us: int = 0
-    what: Literal["alert", "update", "cancel", "cancelled", "incident"] = "alert"
+    what: Literal["alert", "update", "cancel", "cancelled", "incident", "noted"] = "alert"
     sent_us: int = 0
     grid: str | None = None
 
@@ -382,6 +384,8 @@ Entity = (
     | Talk
     | Recording
     | DutyChanges
+    | MachineHost
+    | Merged
     | LastSeen
     | OnBreak
 )
@@ -391,7 +395,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     GuardReport,
     Person, Contact, EnrolmentCode, LostRadio, Tries,
     TalkSwitch, Talk, Recording,
-    DutyChanges,
+    DutyChanges, MachineHost, Merged,
     LastSeen, OnBreak,
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
 from gateway.core.guard_report import BlockingPoint, ReportPolicy
+from gateway.core.machines import MachineRules
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
 from gateway.core.replies import Action
@@ -161,6 +162,7 @@ class Site:
         talk_groups: Channels and chat groups that are patched together.
         premises: Places that are guarded.
         register: What is asked of people before they are called.
+        machines: How alarms of machines are taken.
     """
 
     version: str
@@ -187,6 +189,7 @@ class Site:
     premises: dict[str, Premises] = field(default_factory=dict)
     register: RegisterPolicy = field(default_factory=RegisterPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
+    machines: MachineRules = field(default_factory=MachineRules)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 

@@ -122,7 +122,8 @@ NODES = (
     "report", "report_added", "report_offered", "report_promoted", "report_dismissed",
     "blocking_point",
     "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
-    "radio_lost", "radio_found", "owner", "proposal", "nobody_near", "still_asked", "lapsed",
+    "radio_lost", "radio_found", "machine", "owner", "proposal", "nobody_near", "still_asked",
+    "lapsed",
     "stood_down", "stand_down_missing", "break", "talk_cut",
     "register", "duty",
 )  # fmt: skip

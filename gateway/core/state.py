@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from gateway.core.effects import Effect, ReportStatus
 from gateway.core.guard_report import GuardReport
+from gateway.core.machines import Merged
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -46,7 +47,7 @@ def by_age(key: str) -> tuple[int, str]:
 
 
 # Made once: an ``A | B`` inside the function would be made anew at each of very many calls.
-_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey, GuardReport)
+_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey, Merged, GuardReport)
 
 
 def order_of(entity: Entity) -> str | None:
