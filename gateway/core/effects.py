@@ -164,7 +164,12 @@ class EditCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendText:
-    """Write a line to a person or a group: an answer, a confirmation, a warning."""
+    """Write a line to a person or a group: an answer, a confirmation, a warning.
+
+    Attributes:
+        keys: Words that stand on keys under his own from then on, in a private chat; a tap
+            writes the word. Empty leaves the keys as they are.
+    """
 
     chat: str
     address: str = field(metadata={"personal": None})
@@ -172,6 +177,7 @@ class SendText:
     level: int
     not_after_us: int
     reply_to: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

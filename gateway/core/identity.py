@@ -64,7 +64,8 @@ def _addresses(draft: Draft, radio: str) -> Iterator[str]:
     """Yield what was heard, and the same without the status digit that may be its last."""
     yield radio
     kind, _, value = radio.partition(":")
-    if draft.site.selcall_status and kind not in _NOT_FIVE_TONE and len(value) > 3:
+    coded = draft.site.selcall_status or draft.site.reports.selcall_status
+    if coded and kind not in _NOT_FIVE_TONE and len(value) > 3:
         yield f"{kind}:{value[:-1]}"
 
 

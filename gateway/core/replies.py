@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.core.guard_report import ReportKind
 from gateway.core.order import Node
 
 # A guard's code on the air has three digits, so that bodies of each length are unambiguous.
@@ -155,6 +156,21 @@ def _says(text: str, word: str, action: Action) -> bool:
         action is Action.CANNOT_COME or _DENIED.search(text[: found.start()]) is None
         for found in re.finditer(re.escape(word), text)
     )
+
+
+# Words that call for help by themselves, and words that a report begins with.
+_HELP = re.compile(r"(?<![a-z])sos(?![a-z])|救命|紧急求助|快来人")
+_REPORT = re.compile(r"\s*(?:报告|上报|汇报|report\b)")
+_SIMPLIFIED = str.maketrans("緊報匯來", "紧报汇来")
+
+
+def parse_report(text: str) -> ReportKind | None:
+    """Return whether a text calls for help or begins as a report; None when neither."""
+    folded = text.casefold().translate(_SIMPLIFIED)
+    if any(_DENIED.search(folded[: found.start()]) is None for found in _HELP.finditer(folded)):
+        return "emergency"
+    asks = _width(folded) <= _LONGEST_REPLY and _QUESTION.search(folded) is not None
+    return "report" if _REPORT.match(folded) and not asks else None
 
 
 # One-time codes: eight characters of 31 that are not mistaken for one another (no 0 O 1 I L).
