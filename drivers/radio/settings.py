@@ -205,6 +205,11 @@ class Signalling(Model):
         return codes
 
     @property
+    def table_names(self) -> tuple[str, ...]:
+        """The five-tone tables that are listened for, by name."""
+        return tuple(t if isinstance(t, str) else t.name for t in self.selcall)
+
+    @property
     def names_radios(self) -> bool:
         """Whether radios may say who they are by something other than digits."""
         return bool(self.selcall) or self.mdc1200
@@ -367,6 +372,42 @@ class RadioChannel(ChannelSettings):
         local_port, _ = _rtp_parts(self.audio.url)
         sound = f"UDP port {local_port}" if local_port else self.audio.url
         return {("control", "url"): self.control.url, ("audio", "url"): sound}
+
+    def listeners(self) -> dict[tuple[str, ...], str]:
+        """Return the channel whose receiver has to hear it, if it is another's."""
+        other = self.monitor.channel if self.monitor else None
+        return {} if other is None else {("monitor", "channel"): other}
+
+    def five_tone_tables(self) -> tuple[str, ...]:
+        """Return the five-tone tables that it knows: the trade's, and its own."""
+        return tuple(dict.fromkeys((*_SELCALL_NAMES, *self.signalling.table_names)))
+
+    def to_hear(self, radio: str) -> str | None:
+        """Return what to write so that it hears who a radio is; None when it does."""
+        kind, _, value = radio.partition(":")
+        signalling = self.signalling
+        match kind:
+            case "dtmf":
+                return None if self.ani else f"ani: {{digits: {len(value)}}}"
+            case "mdc1200":
+                return None if signalling.mdc1200 else "signalling: {mdc1200: true}"
+            case "ctcss":
+                heard = any(f"{hz:.1f}" == value for hz in signalling.ctcss)
+                return None if heard else f"signalling: {{ctcss: [{value}]}}"
+            case "dcs":
+                return None if value in signalling.dcs else f"signalling: {{dcs: [{value}]}}"
+            case _:
+                heard = kind in signalling.table_names
+                return None if heard else f"signalling: {{selcall: [{kind}]}}"
+
+    def to_call(self, call: str) -> str | None:
+        """Return what to write so that it sends a selective call; None when it does."""
+        kind = call.partition(":")[0]
+        if kind == "mdc1200" and self.signalling.mdc_unit is None:
+            return "write our own unit there, signalling: {mdc_unit: …}"
+        if kind in ("dtmf", "mdc1200") or kind in self.five_tone_tables():
+            return None
+        return f"write its table {kind} in signalling.selcall there too"
 
 
 # What this driver is, and the model of its settings: see gateway.installed.

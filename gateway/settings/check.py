@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from gateway.settings.explain import Finding, did_you_mean
+from gateway.settings.explain import Finding, did_you_mean, twice
 from gateway.settings.geometry import polygon_findings
 from gateway.settings.ladder_check import ladder_findings
 from gateway.settings.models import Settings
+from gateway.settings.radio_check import radio_findings
 from gateway.settings.response import ResponseSettings
 from gateway.settings.roster_check import roster_findings
 from gateway.settings.sections import PersonSettings
@@ -182,20 +183,6 @@ def _neighbours(settings: Settings, known: Known) -> Iterator[Finding]:
                 yield Finding(path, f'"{other}" does not name "{id_}" as its neighbour')
 
 
-def _twice(used: Iterable[tuple[KeyPath, str, str]], what: str) -> Iterator[Finding]:
-    """Report values that two owners claim.
-
-    Args:
-        used: (path, owner, value) in the order of the file.
-        what: What the value is.
-    """
-    first: dict[str, tuple[KeyPath, str]] = {}
-    for path, owner, value in used:
-        if value in first and first[value][1] != owner:
-            yield Finding(path, f'{what} "{value}" already belongs to "{first[value][1]}"')
-        first.setdefault(value, (path, owner))
-
-
 def _unique(settings: Settings, _known: Known) -> Iterator[Finding]:
     people = settings.people.items()
     codes_keyed = (
@@ -203,21 +190,21 @@ def _unique(settings: Settings, _known: Known) -> Iterator[Finding]:
         for id_, person in people
         if person.guard_code is not None
     )
-    yield from _twice(codes_keyed, "guard_code")
-    yield from _twice(_radios(settings), "the radio")
+    yield from twice(codes_keyed, "guard_code")
+    yield from twice(_radios(settings), "the radio")
     accounts = (
         (("people", id_, "contacts", chat), id_, f"{chat}: {account}")
         for id_, person in people
         for chat, account in person.contacts.items()
     )
-    yield from _twice(accounts, "account")
+    yield from twice(accounts, "account")
     codes: Iterable[tuple[KeyPath, str, str]] = (
         (("grids", id_, "codes", index), id_, code)
         for id_, grid in settings.grids.items()
         for index, code in enumerate(grid.codes)
     )
-    yield from _twice(codes, "code")
-    yield from _twice(_words(settings), "the word")
+    yield from twice(codes, "code")
+    yield from twice(_words(settings), "the word")
 
 
 def _radios(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
@@ -244,15 +231,6 @@ def _words(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
             yield ("posts", id_, "aliases", index), post.grid, word
 
 
-def _ports(settings: Settings, _known: Known) -> Iterator[Finding]:
-    used = (
-        (("channels", id_, *path), id_, port)
-        for id_, channel in settings.channels.items()
-        for path, port in channel.ports().items()
-    )
-    yield from _twice(used, "port")
-
-
 def _tokens(settings: Settings, _known: Known) -> Iterator[Finding]:
     http = settings.command_centre.http
     at = ("command_centre", "http")
@@ -265,7 +243,7 @@ def _tokens(settings: Settings, _known: Known) -> Iterator[Finding]:
             ((*at, "tokens", index, key), str(index + 1), getattr(token, key))
             for index, token in enumerate(http.tokens)
         )
-        yield from _twice(used, f"token {key}")
+        yield from twice(used, f"token {key}")
 
 
 # ---- reach --------------------------------------------------------------------------------
@@ -376,13 +354,13 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     _roster_references,
     _neighbours,
     _unique,
-    _ports,
     _tokens,
     _doors,
     _licences,
     ladder_findings,
     _answers,
     _windows,
+    radio_findings,
     polygon_findings,
     roster_findings,
     speech_findings,

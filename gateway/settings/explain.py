@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,20 @@ class Finding:
     message: str
     on_key: bool = False
     warning: bool = False
+
+
+def twice(used: Iterable[tuple[KeyPath, str, str]], what: str) -> Iterator[Finding]:
+    """Report values that two owners claim.
+
+    Args:
+        used: (path, owner, value) in the order of the file.
+        what: What the value is.
+    """
+    first: dict[str, tuple[KeyPath, str]] = {}
+    for path, owner, value in used:
+        if value in first and first[value][1] != owner:
+            yield Finding(path, f'{what} "{value}" already belongs to "{first[value][1]}"')
+        first.setdefault(value, (path, owner))
 
 
 def nearest(word: str, known: list[str]) -> str | None:

@@ -241,6 +241,24 @@ class ChannelSettings(Model):
         """Return what it occupies alone: path of the key → name of the port."""
         return {}
 
+    def listeners(self) -> dict[tuple[str, ...], str]:
+        """Return the channels that have to hear it: path of the key → channel id."""
+        return {}
+
+    def five_tone_tables(self) -> tuple[str, ...]:
+        """Return the five-tone tables that it knows: the trade's, and its own."""
+        return ()
+
+    def to_hear(self, radio: str) -> str | None:
+        """Return what to write so that it hears who a radio is; None when it does."""
+        del radio
+        return None
+
+    def to_call(self, call: str) -> str | None:
+        """Return what to write so that it sends a selective call; None when it does."""
+        del call
+        return None
+
 
 class ChatSettings(Model):
     """What the core knows of a chat; the driver's own model adds the rest.

@@ -41,6 +41,10 @@ DUPLICATE = [
     ("county", "aliases: [北门, ", "aliases: [北门, ‸东街, ", 'already belongs to "g2"'),
     ("county", '"rfc2217://127.0.0.1:7002', '‸"rfc2217://127.0.0.1:7001', 'already belongs to "c1"'),
     ("county", '"rtp://127.0.0.1:7104?local_port=7204', '‸"rtp://127.0.0.1:7104?local_port=7201', 'UDP port 7201" already belongs to "c1"'),
+    ("county", "\nzones:", "\ntalk_groups: {all: {members: [channel:c1, channel:c2], dispatcher: ‸\"rtp://127.0.0.1:9000?local_port=7201\"}}\nzones:",
+     'UDP port 7201" already belongs to "c1"'),
+    ("county", "\nzones:", "\ntalk_groups: {one: {members: [channel:c1], dispatcher: &D}, two: {members: [channel:c2], dispatcher: ‸&D}}\nzones:".replace("&D", '"rtp://127.0.0.1:9000?local_port=9001"'),
+     'already belongs to "dispatcher of one"'),
     ("county", "{date: \"2027-02-06\"", '{date: ‸"2027-02-05"', "stands twice"),
     ("county", "crews: [A, B, C, D]", "crews: [A, B, C, D, ‸A]", "stands twice"),
     ("county", "      - id: wall", "      - id: ‸centre", 'token id "centre" already belongs'),
@@ -91,6 +95,8 @@ RANGE = [
     ("county", "expire_min: [10, 30, 60]", "expire_min: [1, ‸1, ‸1]",
      "ends before its window"),
     ("post", "frequency_mhz: 409.75", "frequency_mhz: ‸409750", "should be 25 to 1000 megahertz"),
+    ("county", "\nzones:", "\ntalk_groups: {all: {members: [channel:c1], dispatcher: ‸\"rtp://127.0.0.1:9000?local_port=99999\"}}\nzones:",
+     "local_port should be 1 to 65535, is 99999"),
     ("county", '{person: p002, from: "2026-11-20', '‸{person: p002, from: "2026-11-24',
      "to should be after from"),
     ("post", 'from: "08:00", to: "16:00"', 'from: ‸"8:00", to: "16:00"', "00:00 to 23:59"),
@@ -128,6 +134,10 @@ REFERENCE = [
     ("county", "team: t03}", "team: t03, contacts: {‸wrok: \"700100003\"}}", 'there is no chat'),
     ("county", "\nzones:", "\ntalk_groups: {all: {members: [channel:c1, ‸channel:c9]}}\nzones:",
      'there is no member "channel:c9"'),
+    ("county", "    name: 二号信道\n", "    name: 二号信道\n    monitor: {channel: ‸c33}\n",
+     'there is no channel "c33"; did you mean "c3"?'),
+    ("county", 'radio_id: "10011"', 'radios: [‸"zvei3:12345"]', 'there is no five-tone table "zvei3"'),
+    ("county", 'radio_id: "10011"', 'calls: [‸"zwei1:12345"]', 'did you mean "zvei1"?'),
 ]  # fmt: skip
 
 REACH = [
