@@ -22,7 +22,7 @@ from gateway.core.order import (
     Path,
     Stamp,
 )
-from gateway.core.people import Contact, Person, Role
+from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Grid
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -80,6 +80,7 @@ def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: i
     for grid in grids_of(draft, order):
         _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
     _post_private_cards(draft, order, guards)
+    _copy_offices(draft, order, guards)
 
 
 def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung: int) -> bool:
@@ -241,8 +242,43 @@ def _post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) ->
             )
 
 
+def _copy_offices(draft: Draft, order: Order, guards: Iterable[Person]) -> None:
+    """Post a card to the office of each guard's body, which shows its own people only."""
+    for body_id in sorted({guard.organisation for guard in guards}):
+        body = draft.site.organisations.get(body_id)
+        if body is None:
+            continue
+        have = {(c.chat, c.address) for c in draft.of_order(Card, order.id)}
+        for name in body.office_groups:
+            group = draft.site.chat_groups.get(name)
+            if group is not None and (group.chat, group.address) not in have:
+                _new_card(draft, order, group.chat, group.address, None, office=body_id)
+        for contact in _office_accounts(draft, body):
+            if (contact.chat, contact.address) not in have:
+                person = draft.find(Person, contact.person)
+                _new_card(
+                    draft, order, contact.chat, contact.address, person, office=body_id
+                )
+
+
+def _office_accounts(draft: Draft, body: Organisation) -> list[Contact]:
+    people = (draft.find(Person, id_) for id_ in body.office_people)
+    return [
+        contact
+        for person in people
+        if person is not None and person.active
+        for contact in draft.state.contacts_of(person.id)
+    ]
+
+
 def _new_card(
-    draft: Draft, order: Order, chat: str, address: str, person: Person | None
+    draft: Draft,
+    order: Order,
+    chat: str,
+    address: str,
+    person: Person | None,
+    *,
+    office: str | None = None,
 ) -> Card:
     card = Card(
         id=f"c{draft.next_id('card')}",
@@ -250,6 +286,7 @@ def _new_card(
         chat=chat,
         address=address,
         person=None if person is None else person.id,
+        organisation=office,
     )
     text, buttons = _face(draft, order, card, None)
     draft.put(replace(card, shown=_digest(text, buttons)))
@@ -278,7 +315,10 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
     """Return what a card shows now: a group's lists everybody, a person's own only him."""
     heading = None
     wording = Wording(draft.site)
-    if card.person is None:
+    if card.organisation is not None:
+        people = _of_body(draft, order, card.organisation)
+        heading = wording.text("card_office")
+    elif card.person is None:
         people = draft.of_order(Assignment, order.id)
     else:
         his = draft.find(Assignment, f"{order.id}/{card.person}")
@@ -295,6 +335,16 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
     named = [(name_of(draft, a.person), a) for a in people]
     text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording))
     return text, wording.buttons() if order.open else ()
+
+
+def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
+    """Return the parts of a body's own people, which alone its office is shown."""
+    return [
+        part
+        for part in draft.of_order(Assignment, order.id)
+        if (person := draft.find(Person, part.person)) is not None
+        and person.organisation == organisation
+    ]
 
 
 def _ending(order: Order, wording: Wording) -> str | None:

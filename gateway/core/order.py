@@ -238,6 +238,7 @@ class Card:
         chat: Chat id.
         address: Group id, or the person's account (personal, owned by ``person``).
         person: Person id for a private card, None for a group's.
+        organisation: Whose office it is for: it shows that body's people only. None for all.
         message: The platform's message id once posted.
         state: ``queued`` → ``posted``, or ``failed``, ``expired``.
         shown: Digest of the text and buttons last asked for, so that no edit is sent twice.
@@ -253,6 +254,7 @@ class Card:
     message: str | None = None
     state: Literal["queued", "posted", "failed", "expired"] = "queued"
     shown: str = ""
+    organisation: str | None = None
 
     @property
     def key(self) -> str:
