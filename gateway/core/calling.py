@@ -231,7 +231,8 @@ def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Pe
 
 
 def _post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) -> None:
-    have = {(c.person, c.chat) for c in draft.of_order(Card, order.id)}
+    cards = draft.of_order(Card, order.id)
+    have = {(c.person, c.chat) for c in cards if c.organisation is None}
     for person in people:
         for contact in draft.state.contacts_of(person.id):
             if (person.id, contact.chat) in have:

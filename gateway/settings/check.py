@@ -10,9 +10,10 @@ from gateway.settings.geometry import polygon_findings
 from gateway.settings.ladder_check import ladder_findings
 from gateway.settings.models import Settings
 from gateway.settings.radio_check import radio_findings
+from gateway.settings.register import PersonSettings
+from gateway.settings.register_check import register_findings
 from gateway.settings.response import ResponseSettings
 from gateway.settings.roster_check import roster_findings
-from gateway.settings.sections import PersonSettings
 from gateway.settings.speech_check import speech_findings
 from gateway.settings.yaml_source import KeyPath
 
@@ -362,6 +363,7 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     _windows,
     radio_findings,
     polygon_findings,
+    register_findings,
     roster_findings,
     speech_findings,
 )

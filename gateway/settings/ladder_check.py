@@ -9,8 +9,9 @@ from typing import Protocol
 
 from gateway.settings.explain import Finding
 from gateway.settings.models import Settings
+from gateway.settings.register import PersonSettings
 from gateway.settings.response import ResponseSettings
-from gateway.settings.sections import GridSettings, PersonSettings
+from gateway.settings.sections import GridSettings
 from gateway.settings.yaml_source import KeyPath
 
 MANAGERS = ("second_manager", "first_manager")
@@ -47,7 +48,7 @@ def guards_by_grid(people: Mapping[str, PersonSettings], tier: str = "guard") ->
     return {
         grid
         for person in people.values()
-        if person.role == "guard" and getattr(person, "tier", "guard") == tier
+        if person.role == "guard" and person.tier == tier
         for grid in person.grids
     }
 

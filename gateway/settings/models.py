@@ -25,12 +25,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gateway.settings.register import (
+    OrganisationSettings,
+    PersonSettings,
+    PremisesSettings,
+    RegisterSettings,
+)
 from gateway.settings.response import ResponseSettings
 from gateway.settings.sections import (
     GridSettings,
     JournalSettings,
-    OrganisationSettings,
-    PersonSettings,
     PolicySettings,
     PostSettings,
     RetentionSettings,
@@ -120,12 +124,15 @@ class Token(Model):
         sha256: SHA-256 of the whole token, 64 hex digits.
         scopes: What it may do.
         expires: Last day it is taken, ``2027-12-31``; absent = until it is removed.
+        organisation: Whose token it is: it sees, orders and changes that body's own people
+            only; absent = the centre's or the police's, who may order anybody's.
     """
 
     id: SiteId
     sha256: Annotated[str, AfterValidator(_digest)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     expires: Day | None = None
+    organisation: Id | None = None
 
 
 class ServerTls(Model):
@@ -327,7 +334,9 @@ class Settings(Model):
         posts: Points where guards stand.
         routes: Routes that must be patrolled.
         organisations: Guard companies, employers, police bodies.
+        premises: Places that are guarded.
         people: Who can be called.
+        register: What is asked of people before they are called.
         roster: Who is on duty when.
         response: The clocks and the ladder.
         policy: What may be asked and said.
@@ -346,7 +355,9 @@ class Settings(Model):
     posts: dict[Id, PostSettings] = Field(default_factory=dict)
     routes: dict[Id, RouteSettings] = Field(default_factory=dict)
     organisations: dict[Id, OrganisationSettings]
+    premises: dict[Id, PremisesSettings] = Field(default_factory=dict)
     people: Annotated[dict[Id, PersonSettings], Field(min_length=1)]
+    register: RegisterSettings = RegisterSettings()
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
     policy: PolicySettings = PolicySettings()

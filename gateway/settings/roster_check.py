@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from gateway.core.roster import Roster, crews_on_duty, duty_at
 from gateway.settings.explain import Finding
 from gateway.settings.models import Settings
-from gateway.settings.sections import ExceptionSettings, PersonSettings
+from gateway.settings.register import PersonSettings
+from gateway.settings.sections import ExceptionSettings
 from gateway.settings.site import roster_of, zone_of
 from gateway.settings.yaml_source import KeyPath
 

@@ -4,15 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.core.people import is_radio
+from gateway.settings.register import RadioAddress
 from gateway.settings.values import (
-    Account,
     Day,
     Id,
-    Language,
     LocalTime,
     Model,
     Name,
@@ -135,34 +133,6 @@ class GridSettings(Model):
     )
 
 
-def _radio(value: str) -> str:
-    if not is_radio(value):
-        raise PydanticCustomError(
-            "radio",
-            "should be what a radio says of itself: dtmf:10031, zvei1:12345, mdc1200:1A2B "
-            "(not 0000, not FFFF), ctcss:88.5 or dcs:023N",
-        )
-    return value
-
-
-def _call(value: str) -> str:
-    kind, _, rest = value.partition(":")
-    if kind in ("ctcss", "dcs") or (kind == "mdc1200" and not rest.startswith("call:")):
-        raise PydanticCustomError(
-            "radio_call", "is no selective call; an MDC1200 radio is called mdc1200:call:1A2B"
-        )
-    return value
-
-
-RadioCall = Annotated[
-    str,
-    written(
-        r"^(dtmf:[0-9A-D*#]{1,16}|mdc1200:call:[0-9A-F]{4}|[A-Za-z0-9_-]{1,32}:[0-9A-F]{3,8})$",
-        "a selective call: zvei1:12345, dtmf:110 or mdc1200:call:1A2B",
-    ),
-    AfterValidator(_call),
-]
-RadioAddress = Annotated[str, Field(max_length=48), AfterValidator(_radio)]
 ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]
 
 
@@ -198,50 +168,6 @@ class RouteSettings(Model):
     name: Name
     grids: Annotated[tuple[Id, ...], Field(min_length=1)]
     points: Annotated[tuple[Point, ...], Field(min_length=2)]
-
-
-class OrganisationSettings(Model):
-    """A guard company, an employer or a police body.
-
-    Attributes:
-        name: As written.
-    """
-
-    name: Name
-
-
-class PersonSettings(Model):
-    """Somebody who can be called; seeds the register, which then goes its own way.
-
-    Attributes:
-        name: As said and written.
-        role: ``guard``, ``station`` or ``manager``.
-        organisation: Body he belongs to.
-        guard_code: The three digits he keys on the air.
-        radio_id: His radio's own id (DTMF-ANI); the same as ``dtmf:…`` in radios.
-        radios: What his radios say of themselves, such as ``mdc1200:1234``.
-        calls: Selective calls sent before an order, to open his radio or his team's.
-        crew: Roster crew; absent = always on duty.
-        grids: Grids he serves.
-        post: Post where he stands.
-        team: Team he is of.
-        language: Language he is written to.
-        contacts: Chat → the platform's number of his account; usually enrolled by code.
-    """
-
-    name: Name
-    role: Literal["guard", "station", "manager"] = "guard"
-    organisation: Id
-    guard_code: Annotated[str, written(r"^[0-9]{3}$", "three digits")] | None = None
-    radio_id: Annotated[str, written(r"^[0-9]{3,8}$", "3 to 8 digits")] | None = None
-    radios: tuple[RadioAddress, ...] = ()
-    calls: Annotated[tuple[RadioCall, ...], Field(max_length=6)] = ()
-    crew: Id | None = None
-    grids: tuple[Id, ...] = ()
-    post: Id | None = None
-    team: Id | None = None
-    language: Language = "zh_CN"
-    contacts: dict[Id, Account] = Field(default_factory=dict)
 
 
 class ShiftSettings(Model):

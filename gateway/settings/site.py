@@ -5,16 +5,21 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.core.alert import Datum
-from gateway.core.people import Contact, Organisation, Person, Role
+from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, TalkGroup, Zone
 from gateway.core.replies import Action
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
 from gateway.settings.models import Settings
+from gateway.settings.register import (
+    organisation_of,
+    person_of,
+    policy_of,
+    premises_of,
+)
 from gateway.settings.response import response_of
 from gateway.settings.sections import (
     GridSettings,
-    PersonSettings,
     RosterSettings,
 )
 from gateway.settings.sections import TalkGroup as TalkGroupSettings
@@ -27,7 +32,7 @@ def zone_of(settings: Settings) -> ZoneInfo:
 
 def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ...]]:
     """Return the persons and contacts that the settings seed the register with."""
-    people = tuple(_person(id_, person) for id_, person in settings.people.items())
+    people = tuple(person_of(id_, person) for id_, person in settings.people.items())
     contacts = tuple(
         Contact(person=id_, chat=chat, address=address, since_us=0)
         for id_, person in settings.people.items()
@@ -90,12 +95,14 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
             for group, address in chat.groups.items()
         },
         organisations={
-            id_: Organisation(id=id_, name=body.name)
+            id_: organisation_of(id_, body)
             for id_, body in settings.organisations.items()
         },
         roster=roster_of(settings.roster, zone_of(settings)),
         response=response_of(settings.response),
         catalogues=dict(catalogues),
+        premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
+        register=policy_of(settings.register),
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
 
@@ -116,24 +123,6 @@ def _talk_group(id_: str, group: TalkGroupSettings) -> TalkGroup:
         relay=group.relay,
         sources=group.from_,
         roles=tuple(Role(role) for role in group.roles),
-    )
-
-
-def _person(id_: str, person: PersonSettings) -> Person:
-    return Person(
-        id=id_,
-        name=person.name,
-        role=Role(person.role),
-        organisation=person.organisation,
-        guard_code=person.guard_code,
-        radio_id=person.radio_id,
-        radios=person.radios,
-        calls=person.calls,
-        crew=person.crew,
-        grids=person.grids,
-        post=person.post,
-        team=person.team,
-        language=person.language,
     )
 
 
