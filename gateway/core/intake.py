@@ -212,7 +212,7 @@ def amend(draft: Draft, order: Order, alert: Alert) -> None:
     placing = place(draft.site, order.alert)
     moved = placing.own is not None and placing.own not in order.grids
     if placing.own is not None:
-        order = _led_by(order, placing)
+        order = led_by(order, placing)
     afresh = raised or over or (moved and unanswered)
     if afresh:
         order = replace(order, clock_us=draft.now_us)
@@ -238,13 +238,13 @@ def amend(draft: Draft, order: Order, alert: Alert) -> None:
 def move(draft: Draft, order: Order, grid: str) -> None:
     """Give an order another grid as its own, from a message whose words do not count."""
     moved = grid not in order.grids
-    order = _led_by(order, Placing(grids=(grid,)))
+    order = led_by(order, Placing(grids=(grid,)))
     draft.put(order)
     if moved and not expired(draft, order):
         _call_moved(draft, order)
 
 
-def _led_by(order: Order, placing: Placing) -> Order:
+def led_by(order: Order, placing: Placing) -> Order:
     """Return the order with the grids found as its first; the others stay addressed."""
     others = tuple(g for g in order.grids if g not in placing.grids)
     doubts = {"border": bool(placing.border), "wide": bool(placing.wide)}

@@ -21,13 +21,14 @@ from gateway.core.intake import (
     answer_message,
     in_doubt,
     incident_id,
+    led_by,
     move,
     open_order,
 )
 from gateway.core.life import Trigger
 from gateway.core.machine_alerts import machine_alarm, machine_noted
 from gateway.core.order import AlertKey, Order, OrderStatus
-from gateway.core.placing import place
+from gateway.core.placing import Placing, place
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -173,15 +174,14 @@ def _late_original(draft: Draft, received: AlertReceived, prior: AlertKey) -> No
     draft.put(replace(key, what="cancelled" if prior.what == "cancelled" else key.what))
     if order is not None:
         _fold(draft, order, alert)
-        _forget_waiting(draft, order.id)
+        _alert_came(draft, order.id)
     answer_message(draft, alert, "duplicate", key=prior)
 
 
-def _forget_waiting(draft: Draft, order_id: str) -> None:
-    """Take the flag off an order all of whose messages have come."""
+def _alert_came(draft: Draft, order_id: str) -> None:
+    """Take the flag off an order whose update came before its alert."""
     order = draft.find(Order, order_id)
-    waiting = any(k.sha256 == AWAITED for k in draft.of_order(AlertKey, order_id))
-    if order is not None and "update_first" in order.flags and not waiting:
+    if order is not None and "update_first" in order.flags:
         flags = tuple(f for f in order.flags if f != "update_first")
         draft.put(replace(order, flags=flags))
 
@@ -203,7 +203,7 @@ def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
     others = [k for k in draft.of_order(AlertKey, order.id) if _speaks(k) and k != mine]
     if all(_rank(k) <= _rank(mine) for k in others):
         if order.open:
-            amend(draft, order, alert)
+            amend(draft, order, _said(order, alert))
         else:
             _write_down(draft, order, alert, mine.grid)
         return True
@@ -217,10 +217,14 @@ def _speaks(key: AlertKey) -> bool:
     return key.what in ("alert", "update", "cancelled") and key.sha256 != AWAITED
 
 
+def _said(order: Order, alert: Alert) -> Alert:
+    """Return an order's alert with the words of a message; it stays the alert it is."""
+    return replace(order.alert, **{name: getattr(alert, name) for name in _CONTENT})
+
+
 def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> None:
     """Give a cancelled order the last word on what it was, for the record alone."""
-    said = replace(order.alert, **{name: getattr(alert, name) for name in _CONTENT})
-    order = replace(order, alert=said, revision=order.revision + 1)
+    order = replace(order, alert=_said(order, alert), revision=order.revision + 1)
     draft.put(order)
     if grid is not None:
         _move(draft, order, grid)
@@ -229,7 +233,7 @@ def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> N
 # What an alert says, without who it is.
 _CONTENT: Final = (
     "sent_us", "category", "level", "text", "place", "location", "grid", "needs",
-    "expires_us", "attachments", "grids", "areas", "body_sha256",
+    "expires_us", "attachments", "to", "grids", "areas", "body_sha256",
 )  # fmt: skip
 
 
@@ -237,8 +241,7 @@ def _move(draft: Draft, order: Order, grid: str) -> None:
     if order.open:
         move(draft, order, grid)
     else:
-        rest = tuple(g for g in order.grids if g != grid)
-        draft.put(replace(order, grids=(grid, *rest)))
+        draft.put(led_by(order, Placing(grids=(grid,))))
 
 
 def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = None) -> None:
@@ -246,8 +249,8 @@ def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = Non
     wording = Wording(draft.site)
     if not order.open:
         _fold(draft, order, alert)
-        reason = wording.text("detail_noted_after_cancel")
-        answer_message(draft, alert, "accepted", order=order, reason=reason)
+        noted = wording.text("detail_noted_after_cancel")
+        answer_message(draft, alert, "accepted", order=order, reason=noted)
         return
     reason = wording.text(note) if note else None
     if _fold(draft, order, alert):
@@ -335,10 +338,9 @@ def _update_known(
     for other in live[1:]:
         # CAP lets one update amend several orders; its key leads to the first.
         if other.alert.exercise is alert.exercise:
-            amend(draft, other, alert)
+            amend(draft, other, _said(other, alert))
     draft.put(_key_of(draft, alert, order))
     _take_in(draft, order, alert)
-    _forget_waiting(draft, order.id)
 
 
 def _orders_of(draft: Draft, keys: list[AlertKey]) -> list[Order]:
