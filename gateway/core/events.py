@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.call_events import CALL_EVENTS, CallEvent
 from gateway.core.guard_report import ReportActed
 from gateway.core.people import Contact, Person
 from gateway.core.register_events import (
@@ -515,6 +516,7 @@ class RecordingsExpired:
 
 Event = (
     AlertReceived
+    | CallEvent
     | InputRefused
     | OrderActed
     | PageWaited
@@ -560,6 +562,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,
     SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
     *REGISTER_EVENTS,
+    *CALL_EVENTS,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

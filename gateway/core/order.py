@@ -206,6 +206,8 @@ class Page:
         slots: Person ids that were told to answer one after the other, in this order; empty
             when nobody was given a turn.
         slot_s: How long each turn lasts, seconds.
+        waited: Whether it had to wait for a clear channel.
+        late: Whether it has waited too long: nobody counts on it any more.
     """
 
     KIND: ClassVar[str] = "page"
@@ -222,6 +224,8 @@ class Page:
     window_s: int = 15
     slots: tuple[str, ...] = field(default=())
     slot_s: int = 0
+    waited: bool = False
+    late: bool = False
 
     @property
     def key(self) -> str:

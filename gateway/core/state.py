@@ -68,6 +68,7 @@ class State:
         self._holders_of_code: Holders = {}
         self._holders_of_radio: Holders = {}
         self._people_of_post: Holders = {}
+        self._people_of_team: Holders = {}
         self._spoken: Holders = {}
         self._person_of_account: dict[tuple[str, str], str] = {}
         self._contacts_of_person: dict[str, set[str]] = {}
@@ -133,6 +134,10 @@ class State:
         """Return the people who stand at a post, on duty or not."""
         return self._people(self._people_of_post.get(post, ()))
 
+    def people_of_team(self, team: str) -> list[Person]:
+        """Return the people of a team, on duty or not, active or not."""
+        return self._people(self._people_of_team.get(team, ()))
+
     def latest_pages(self, channel: str) -> list[str]:
         """Return the ids of the pages that a channel has lately spoken, oldest first."""
         return sorted(self._spoken.get(channel, ()), key=by_age)
@@ -191,6 +196,8 @@ class State:
             yield self._holders_of_radio, radio
         if person.post is not None:
             yield self._people_of_post, person.post
+        if person.team is not None:
+            yield self._people_of_team, person.team
 
     def _forget(self, kind: str, key: str) -> Entity | None:
         entity = self._tables.get(kind, {}).pop(key, None)
