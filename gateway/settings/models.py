@@ -26,10 +26,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.register import (
+    AdmissionSettings,
     OrganisationSettings,
     PersonSettings,
     PremisesSettings,
-    RegisterSettings,
 )
 from gateway.settings.response import ResponseSettings
 from gateway.settings.sections import (
@@ -336,7 +336,7 @@ class Settings(Model):
         organisations: Guard companies, employers, police bodies.
         premises: Places that are guarded.
         people: Who can be called.
-        register: What is asked of people before they are called.
+        admission: What is asked of people before they are called.
         roster: Who is on duty when.
         response: The clocks and the ladder.
         policy: What may be asked and said.
@@ -357,7 +357,7 @@ class Settings(Model):
     organisations: dict[Id, OrganisationSettings]
     premises: dict[Id, PremisesSettings] = Field(default_factory=dict)
     people: Annotated[dict[Id, PersonSettings], Field(min_length=1)]
-    register: RegisterSettings = RegisterSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
     policy: PolicySettings = PolicySettings()

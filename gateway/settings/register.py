@@ -160,7 +160,7 @@ class PersonSettings(Model):
     contacts: dict[Id, Account] = Field(default_factory=dict)
 
 
-class RegisterSettings(Model):
+class AdmissionSettings(Model):
     """What is asked of people before they are called (人员准入).
 
     Attributes:
@@ -240,13 +240,13 @@ def premises_of(id_: str, premises: PremisesSettings) -> Premises:
     )
 
 
-def policy_of(register: RegisterSettings) -> RegisterPolicy:
+def policy_of(admission: AdmissionSettings) -> RegisterPolicy:
     """Return what is asked of people, as the core knows it."""
     return RegisterPolicy(
-        expired_called=register.expired_certificate == "called",
-        certificate_needed=register.certificate_needed,
-        warning_days=register.warning_days,
-        consent=register.consent,
-        consent_needed=register.consent_needed,
-        kinds_first=dict(register.kinds_first),
+        expired_called=admission.expired_certificate == "called",
+        certificate_needed=admission.certificate_needed,
+        warning_days=admission.warning_days,
+        consent=admission.consent,
+        consent_needed=admission.consent_needed,
+        kinds_first=dict(admission.kinds_first),
     )

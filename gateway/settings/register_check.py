@@ -52,9 +52,9 @@ def _categories(settings: Settings, known: _Known) -> Iterator[Finding]:
         for index, category in enumerate(body.categories):
             at: KeyPath = ("organisations", id_, "categories", index)
             yield from _absent(at, "category of the policy", category, taken)
-    for category in settings.register.kinds_first:
+    for category in settings.admission.kinds_first:
         for finding in _absent(
-            ("register", "kinds_first", category), "category of the policy", category, taken
+            ("admission", "kinds_first", category), "category of the policy", category, taken
         ):
             yield Finding(finding.path, finding.message, on_key=True)
 
@@ -80,24 +80,24 @@ def _papers(settings: Settings) -> Iterator[Finding]:
         for id_, person in settings.people.items():
             number = getattr(person, field)
             if number in first:
-                message = f'is the same as that of "{first[number]}"; one guard stands here once'
+                message = f'is that of "{first[number]}" already; a guard stands here once'
                 yield Finding(("people", id_, field), message)
             elif number is not None:
                 first[number] = id_
 
 
 def _policy(settings: Settings, known: _Known) -> Iterator[Finding]:
-    register = settings.register
-    if known.lost("register"):
+    admission = settings.admission
+    if known.lost("admission"):
         return
-    if register.consent_needed and register.consent is None:
+    if admission.consent_needed and admission.consent is None:
         message = "needs consent: the version of the notice that people agree to"
-        yield Finding(("register", "consent_needed"), message)
+        yield Finding(("admission", "consent_needed"), message)
     kinds = {premises.kind for premises in settings.premises.values()}
-    for category, wanted in register.kinds_first.items():
+    for category, wanted in admission.kinds_first.items():
         for index, kind in enumerate(wanted):
             if kind not in kinds:
-                path: KeyPath = ("register", "kinds_first", category, index)
+                path: KeyPath = ("admission", "kinds_first", category, index)
                 yield Finding(path, f"there are no premises of kind {kind}", warning=True)
 
 

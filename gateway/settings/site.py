@@ -102,7 +102,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         response=response_of(settings.response),
         catalogues=dict(catalogues),
         premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
-        register=policy_of(settings.register),
+        register=policy_of(settings.admission),
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
 
