@@ -20,8 +20,15 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from drivers.radio.arrays import (
+    BoolArray,
+    Complex128Array,
+    Float32Array,
+    Float64Array,
+    IntArray,
+)
+from drivers.radio.below_voice import BelowVoiceBank, one_each
 from drivers.radio.heard import Heard
 from drivers.radio.low_band import (
     LOW_FRAME_SAMPLES,
@@ -39,12 +46,6 @@ from drivers.radio.samples import (
     samples_of,
     to_int16,
 )
-
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-Complex128Array = npt.NDArray[np.complex128]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 __all__ = ["TONES_HZ", "CtcssBank", "encode", "tone_named"]
 
@@ -77,6 +78,8 @@ _BETWEEN_HZ = np.array([0.5 * (a + b) for a, b in itertools.pairwise(TONES_HZ)])
 _SEARCH_STEPS, _LOOKS_TO_OPEN = 2, 2
 # Before it opens, so much of a tone's power must be one sine.
 _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
+# A tone that has begun half a window too late has so much; it will be steady 20 ms later.
+_STEADINESS_NEAR = 0.75
 # The phase is followed in 40 ms.
 _SHORT = 32
 _SHORT_N = np.arange(_SHORT) - (_SHORT - 1)
@@ -143,7 +146,7 @@ def _half_widths_hz() -> Float64Array:
     return widths
 
 
-class CtcssBank:
+class CtcssBank(BelowVoiceBank):
     """Streaming tone squelch for ``n_channels`` channels whose audio is a discriminator's.
 
     Args:
@@ -158,46 +161,31 @@ class CtcssBank:
         ValueError: a wanted tone that is none of the 50, or not one entry a channel.
     """
 
+    PER_CHANNEL = (
+        *("_tone", "_looks", "_hz", "_phase", "_weak", "_skipped", "_nearly"),
+    )
+
     def __init__(
         self,
         n_channels: int,
         wanted: Sequence[Iterable[float] | None] | None = None,
         low: LowBand | None = None,
     ) -> None:
-        wanted = [None] * n_channels if wanted is None else list(wanted)
-        if len(wanted) != n_channels:
-            msg = f"{n_channels} channels, but tones for {len(wanted)}"
-            raise ValueError(msg)
-        self.present = np.zeros(n_channels, np.bool_)
-        self._wanted = np.array([_mask(tones) for tones in wanted]).reshape(-1, len(TONES_HZ))
-        self._low = LowBand(n_channels) if low is None else low
-        self._sample = 0
+        super().__init__(n_channels, low)
+        masks = [_mask(tones) for tones in one_each(wanted, n_channels, "tones")]
+        self._wanted = np.array(masks).reshape(-1, len(TONES_HZ))
         self._tone = np.full(n_channels, -1)  # of the look before, -1 for none
         self._looks = np.zeros(n_channels, np.int64)
         self._hz = np.zeros(n_channels)
         self._phase = np.zeros(n_channels, np.complex128)
-        self._deaf = np.zeros(n_channels, np.int64)  # steps until it is searched again
         self._weak = np.zeros(n_channels, np.int64)
-        self._start = np.zeros(n_channels, np.int64)
-        self._end = np.zeros(n_channels, np.int64)
+        self._skipped = np.zeros(n_channels, np.bool_)  # the look before
+        self._nearly = np.zeros(n_channels, np.bool_)  # steady, at the last look
         window = _hann(_WINDOW)
         turns = 2 * np.pi * np.outer(np.arange(_WINDOW), _BINS) / _WINDOW
         waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
         self._filters = (waves * (2 * window / window.sum())[:, None]).T.astype(np.float32)
         self._half_widths_hz = _half_widths_hz()
-
-    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        """Take the next 20 ms of every channel and return the tones that ended.
-
-        Which tone is there meanwhile says ``under_way``. A tone under way when ``listening``
-        falls ends in that step.
-
-        Args:
-            frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
-            listening: (n_channels,) bool; frames of other channels are not looked at.
-        """
-        self._low.step(frames, listening)
-        return self.look(listening)
 
     def look(self, listening: BoolArray) -> list[Heard]:
         """Do the same where another has brought the shared low band forward by 20 ms."""
@@ -209,17 +197,10 @@ class CtcssBank:
         going = np.flatnonzero(self.present & listening)
         if len(going):
             ended += self._follow(going)
-        idle = listening & ~self.present & (self._deaf == 0)
-        if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
-            # Found twice, but not steady yet: noise may make it wait, not this rhythm.
-            idle &= self._looks >= _LOOKS_TO_OPEN
-        if idle.any():
-            self._search(idle)
+        due = self._due(listening & ~self.present & (self._deaf == 0))
+        if due.any():
+            self._search(due)
         return ended
-
-    def under_way(self, channel: int) -> Heard | None:
-        """Return the tone that is on the channel now, with its length so far."""
-        return self._told(channel, self._sample) if self.present[channel] else None
 
     def rearranged(
         self,
@@ -236,31 +217,45 @@ class CtcssBank:
             low: the low band where it is shared, rearranged likewise.
         """
         low = self._low.rearranged(sources) if low is None else low
-        bank = CtcssBank(len(sources), wanted, low)
-        bank._sample = self._sample
-        to = [i for i, source in enumerate(sources) if source is not None]
-        at = [source for source in sources if source is not None]
-        for name in _PER_CHANNEL:
-            getattr(bank, name)[to] = getattr(self, name)[at]
+        bank = self._moved_to(CtcssBank(len(sources), wanted, low), sources)
         bank.present &= bank._wanted[np.arange(len(sources)), bank._tone]
         return bank
 
-    def _search(self, idle: BoolArray) -> None:
+    def _due(self, idle: BoolArray) -> BoolArray:
+        """Return which of the channels without a tone are looked at in this step.
+
+        Two looks in a row find a tone. So every second look can be left out where the one
+        before found none, and be made up for where the next one finds something.
+        """
+        turn = self._sample // FRAME_SAMPLES % (2 * _SEARCH_STEPS)
+        self._skipped &= idle
+        if turn % _SEARCH_STEPS == 0:
+            # Found twice, but not steady yet: noise may make it wait, not this rhythm.
+            return idle & (self._looks >= _LOOKS_TO_OPEN) & self._nearly
+        if turn == 1:
+            return idle
+        skips: BoolArray = idle & (self._looks == 0)
+        self._skipped |= skips
+        idle &= ~skips
+        return idle
+
+    def _search(self, due: BoolArray) -> None:
         """Look for a tone on channels that have none."""
         window = self._low.samples[:, -_WINDOW:]
-        loud = idle & (np.einsum("ij,ij->i", window, window) >= _ENERGY_MIN)
-        self._tone[idle & ~loud], self._looks[idle & ~loud] = -1, 0
+        loud = due & (np.einsum("ij,ij->i", window, window) >= _ENERGY_MIN)
+        quiet = due & ~loud
+        self._tone[quiet], self._looks[quiet], self._skipped[quiet] = -1, 0, False
         channels = np.flatnonzero(loud)
         if len(channels):
             self._search_loud(channels)
 
     def _search_loud(self, channels: IntArray) -> None:
-        tone, hz = self._look(self._low.samples[channels, -_WINDOW:])
-        tone = np.where((tone >= 0) & self._wanted[channels, tone], tone, -1)
-        same = (tone >= 0) & (tone == self._tone[channels])
-        self._looks[channels] = np.where(same, self._looks[channels] + 1, tone >= 0)
-        self._hz[channels] = np.where(same, 0.5 * (hz + self._hz[channels]), hz)
-        self._tone[channels] = tone
+        tone, hz = self._tones_of(channels, 0)
+        late = channels[self._skipped[channels] & (tone >= 0)]
+        if len(late):
+            self._note(late, *self._tones_of(late, _SEARCH_STEPS * LOW_FRAME_SAMPLES))
+        self._skipped[channels] = False
+        self._note(channels, tone, hz)
         opens = channels[self._looks[channels] >= _LOOKS_TO_OPEN]
         opens = opens[self._steady(opens)]
         if len(opens):
@@ -270,6 +265,19 @@ class CtcssBank:
             self._end[opens] = self._sample
             for channel in opens.tolist():
                 self._start[channel] = self._began(channel)
+
+    def _tones_of(self, channels: IntArray, back: int) -> tuple[IntArray, Float64Array]:
+        """Return the wanted tone of each, -1 for none, and its frequency, ``back`` ago."""
+        stop = LOW_KEPT - back
+        tone, hz = self._look(self._low.samples[channels, stop - _WINDOW : stop])
+        return np.where((tone >= 0) & self._wanted[channels, tone], tone, -1), hz
+
+    def _note(self, channels: IntArray, tone: IntArray, hz: Float64Array) -> None:
+        """Note what a look has found."""
+        same = (tone >= 0) & (tone == self._tone[channels])
+        self._looks[channels] = np.where(same, self._looks[channels] + 1, tone >= 0)
+        self._hz[channels] = np.where(same, 0.5 * (hz + self._hz[channels]), hz)
+        self._tone[channels] = tone
 
     def _look(self, samples: Float32Array) -> tuple[IntArray, Float64Array]:
         """Return for each row the index of its tone, -1 for none, and the frequency."""
@@ -324,7 +332,9 @@ class CtcssBank:
         parts = parts * np.exp(-1j * drift[:, None] * np.arange(_STEADY_WINDOWS))
         power = np.square(np.abs(parts))
         one = np.square(np.abs(parts.sum(axis=1))) / _STEADY_WINDOWS
-        steady: BoolArray = one >= _STEADINESS_MIN * power.sum(axis=1)
+        whole = power.sum(axis=1)
+        self._nearly[channels] = one >= _STEADINESS_NEAR * whole
+        steady: BoolArray = one >= _STEADINESS_MIN * whole
         return steady
 
     def _follow(self, channels: IntArray) -> list[Heard]:
@@ -370,12 +380,6 @@ class CtcssBank:
         value = f"{TONES_HZ[self._tone[channel]]:.1f}"
         duration_ms = 1000.0 * (until - start) / SAMPLE_RATE_HZ
         return Heard(channel, "ctcss", None, value, start, duration_ms)
-
-
-# What a bank knows of each channel.
-_PER_CHANNEL = (
-    *("present", "_tone", "_looks", "_hz", "_phase", "_weak", "_deaf", "_start", "_end"),
-)
 
 
 def _mask(wanted: Iterable[float] | None) -> BoolArray:

@@ -27,8 +27,12 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray, Float32Array, IntArray
+from drivers.radio.below_voice import BelowVoiceBank, one_each
 from drivers.radio.heard import Heard
 from drivers.radio.low_band import (
+    LOW_FRAME_SAMPLES,
+    LOW_KEPT,
     LOW_RATE_HZ,
     LOW_SAMPLE,
     LowBand,
@@ -42,11 +46,6 @@ from drivers.radio.samples import (
     samples_of,
     to_int16,
 )
-
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 __all__ = ["CODES", "EXTRA_CODES", "DcsBank", "code_named", "encode", "word_of"]
 
@@ -80,6 +79,8 @@ _ERRORS_TO_OPEN, _ERRORS_TO_HOLD = 1, 3
 # bits at most.
 _SEARCH_STEPS, _LOOKS_APART = 2, 4
 _AGREEING_MIN = 4
+# A look that was left out.
+_UNREAD = -1
 # Half the distance of the two levels; 25 Hz of a deviation of 5 kHz at full scale.
 _LEVEL_MIN = 10.0 ** (-46.0 / 20.0)
 # A code of that level, read anywhere in its bits, gives more than a quarter of it.
@@ -208,12 +209,13 @@ def _bit_filters() -> Float32Array:
     return filters.reshape(window, -1).T.astype(np.float32)
 
 
-class DcsBank:
+class DcsBank(BelowVoiceBank):
     """Streaming code squelch for ``n_channels`` channels whose audio is a discriminator's.
 
     Args:
         n_channels: how many.
         wanted: for each channel the names that open it, or None for any code.
+        low: the low band where it is shared: then ``look`` takes the place of ``step``.
 
     Attributes:
         present: (n_channels,) after a step: a wanted code is there. This is the squelch.
@@ -222,47 +224,28 @@ class DcsBank:
         ValueError: a name that is none, or not one entry a channel.
     """
 
+    PER_CHANNEL = ("_index", "_past", "_missed")
+
     def __init__(
         self,
         n_channels: int,
         wanted: Sequence[Iterable[str] | None] | None = None,
         low: LowBand | None = None,
     ) -> None:
-        wanted = [None] * n_channels if wanted is None else list(wanted)
-        if len(wanted) != n_channels:
-            msg = f"{n_channels} channels, but codes for {len(wanted)}"
-            raise ValueError(msg)
-        self.present = np.zeros(n_channels, np.bool_)
-        self._called = [_called(names) for names in wanted]
+        super().__init__(n_channels, low)
+        self._called = [_called(names) for names in one_each(wanted, n_channels, "codes")]
         allowed = np.zeros((n_channels, len(_names()) + 1), np.bool_)
         for row, called in zip(allowed, self._called, strict=True):
             row[list(called)] = True
         self._allowed = allowed
-        self._low = LowBand(n_channels) if low is None else low
-        self._sample = 0
         self._index = np.zeros(n_channels, np.int64)  # of the code there, 0 for none
         self._past = np.zeros((n_channels, _LOOKS_APART + 1), np.int64)
         self._missed = np.zeros(n_channels, np.int64)
-        self._deaf = np.zeros(n_channels, np.int64)
-        self._start = np.zeros(n_channels, np.int64)
-        self._end = np.zeros(n_channels, np.int64)
         self._filters = _bit_filters()
+        self._window = self._filters.shape[1]
         self._one_phase = np.ascontiguousarray(self._filters[:WORD_BITS].T)
         turns = 2 * np.pi * TURN_OFF_HZ * np.arange(_TURN_OFF) / LOW_RATE_HZ
         self._turn_off = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
-
-    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        """Take the next 20 ms of every channel and return the codes that ended.
-
-        Which code is there meanwhile says ``under_way``. A code under way when ``listening``
-        falls ends in that step.
-
-        Args:
-            frames: (n_channels, 160) int16, from the discriminator, not de-emphasised.
-            listening: (n_channels,) bool; frames of other channels are not looked at.
-        """
-        self._low.step(frames, listening)
-        return self.look(listening)
 
     def look(self, listening: BoolArray) -> list[Heard]:
         """Do the same where another has brought the shared low band forward by 20 ms."""
@@ -273,32 +256,10 @@ class DcsBank:
         np.maximum(self._deaf - 1, 0, out=self._deaf)
         rows = listening & self.present
         if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
-            rows |= self._pass_silence(listening & ~self.present)
+            rows |= self._due(listening & ~self.present)
         if rows.any():
             ended += self._read_on(np.flatnonzero(rows))
         return ended
-
-    def _pass_silence(self, idle: BoolArray) -> BoolArray:
-        """Note that channels too quiet for a code have none; return the others."""
-        bits = self._low.samples[:, -self._filters.shape[1] :] @ self._one_phase
-        loud: BoolArray = idle & (np.einsum("ij,ij->i", bits, bits) >= _POWER_MIN)
-        quiet = idle & ~loud
-        self._past[quiet, :-1] = self._past[quiet, 1:]
-        self._past[quiet, -1] = 0
-        return loud
-
-    def _read_on(self, rows: IntArray) -> list[Heard]:
-        """Read the newest word of these channels; carry on or look for their codes."""
-        words, clean = self._read(self._low.samples[rows, -self._filters.shape[1] :])
-        going = self.present[rows]
-        ended = self._hold(rows[going], words[going]) if going.any() else []
-        if not going.all():
-            self._search(rows[~going], words[~going], clean[~going])
-        return ended
-
-    def under_way(self, channel: int) -> Heard | None:
-        """Return the code that is on the channel now, with its length so far."""
-        return self._told(channel, self._sample) if self.present[channel] else None
 
     def rearranged(
         self,
@@ -315,14 +276,42 @@ class DcsBank:
             low: the low band where it is shared, rearranged likewise.
         """
         low = self._low.rearranged(sources) if low is None else low
-        bank = DcsBank(len(sources), wanted, low)
-        bank._sample = self._sample
-        to = [i for i, source in enumerate(sources) if source is not None]
-        at = [source for source in sources if source is not None]
-        for name in _PER_CHANNEL:
-            getattr(bank, name)[to] = getattr(self, name)[at]
+        bank = self._moved_to(DcsBank(len(sources), wanted, low), sources)
         bank.present &= bank._allowed[np.arange(len(sources)), bank._index]
         return bank
+
+    def _due(self, idle: BoolArray) -> BoolArray:
+        """Return which of the channels without a code are read in this step.
+
+        A code opens when most looks in a row agree. So every second one can be left out where
+        those before say nothing, and be made up for where the next one says something.
+        """
+        if self._sample // FRAME_SAMPLES % (2 * _SEARCH_STEPS):
+            unread = idle & ~(self._past > 0).any(axis=1)
+            self._put(unread, _UNREAD)
+            idle = idle & ~unread
+        return self._pass_silence(idle) if idle.any() else idle
+
+    def _put(self, rows: BoolArray, index: int) -> None:
+        """Note the same look for some channels."""
+        self._past[rows, :-1] = self._past[rows, 1:]
+        self._past[rows, -1] = index
+
+    def _pass_silence(self, idle: BoolArray) -> BoolArray:
+        """Note that channels too quiet for a code have none; return the others."""
+        bits = self._low.samples[:, -self._window :] @ self._one_phase
+        loud: BoolArray = idle & (np.einsum("ij,ij->i", bits, bits) >= _POWER_MIN)
+        self._put(idle & ~loud, 0)
+        return loud
+
+    def _read_on(self, rows: IntArray) -> list[Heard]:
+        """Read the newest word of these channels; carry on or look for their codes."""
+        words, clean = self._read(self._low.samples[rows, -self._window :])
+        going = self.present[rows]
+        ended = self._hold(rows[going], words[going]) if going.any() else []
+        if not going.all():
+            self._search(rows[~going], words[~going], clean[~going])
+        return ended
 
     def _read(self, samples: Float32Array) -> tuple[IntArray, BoolArray]:
         """Return each row's newest 23 bits, the oldest in bit 0, and whether they are clear."""
@@ -347,8 +336,9 @@ class DcsBank:
 
     def _search(self, rows: IntArray, words: IntArray, clean: BoolArray) -> None:
         """Note what each word says; open channels that say the same long enough."""
-        index = np.where(clean, _table()[words], 0).astype(np.int64)
-        index = np.where(self._allowed[rows, index], index, 0)
+        index = self._named(rows, words, clean)
+        if index.any():
+            self._make_up(rows[index > 0])
         past = np.concatenate([self._past[rows, 1:], index[:, None]], axis=1)
         self._past[rows] = past
         agreeing = (past == index[:, None]).sum(axis=1) >= _AGREEING_MIN
@@ -364,6 +354,20 @@ class DcsBank:
             self._sample - back - _LOOKS_APART * _SEARCH_STEPS * FRAME_SAMPLES, 0
         )
         self._end[channels] = self._sample
+
+    def _named(self, rows: IntArray, words: IntArray, clean: BoolArray) -> IntArray:
+        """Return the index of what each word says, 0 where that is nothing wanted."""
+        index = np.where(clean, _table()[words], 0).astype(np.int64)
+        return np.where(self._allowed[rows, index], index, 0)
+
+    def _make_up(self, rows: IntArray) -> None:
+        """Read what was left out before these channels said something."""
+        for looks in range(1, _LOOKS_APART):
+            unread = rows[self._past[rows, -looks] == _UNREAD]
+            if len(unread):
+                stop = LOW_KEPT - looks * _SEARCH_STEPS * LOW_FRAME_SAMPLES
+                words, clean = self._read(self._low.samples[unread, stop - self._window : stop])
+                self._past[unread, -looks] = self._named(unread, words, clean)
 
     def _hold(self, channels: IntArray, words: IntArray) -> list[Heard]:
         """Carry codes that are there on; end those that cease or are turned off."""
@@ -398,10 +402,6 @@ class DcsBank:
         duration_ms = 1000.0 * (until - start) / SAMPLE_RATE_HZ
         value = self._called[channel][int(self._index[channel])]
         return Heard(channel, "dcs", None, value, start, duration_ms)
-
-
-# What a bank knows of each channel.
-_PER_CHANNEL = ("present", "_index", "_past", "_missed", "_deaf", "_start", "_end")
 
 
 @functools.cache

@@ -6,11 +6,10 @@ operate at 40 ms, not at 24 ms, bridge 10 ms), widened for analogue radios, whic
 of twist through missing or double de-emphasis.
 
 How the decoder works. Every 10 ms it looks at the last 20 ms of every channel through a Hann
-window and measures the power at the eight frequencies and in the voice band: one matrix product
-for all channels. Two looks in a row that show the same digit open a segment, two that do not
-show it close it. Then, and only then, the segment's samples are judged as a whole
-(``drivers.radio.dtmf_judge``): the looks are generous so that noisy digits come in, the judge
-is strict so that speech stays out.
+window (``drivers.radio.dtmf_looks``). Two looks in a row that show the same digit open a
+segment, two that do not show it close it. Then, and only then, and if the looks together could
+be a digit's, the segment's samples are judged as a whole (``drivers.radio.dtmf_judge``): the
+looks are generous so that noisy digits come in, the judge is strict so that speech stays out.
 
 Twist is high group minus low group, in dB.
 """
@@ -22,10 +21,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray, Float32Array, IntArray
 from drivers.radio.dtmf_frames import AniPosition, DtmfFramer, DtmfMessage
 from drivers.radio.dtmf_judge import judge
+from drivers.radio.dtmf_looks import (
+    FRAMES_AT_ONCE_MAX,
+    HIGH_HZ,
+    HOP_SAMPLES,
+    LOW_HZ,
+    LookBank,
+    Looks,
+)
 from drivers.radio.samples import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -35,10 +42,6 @@ from drivers.radio.samples import (
     samples_of,
     to_int16,
 )
-
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 __all__ = [
     "encode",
@@ -50,40 +53,22 @@ __all__ = [
     "DtmfSymbol",
 ]
 
-# Q.23 section 6.
-LOW_HZ = (697.0, 770.0, 852.0, 941.0)
-HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
 ROWS = ("123A", "456B", "789C", "*0#D")
 SYMBOLS = "0123456789*#ABCD"
 
-# Shorter than the shortest tone (40 ms) and gap (25 ms).
-_WINDOW_SAMPLES = 160
-_HOP_SAMPLES = 80
-_LOOKS_PER_FRAME = FRAME_SAMPLES // _HOP_SAMPLES
-# Three filters per tone, because one Hann filter loses 1.9 dB at 1.8 % of 1633 Hz.
-_DETUNINGS = (-0.012, 0.0, 0.012)
-# Below lie CTCSS and hum, which are no evidence against a digit.
-_BAND_LOWEST_HZ = 260.0
-
-# Of the voice band's power, what two tones must hold in a look to open a segment: at 0 dB
-# signal to noise they hold half of it, give or take.
-_OPEN_FRACTION = 0.32
-# Handhelds arrive at -12 dBFS a tone; 33 dB below that nothing is a digit (mean square).
-_POWER_MIN = 10.0 ** (-45.0 / 10.0) / 2.0
 # In all looks of a digit together.
 _HELD_FRACTION = 0.40
-# The limits of the judge, and room for noise: this only spares it work.
-_TWIST_LEAST, _TWIST_MOST = 10.0 ** (-14.5 / 10.0), 10.0 ** (12.5 / 10.0)
 # Amplitude 0.4 of the loudest look: a gap of 10 ms shows in one look, one of 25 ms in two.
 _KEPT_POWER = 0.16
 _RELEASE_LOOKS = 2
 # A lost packet is no pause: it is 20 ms long, and a pause between digits 25 ms or more.
 _HOLE_SAMPLES = 176
-# What is kept of the sound: 320 ms. A tone is judged at the latest when it has lasted 240 ms.
-_FRAMES_KEPT = 16
+# What is judged of the sound: 320 ms. A tone is judged at the latest when it has lasted 240 ms.
+_FRAMES_JUDGED = 16
 _FRAMES_BEFORE_FIRST_VERDICT = 12
 # Sound from before the first look: its window, and an edge to measure.
 _LEAD_SAMPLES = 240
+_FRAMES_KEPT = _FRAMES_JUDGED + FRAMES_AT_ONCE_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,46 +134,6 @@ def _tone(symbol: str, tone_ms: float, level_dbfs: float) -> Int16Array:
     return faded(to_int16(wave * peak_of(level_dbfs)), in_ms=2.0, out_ms=2.0)
 
 
-def _filter_bank() -> tuple[Float32Array, Float32Array, Float32Array]:
-    """Return filters for even and odd parts (24 + k, 80) of a window, and its square halved.
-
-    A look is folded about its middle, sums and differences, which halves the work. Rows: the
-    eight tones at each detuning, cosines in the even filters and sines in the odd ones, then
-    an orthonormal basis of all that lies below the voice band and passes the window.
-    """
-    n = np.arange(_HOP_SAMPLES) - (_WINDOW_SAMPLES - 1) / 2.0
-    window = 0.5 + 0.5 * np.cos(2 * np.pi * n / _WINDOW_SAMPLES)
-    total, energy = 2.0 * window.sum(), 2.0 * float(np.square(window).sum())
-    hz = np.array([f * (1 + d) for d in _DETUNINGS for f in (*LOW_HZ, *HIGH_HZ)])
-    tones = 2 * np.pi * np.outer(n, hz) / SAMPLE_RATE_HZ
-    below = 2 * np.pi * np.outer(n, np.arange(0.0, _BAND_LOWEST_HZ, 10.0)) / SAMPLE_RATE_HZ
-    bases = [np.linalg.svd(f(below) * window[:, None])[:2] for f in (np.cos, np.sin)]
-    strongest = max(weights[0] for _, weights in bases)
-    # A sine of amplitude a reads a * sum(window) / 2; its mean square is a * a / 2.
-    scale = np.sqrt(2.0) / total
-    halves = []
-    for f, (basis, weights) in zip((np.cos, np.sin), bases, strict=True):
-        # By Parseval the mean square of a windowed sound is its square sum over the window's.
-        kept = basis[:, : len(weights)][:, weights > 0.003 * strongest] / np.sqrt(2.0 * energy)
-        columns = np.concatenate([f(tones) * scale, kept], axis=1)
-        halves.append(np.ascontiguousarray((columns * window[:, None]).T, np.float32))
-    return halves[0], halves[1], (np.square(window) / (2.0 * energy)).astype(np.float32)
-
-
-@dataclass(slots=True)
-class _Looks:
-    """What one frame shows, (2, n) each: by look, the channels that listen.
-
-    ``power`` (8, 2, n) is the mean square of each tone, ``band`` that of the voice band,
-    ``shown`` 4 * row + column of the strongest tones where the look alone could be that
-    digit, else -1.
-    """
-
-    power: Float32Array
-    band: Float32Array
-    shown: IntArray
-
-
 @dataclass(slots=True)
 class _Segment:
     """A stretch of looks that may be a digit.
@@ -248,39 +193,47 @@ class DtmfBank:
     """Streaming decoder for ``n_channels`` channels at once."""
 
     def __init__(self, n_channels: int) -> None:
-        self._even, self._odd, self._square = _filter_bank()
+        self._looks = LookBank(n_channels)
         self._sample = 0
-        self._slot = 0
         self._listening = np.zeros(n_channels, np.bool_)
         self._sound = np.zeros((_FRAMES_KEPT, n_channels, FRAME_SAMPLES), np.int16)
+        self._filled = np.zeros((_FRAMES_KEPT, n_channels), np.bool_)
         self._shown = np.full(n_channels, -1)  # by the look before, -1 for none
         # Few channels have one at any time: plain numbers cost less than arrays.
         self._segments: dict[int, _Segment] = {}
         self._told = np.full(n_channels, -1)  # the last digit told, and where it ended
         self._told_end = np.zeros(n_channels)
 
-    def step(self, frames: Int16Array, listening: BoolArray) -> list[DtmfSymbol]:
-        """Take the next 20 ms of every channel and return the digits that ended.
+    def step(
+        self, frames: Int16Array, listening: BoolArray, filled: BoolArray | None = None
+    ) -> list[DtmfSymbol]:
+        """Take the next 20 ms of every channel, or some more, and return the digits that ended.
 
         A digit is returned about 30 ms after its tone. In the step in which ``listening``
         falls, a tone under way is cut there, judged and returned at once, so that the last
         digit of an over is never later than the over's end.
 
         Args:
-            frames: (n_channels, 160) int16.
+            frames: (n_channels, 160) int16; up to `FRAMES_AT_ONCE_MAX` times 160, which costs
+                less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
+            filled: (n_channels,) bool, where the sound was invented for sound that never came.
         """
         cut = self._listening & ~listening
+        if cut.any() and frames.shape[1] > FRAME_SAMPLES:
+            first = self.step(frames[:, :FRAME_SAMPLES], listening, filled)
+            return first + self.step(frames[:, FRAME_SAMPLES:], listening, filled)
         heard = listening | cut
         found: list[DtmfSymbol] = []
-        if heard.all():
+        every = bool(heard.all())
+        self._keep(None if every and not cut.any() else heard, frames, cut, filled)
+        if every:
             found += self._hear(slice(None), np.arange(len(frames)), frames, cut)
         elif heard.any():
             rows = np.flatnonzero(heard)
-            found += self._hear(rows, rows, frames, cut)
+            found += self._hear(rows, rows, frames[rows], cut)
         self._listening = listening.copy()
-        self._sample += FRAME_SAMPLES
-        self._slot = (self._slot + 1) % _FRAMES_KEPT
+        self._sample += frames.shape[1]
         return found
 
     def rearranged(self, sources: Sequence[int | None]) -> DtmfBank:
@@ -291,10 +244,12 @@ class DtmfBank:
                 channel. Digits under way on channels that stay are not lost.
         """
         bank = DtmfBank(len(sources))
-        bank._sample, bank._slot = self._sample, self._slot
+        bank._sample = self._sample
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
+        bank._looks = self._looks.rearranged(sources)
         bank._sound[:, to] = self._sound[:, at]
+        bank._filled[:, to] = self._filled[:, at]
         for name in _PER_CHANNEL:
             getattr(bank, name)[to] = getattr(self, name)[at]
         bank._segments = {
@@ -304,100 +259,109 @@ class DtmfBank:
         }
         return bank
 
+    def _keep(
+        self,
+        heard: BoolArray | None,
+        frames: Int16Array,
+        cut: BoolArray,
+        filled: BoolArray | None,
+    ) -> None:
+        """Keep the sound of channels that are heard (None: all), silence where one is cut."""
+        for begin in range(0, frames.shape[1], FRAME_SAMPLES):
+            slot = (self._sample + begin) // FRAME_SAMPLES % _FRAMES_KEPT
+            kept = frames[:, begin : begin + FRAME_SAMPLES]
+            if heard is None:
+                self._sound[slot] = kept
+            else:
+                self._sound[slot, heard] = kept[heard]
+                self._sound[slot, cut] = 0
+            self._filled[slot] = False if filled is None else filled
+
     def _hear(
         self, rows: slice | IntArray, channels: IntArray, frames: Int16Array, cut: BoolArray
     ) -> list[DtmfSymbol]:
         """Do a step's work for some channels, or for all by a slice, which copies less."""
-        now = self._sound[self._slot]
-        now[rows] = frames[rows]
-        now[cut] = 0
-        looks = self._look(self._sound[self._slot - 1, rows, _HOP_SAMPLES:], now[rows])
-        found = self._follow(rows, channels, looks)
-        self._judge_long()
+        if cut.any():
+            frames = np.where(cut[channels, None], np.int16(0), frames)
+        going = np.fromiter(self._segments, np.int64, len(self._segments))
+        wanted = self._shown >= 0
+        wanted[going] = True
+        last = (self._sample // FRAME_SAMPLES - 1) % _FRAMES_KEPT
+        before = self._sound[last, rows, HOP_SAMPLES:]
+        looks = self._looks.step(rows, before, frames, wanted[rows])
+        found = self._follow(rows, channels, looks, going)
         for channel in np.flatnonzero(cut).tolist():
             found += self._close(channel, self._sample + FRAME_SAMPLES)
             self._sound[:, channel] = 0
             self._shown[channel] = -1
         return found
 
-    def _look(self, before: Int16Array, current: Int16Array) -> _Looks:
-        halves = np.concatenate([before, current[:, :_HOP_SAMPLES], current[:, _HOP_SAMPLES:]])
-        scaled = halves * np.float32(1 / 32768)
-        left, right = scaled[: -len(current)], scaled[len(current) :, ::-1]
-        even, odd = left + right, left - right
-        cosines, sines = self._even @ even.T, self._odd @ odd.T
-        cosines *= cosines
-        sines *= sines
-        detuned = cosines[:24] + sines[:24]
-        power = np.maximum(np.maximum(detuned[:8], detuned[8:16]), detuned[16:])
-        even *= even
-        odd *= odd
-        even += odd
-        band = even @ self._square - cosines[24:].sum(axis=0) - sines[24:].sum(axis=0)
-        low, high = power[:4].max(axis=0), power[4:].max(axis=0)
-        pair = low + high
-        good = (pair >= _POWER_MIN) & (pair >= _OPEN_FRACTION * band)
-        good &= (high >= _TWIST_LEAST * low) & (high <= _TWIST_MOST * low)
-        key = 4 * power[:4].argmax(axis=0) + power[4:].argmax(axis=0)
-        shape = (_LOOKS_PER_FRAME, len(current))
-        shown = np.where(good, key, -1)
-        return _Looks(power.reshape(8, *shape), band.reshape(shape), shown.reshape(shape))
-
     def _follow(
-        self, rows: slice | IntArray, channels: IntArray, looks: _Looks
+        self, rows: slice | IntArray, channels: IntArray, looks: Looks, going: IntArray
     ) -> list[DtmfSymbol]:
-        """Open, carry on and close the segments of all channels by the looks of a frame."""
+        """Open, carry on and close the segments of all channels by the looks of the frames."""
         shown = looks.shown
         again = np.concatenate([self._shown[rows][None], shown[:-1]]) == shown
         again &= shown >= 0
         self._shown[rows] = shown[-1]
         lively = again.any(axis=0)
-        going = np.fromiter(self._segments, np.int64, len(self._segments))
         lively[np.searchsorted(channels, going)] = True
         at = np.flatnonzero(lively)
-        names = channels[at].tolist()
+        # Few channels: plain numbers cost less than arrays.
+        powers = looks.power[:, :, at].transpose(2, 1, 0).tolist()
+        seen = (a[:, at].T.tolist() for a in (looks.band, shown, again))
         found: list[DtmfSymbol] = []
-        for look in range(_LOOKS_PER_FRAME):
-            of_look = (a[look, at].tolist() for a in (looks.band, shown, again))
-            powers = looks.power[:, look, at].T.tolist()
-            for channel, power, *seen in zip(names, powers, *of_look, strict=True):
-                found += self._take(channel, look, power, *seen)
+        for channel, *of_channel in zip(channels[at].tolist(), powers, *seen, strict=True):
+            for look, (*of_look, is_again) in enumerate(zip(*of_channel, strict=True)):
+                if is_again or channel in self._segments:
+                    found += self._take(channel, look, *of_look, again=is_again)
         return found
 
     def _take(
-        self, channel: int, look: int, power: list[float], band: float, shown: int, again: bool
+        self,
+        channel: int,
+        look: int,
+        power: list[float],
+        band: float,
+        shown: int,
+        *,
+        again: bool,
     ) -> list[DtmfSymbol]:
         """Carry the channel's segment on by a look; close it, open the next."""
         found: list[DtmfSymbol] = []
         segment = self._segments.get(channel)
         if segment is not None:
             pair = power[segment.key // 4] + power[4 + segment.key % 4]
+            until = self._sample + HOP_SAMPLES * (look + 1)
             if not segment.carry_on(pair, band, shown):
+                self._judge_long(channel, segment, until)
                 return found
-            found = self._close(channel, self._sample + _HOP_SAMPLES * (look + 1))
+            found = self._close(channel, until)
         if again:
             pair = power[shown // 4] + power[4 + shown % 4]
             # A look stands for the middle of its window; the first was the one before.
-            since = self._sample + _HOP_SAMPLES * (look - 1)
+            since = self._sample + HOP_SAMPLES * (look - 1)
             self._segments[channel] = _Segment(shown, since, pair, pair, band)
         return found
 
-    def _judge_long(self) -> None:
-        """Judge tones that are about to outlast the sound that is kept."""
-        early = self._sample - _FRAMES_BEFORE_FIRST_VERDICT * FRAME_SAMPLES
-        for channel, segment in self._segments.items():
-            if segment.since > early or not math.isnan(segment.onset):
-                continue
-            begin, samples = self._stretch(channel, segment, self._sample + FRAME_SAMPLES)
-            verdict = judge(samples, *segment.pair_hz) if segment.promising else None
-            segment.onset = begin + verdict.onset if verdict else math.inf
+    def _judge_long(self, channel: int, segment: _Segment, until: int) -> None:
+        """Judge a tone that is about to outlast the sound that is judged."""
+        early = until - (_FRAMES_BEFORE_FIRST_VERDICT + 1) * FRAME_SAMPLES
+        if segment.since > early or not math.isnan(segment.onset):
+            return
+        begin, samples, _ = self._stretch(channel, segment, until)
+        verdict = judge(samples, *segment.pair_hz) if segment.promising else None
+        segment.onset = begin + verdict.onset if verdict else math.inf
 
     def _close(self, channel: int, until: int) -> list[DtmfSymbol]:
         """End the channel's segment; return its digit when it was one."""
         segment = self._segments.pop(channel, None)
         if segment is None or segment.onset == math.inf or not segment.promising:
             return []
-        begin, samples = self._stretch(channel, segment, until)
+        part = segment.held / segment.band
+        if not self._looks.resemble(channel, segment.key, segment.since, until, part):
+            return []
+        begin, samples, _ = self._stretch(channel, segment, until)
         running = not math.isnan(segment.onset)
         verdict = judge(samples, *segment.pair_hz, running=running)
         if verdict is None:
@@ -417,10 +381,13 @@ class DtmfBank:
 
     def _stretch(
         self, channel: int, segment: _Segment, until: int
-    ) -> tuple[int, Float32Array]:
-        """Return where the sound of the channel's segment begins, and the sound."""
-        newest = self._sample + FRAME_SAMPLES
-        oldest = newest - _FRAMES_KEPT * FRAME_SAMPLES
-        sound = np.roll(self._sound[:, channel], -self._slot - 1, axis=0).reshape(-1)
-        begin = max(segment.since - _LEAD_SAMPLES, oldest)
-        return begin, sound[begin - oldest : until - oldest] * np.float32(1 / 32768)
+    ) -> tuple[int, Float32Array, BoolArray]:
+        """Return where the sound of the channel's segment begins, it, and its filled frames."""
+        newest = -(-until // FRAME_SAMPLES)
+        begin = max(segment.since - _LEAD_SAMPLES, (newest - _FRAMES_JUDGED) * FRAME_SAMPLES)
+        oldest = begin // FRAME_SAMPLES
+        slots = np.arange(oldest, newest) % _FRAMES_KEPT
+        sound = self._sound[slots, channel].reshape(-1)
+        first = oldest * FRAME_SAMPLES
+        samples = sound[begin - first : until - first] * np.float32(1 / 32768)
+        return begin, samples, self._filled[slots, channel]

@@ -18,13 +18,9 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from drivers.radio.samples import SAMPLE_RATE_HZ
-
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-Complex128Array = npt.NDArray[np.complex128]
+from drivers.radio.arrays import Complex128Array, Float32Array
+from drivers.radio.samples import SAMPLE_RATE_HZ, Float64Array
 
 __all__ = ["Verdict", "judge"]
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from drivers.radio.ctcss import CtcssBank
 from drivers.radio.dcs import DcsBank
 from drivers.radio.dtmf import DtmfBank
+from drivers.radio.dtmf_looks import FRAMES_AT_ONCE_MAX
 from drivers.radio.heard import Heard, HeardKind, MdcPacket, SelcallFit
 from drivers.radio.low_band import LowBand
 from drivers.radio.mdc1200 import MdcBank
@@ -24,6 +25,9 @@ from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 from drivers.radio.selcall import SelcallBank
 from drivers.radio.selcall_tables import TABLES, SelcallTable
 from drivers.radio.settings import RadioChannel
+
+# What takes longer pieces is given five frames at once, where they are there.
+_PIECE_SAMPLES = FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
 
 BoolArray = npt.NDArray[np.bool_]
 Step = Callable[[Int16Array, BoolArray], list[Heard]]
@@ -97,6 +101,7 @@ class Hearing:
         n = len(wishes)
         from_ = [None] * n if sources is None else list(sources)
         self._dtmf: DtmfBank | None = None
+        self._digits: Step | None = None
         self._selcall: SelcallBank | None = None
         self._mdc: MdcBank | None = None
         self.ctcss: CtcssBank | None = None
@@ -105,7 +110,8 @@ class Hearing:
         if any(w.dtmf for w in wishes):
             old_dtmf = before and before._dtmf
             self._dtmf = old_dtmf.rearranged(from_) if old_dtmf else DtmfBank(n)
-            self._add([w.dtmf for w in wishes], _as_heard(self._dtmf))
+            self._digits = _as_heard(self._dtmf)
+            self._add([w.dtmf for w in wishes], self._digits)
         if any(w.selcall for w in wishes):
             tables, old_selcall = [w.selcall for w in wishes], before and before._selcall
             self._selcall = (
@@ -209,14 +215,11 @@ class Hearing:
             samples: (n_channels, a multiple of 160) int16, 8 kHz.
             listening: (n_channels,) bool, for the whole piece.
         """
-        frames = [
-            np.ascontiguousarray(samples[:, k : k + FRAME_SAMPLES])
-            for k in range(0, samples.shape[1], FRAME_SAMPLES)
-        ]
+        frames, pieces = _cut(samples, FRAME_SAMPLES), _cut(samples, _PIECE_SAMPLES)
         found = [
             h
             for wanted, step in (*self._banks, (listening, self._step_below))
-            for frame in frames
+            for frame in (pieces if step is self._digits else frames)
             for h in step(frame, listening & wanted)
         ]
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
@@ -242,6 +245,12 @@ def tables_of(channel: RadioChannel) -> tuple[SelcallTable, ...]:
         else SelcallTable.custom(table.name, table.tone_ms, table.tones)
         for table in channel.signalling.selcall
     )
+
+
+def _cut(samples: Int16Array, length: int) -> list[Int16Array]:
+    """Return the samples in pieces of that length, the last one shorter."""
+    places = range(0, samples.shape[1], length)
+    return [np.ascontiguousarray(samples[:, k : k + length]) for k in places]
 
 
 def _as_heard(bank: DtmfBank) -> Step:

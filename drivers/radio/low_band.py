@@ -11,10 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray, Float32Array
 from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, low_pass
-
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 __all__ = ["LOW_FRAME_SAMPLES", "LOW_KEPT", "LOW_RATE_HZ", "LOW_SAMPLE", "LowBand"]
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray, Complex128Array, Float32Array
 from drivers.radio.heard import Heard, MdcPacket
 from drivers.radio.mdc1200_words import (
     BIT_RATE,
@@ -31,10 +32,6 @@ from drivers.radio.mdc1200_words import (
     words_of,
 )
 from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Float64Array, Int16Array
-
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-Complex128Array = npt.NDArray[np.complex128]
 
 __all__ = ["MdcBank"]
 
