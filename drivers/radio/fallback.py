@@ -6,6 +6,7 @@ were made with ``python -m drivers.radio.speech --make-fallback DIRECTORY``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -25,7 +26,9 @@ CLIPS: dict[str, dict[str, str]] = {
         "number": "编号",
         "exercise": "演习",
         "answer": "请回复",
-        **{str(d): word for d, word in enumerate("零幺二三四五六七八九")},
+        **{str(d): word for d, word in enumerate("零一二三四五六七八九")},
+        # 幺两拐勾洞: what a noisy channel cannot take for another digit.
+        **{f"radio_{d}": word for d, word in zip("01279", "洞幺两拐勾", strict=True)},
     },
     "en": {
         "level_1": "Level one order",
@@ -72,7 +75,12 @@ def check_fallback() -> None:
 
 
 def fallback_phrase(
-    order_number: str, level: int, language: str, *, exercise: bool = False
+    order_number: str,
+    level: int,
+    language: str,
+    *,
+    style: str = "plain",
+    exercise: bool = False,
 ) -> Int16Array:
     """Return "level one order, number one two, number one two, please answer" as samples.
 
@@ -80,13 +88,14 @@ def fallback_phrase(
         order_number: digits; anything else in it is left out.
         level: 1, 2 or 3; any other is spoken as 3.
         language: ``en…``, else Chinese.
+        style: ``radio`` for 幺两拐勾洞, where the language has that; else plain digits.
         exercise: whether "exercise" goes first and last.
 
     Raises:
         SetupError: a recording is missing from the installation.
     """
     clips = _clips("en" if language.lower().startswith("en") else "zh_CN")
-    digits = [d for d in order_number if d in clips]
+    digits = [_digit(d, style, clips) for d in order_number if d in clips]
     spoken: list[Int16Array] = []
     for clip in ("number", *digits):
         spoken += [clips[clip], silence(_DIGIT_GAP_MS)]
@@ -97,3 +106,9 @@ def fallback_phrase(
     if exercise:
         parts = [clips["exercise"], pause, *parts, pause, clips["exercise"]]
     return np.concatenate(parts)
+
+
+def _digit(digit: str, style: str, clips: Mapping[str, Int16Array]) -> str:
+    """Return the clip that says a digit in a style."""
+    named = f"{style}_{digit}"
+    return named if named in clips else digit

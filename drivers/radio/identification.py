@@ -109,6 +109,8 @@ class StationIdentity:
             self._samples = encode(settings.dtmf)
         elif settings.text is not None and not self._requested:
             self._requested = True
-            known = self._speech.request(self._key, settings.text, settings.language)
+            # Where the settings name none, the site's stands here (see `load_channels`).
+            language = settings.language or "zh_CN"
+            known = self._speech.request(self._key, settings.text, language)
             if known is not None:
                 self.rendered(known)

@@ -90,8 +90,9 @@ def load_channels(path: Path) -> tuple[dict[str, RadioChannel], Path]:
     """
     try:
         tree: Mapping[str, Any] = json.loads(path.read_bytes())
+        language = tree["site"].get("language", "zh_CN")
         channels = {
-            name: RadioChannel.model_validate_json(json.dumps(channel))
+            name: _channel(channel, language)
             for name, channel in tree["channels"].items()
             if channel.get("driver", "radio") == "radio"
         }
@@ -100,6 +101,14 @@ def load_channels(path: Path) -> tuple[dict[str, RadioChannel], Path]:
         msg = f"{path} holds no resolved settings: {error}"
         raise SetupError(msg) from error
     return channels, state
+
+
+def _channel(channel: Mapping[str, Any], language: str) -> RadioChannel:
+    """Return a channel that identifies itself in the site's language unless it says another."""
+    said = channel.get("identification")
+    if said is not None and said.get("language") is None:
+        channel = {**channel, "identification": {**said, "language": language}}
+    return RadioChannel.model_validate_json(json.dumps(channel))
 
 
 class RadioProcess:

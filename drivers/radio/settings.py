@@ -229,7 +229,7 @@ class Identification(Model):
     Attributes:
         text: Spoken.
         dtmf: Sent as digits instead.
-        language: Language of the text, ``zh_CN`` or ``en``.
+        language: Language of the text, ``zh_CN`` or ``en``; absent = the site's.
         every_min: While the channel is in use, at least this often.
         after_s: Use has ended when nothing of ours was sent for this long: then once more.
     """
@@ -238,7 +238,7 @@ class Identification(Model):
     dtmf: Annotated[str, written(r"^[0-9ABCD*#]{1,16}$", "1 to 16 of 0-9 A-D * #")] | None = (
         None
     )
-    language: Literal["zh_CN", "en"] = "zh_CN"
+    language: Literal["zh_CN", "en"] | None = None
     every_min: Annotated[int, Field(ge=1, le=240)] = 10
     after_s: Annotated[int, Field(ge=5, le=600)] = 30
 

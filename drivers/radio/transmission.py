@@ -226,7 +226,11 @@ class PageProgramme:
             self.fell_back = True
             page = self.page
             samples = fallback_phrase(
-                page.number, page.level, page.language, exercise=page.exercise
+                page.number,
+                page.level,
+                page.language,
+                style=page.number_style,
+                exercise=page.exercise,
             )
         duration_ms = duration_ms_of(samples)
         if duration_ms > left_ms and self._sounded and duration_ms <= self._room_ms:

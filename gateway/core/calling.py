@@ -181,6 +181,7 @@ def page_channel(
             text=wording.say_help(order) if help_wanted else text,
             language=wording.language,
             exercise=order.alert.exercise,
+            number_style=draft.site.number_style,
             answer_window_s=page.window_s,
             calls=calls[:MOST_CALLS],
             not_after_us=life_us,

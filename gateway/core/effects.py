@@ -20,6 +20,7 @@ class PageChannel:
         language: ``zh_CN`` or ``en``.
         attention: Whether the attention tone goes first.
         exercise: Whether the fallback phrase says so.
+        number_style: How the fallback phrase says the number: ``plain`` or ``radio``.
         answer_window_s: How long the channel is kept for answers afterwards.
         not_after_us: It is not begun after this moment, UTC microseconds.
         calls: Selective calls sent before the attention tone, so that muted radios open:
@@ -35,6 +36,7 @@ class PageChannel:
     language: str
     attention: bool = True
     exercise: bool = False
+    number_style: Literal["plain", "radio"] = "plain"
     answer_window_s: int = 15
     not_after_us: int
     calls: tuple[str, ...] = ()

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.effects import PageChannel
 from gateway.core.order import Order, OrderStatus
 from gateway.core.spoken_numbers import spoken_number
 from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
-from tests.core.site_for_tests import catalogue, make_site
+from tests.core.site_for_tests import Desk, catalogue, make_site
 
 LANGUAGES = ("zh_CN", "en")
 ROOT = Path(__file__).parents[2]
@@ -239,3 +240,11 @@ def test_a_card_of_an_ended_order_gives_no_instructions():
     assert card.endswith("■ 已取消：误报")
     assert "电台回复" not in card
     assert "电台回复：*12＋本人三位号" in Wording(SITE).card(make_order(), [])
+
+
+@pytest.mark.parametrize("style", ["plain", "radio"])
+def test_a_page_says_how_its_number_is_said_when_nothing_can_be_rendered(style):
+    desk = Desk(site=replace(make_site(), number_style=style))
+    desk.alert()
+    (page,) = [e for e in desk.asked if isinstance(e, PageChannel)]
+    assert page.number_style == style

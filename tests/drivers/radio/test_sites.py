@@ -1,13 +1,18 @@
 """Channels as sites have them: repeaters, duplex, monitors, faulty squelches, cut overs."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from drivers.radio.channel import Channel
+from drivers.radio.identification import StationIdentity
+from drivers.radio.loop import load_channels
 from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
 from drivers.radio.samples import frames_of
+from drivers.radio.speech import Rendered
 from drivers.radio.tones import attention_tone
 from gateway.core.events import (
     DigitsHeard,
@@ -20,6 +25,17 @@ from gateway.core.events import (
 from tests.drivers.radio.test_channel import QUIET, TICK_S, Air
 
 ANI = {"digits": 5}
+
+
+class Listed:
+    """Renders nothing; notes what is asked of it, and in which language."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def request(self, key: str, text: str, language: str) -> Rendered | None:
+        self.asked.append((text, language))
+        return None
 
 
 def key(air: Air, symbols: str) -> None:
@@ -330,6 +346,29 @@ def test_the_station_identifies_itself_at_the_end_of_use_and_every_so_often() ->
         air.page(f"q{number}")
         air.run(for_s=8)
     assert len(air.transmissions()) == 11
+
+
+@pytest.mark.parametrize(
+    ("own", "site", "spoken"),
+    [(None, "en", "en"), ("zh_CN", "en", "zh_CN"), ("en", "zh_CN", "en"), (None, None, "zh_CN")],
+)
+def test_the_station_identifies_itself_in_the_sites_language_or_in_its_own(
+    tmp_path: Path, own: str | None, site: str | None, spoken: str
+) -> None:
+    said = {"text": "Donghe", **({"language": own} if own else {})}
+    bare = Air(identification=said).channel.settings
+    tree = {
+        "site": {"id": "x", **({"language": site} if site else {})},
+        "channels": {"gate": json.loads(bare.model_dump_json(by_alias=True))},
+    }
+    path = tmp_path / "resolved.json"
+    path.write_text(json.dumps(tree))
+    channels, _ = load_channels(path)
+    speech = Listed()
+    identity = StationIdentity("gate", channels["gate"].identification, speech)
+    identity.used(0.0)
+    assert identity.due(60.0) is None, "it is being rendered"
+    assert speech.asked == [("Donghe", spoken)]
 
 
 def test_identification_gives_way_and_is_said_again_by_tones_too() -> None:
