@@ -25,7 +25,10 @@ from gateway.core.calling import (
     speak_again,
     ways_down,
 )
+from gateway.core.certificates import CERTIFICATES, keep_watch
+from gateway.core.certificates import morning as look_at_certificates
 from gateway.core.closing import order_acted
+from gateway.core.consent import ask_for_consent, consent_wrote
 from gateway.core.duty_steps import duty_event
 from gateway.core.effects import Effect
 from gateway.core.events import (
@@ -65,7 +68,9 @@ from gateway.core.identity import radio_blocked
 from gateway.core.ladder import clock_due
 from gateway.core.machine_alerts import digest_due, missed_test_due
 from gateway.core.machines import DIGEST, TEST_DUE
+from gateway.core.manager_words import manager_wrote
 from gateway.core.messages import alert_received
+from gateway.core.office import office_pressed, office_wrote
 from gateway.core.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.order import (
     Change,
@@ -121,10 +126,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case KeyPattern():
             key_pattern(draft, event)
         case ButtonPressed():
-            button_pressed(draft, event)
+            if not office_pressed(draft, event):
+                button_pressed(draft, event)
         case TextReceived():
-            text_received(draft, event)
-            talk.text_received(draft, event)
+            _text_received(draft, event)
         case MediaReceived():
             media_received(draft, event)
             talk.voice_received(draft, event)
@@ -156,15 +161,29 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _clock_stepped(draft, event)
         case Started() | SettingsReloaded():
             talk_groups.restate(draft)
+            keep_watch(draft)
         case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
+
+
+def _text_received(draft: Draft, event: TextReceived) -> None:
+    """Take what somebody writes: of a guard's duty, for a guard, of his consent, of himself."""
+    taken = manager_wrote(draft, event) or office_wrote(draft, event)
+    if taken or consent_wrote(draft, event):
+        return
+    text_received(draft, event)
+    ask_for_consent(draft, event)
+    talk.text_received(draft, event)
 
 
 def _timer_fired(draft: Draft, fired: TimerFired) -> None:
     timer = draft.find(Timer, fired.timer)
     if timer is None or fired.due_us not in (None, timer.due_us):
         return
-    if timer.what == DIGEST:
+    if timer.what == CERTIFICATES:
+        draft.drop(Timer, timer.key)
+        look_at_certificates(draft)
+    elif timer.what == DIGEST:
         digest_due(draft, timer)
     elif timer.what == TEST_DUE:
         missed_test_due(draft, timer)

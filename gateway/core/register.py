@@ -53,17 +53,20 @@ def register_event(
 
 def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStruck) -> None:
     """Do what somebody asks of the register, and answer with a receipt."""
-    match event:
-        case PersonEntered():
-            id_ = event.person.id
-            status, reason = _enter(draft, event)
-        case PersonChanged():
-            id_ = event.person
-            status, reason = _change(draft, event)
-        case PersonStruck():
-            id_ = event.person
-            status, reason = _strike(draft, event)
+    id_ = event.person.id if isinstance(event, PersonEntered) else event.person
+    status, reason = _done(draft, event)
     draft.ask(Receipt(status=status, sender=event.by, id=id_, reason=reason))
+
+
+def _done(
+    draft: Draft, event: PersonEntered | PersonChanged | PersonStruck
+) -> tuple[Status, str | None]:
+    """Do what is asked and return what became of it, with the reason where it was refused."""
+    if isinstance(event, PersonEntered):
+        return _enter(draft, event)
+    if isinstance(event, PersonChanged):
+        return _change(draft, event)
+    return _strike(draft, event)
 
 
 def _tell(draft: Draft, person: Person, key: str, by: str, **gaps: object) -> None:
