@@ -25,7 +25,6 @@ from drivers.radio.arrays import (
     BoolArray,
     Complex128Array,
     Float32Array,
-    Float64Array,
     IntArray,
 )
 from drivers.radio.below_voice import BelowVoiceBank, one_each
@@ -40,6 +39,7 @@ from drivers.radio.low_band import (
 from drivers.radio.samples import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
+    Float64Array,
     Int16Array,
     faded,
     peak_of,

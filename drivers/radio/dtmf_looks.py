@@ -223,7 +223,7 @@ class LookBank:
         even *= even
         odd *= odd
         even += odd
-        band: Float32Array = even @ self._square
+        band = (even @ self._square).astype(np.float32, copy=False)
         band -= cosines[_FILTERS:].sum(axis=0)
         band -= sines[_FILTERS:].sum(axis=0)
         low, high = power[:4].max(axis=0), power[4:].max(axis=0)
