@@ -34,6 +34,7 @@ import numpy as np
 
 from simulators import mdc1200, selcall
 from simulators.channel_model import Air
+from simulators.priority import on_time
 from simulators.reception import (
     SILENCE,
     TAIL_FRAMES,
@@ -237,14 +238,15 @@ class Ether:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         try:
-            while True:
-                now_s = loop.time()
-                if now_s - due_s > _RESYNC_S:
-                    self.note("stalled", self.name, late_s=round(now_s - due_s, 3))
-                    due_s = now_s
-                self.tick(now_s)
-                due_s += FRAME_S
-                await asyncio.sleep(max(0.0, due_s - loop.time()))
+            with on_time():
+                while True:
+                    now_s = loop.time()
+                    if now_s - due_s > _RESYNC_S:
+                        self.note("stalled", self.name, late_s=round(now_s - due_s, 3))
+                        due_s = now_s
+                    self.tick(now_s)
+                    due_s += FRAME_S
+                    await asyncio.sleep(max(0.0, due_s - loop.time()))
         finally:
             self.close(loop.time())
 

@@ -21,7 +21,7 @@ from simulators.handheld import AniPosition, Handheld, Heard
 from simulators.line_server import Lines, LineServer
 from simulators.rtp import Codec, RtpCounts, RtpEndpoint
 from simulators.subtones import Subtone, Under
-from simulators.tones import Samples
+from simulators.tones import FRAME_S, Samples
 
 __all__ = ["AniPosition", "BaseRadio", "Edge", "Handheld", "Heard"]
 
@@ -118,7 +118,7 @@ class BaseRadio:
         self._under = Under(subtone)
         self._ptt_on, self._ptt_off = asyncio.Event(), asyncio.Event()
         self._ptt_off.set()
-        self._ptt_since_s = 0.0
+        self._asked_frames = 0
         self._timed_out = False
         self._squelch_open = False
         self._squelch_is_stuck = False
@@ -246,6 +246,7 @@ class BaseRadio:
     def radiate(self) -> Samples | None:
         """Returns the next frame to send, None while it does not (called by the ether)."""
         frame = self._rtp.pull()
+        self._asked_frames = self._asked_frames + 1 if self.ptt else 0
         keyed = self.ptt and not self._ignores_ptt and not self._has_timed_out()
         return self._under.follow(frame if keyed else None)
 
@@ -287,12 +288,13 @@ class BaseRadio:
             rising, falling = falling, rising
         rising.set()
         falling.clear()
-        self._ptt_since_s = asyncio.get_running_loop().time()
+        self._asked_frames = 0
         self._timed_out = False
         self._edge("ptt", asked)
 
     def _has_timed_out(self) -> bool:
-        held_s = asyncio.get_running_loop().time() - self._ptt_since_s
+        # In the ether's time: on a machine that stood still nobody was on the air meanwhile.
+        held_s = self._asked_frames * FRAME_S
         if held_s > self.time_out_s and not self._timed_out:
             self._timed_out = True
             self._ether.note("time_out", self.who, held_s=round(held_s, 3))
