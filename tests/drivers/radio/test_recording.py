@@ -1,6 +1,7 @@
 """Recordings: whole files under our own names, and failures that stay in their room."""
 
 import hashlib
+import resource
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from drivers.radio.opus import Converted, convert_in_process
 from drivers.radio.recording import (
+    Recorder,
     RecordingFailed,
     RecordingFinished,
     RecordingResult,
@@ -244,27 +246,46 @@ def test_a_full_disk_costs_the_recording_and_nothing_else(
     assert isinstance(good, RecordingFinished)
 
 
-def test_a_disk_that_stands_still_never_holds_the_tick(opened: Opener, tmp_path: Path) -> None:
-    store = opened(tmp_path, opus=False)
-    held, release = threading.Event(), threading.Event()
+def worst_write_s(recorder: Recorder) -> float:
+    """Return how long the slowest of 82 s of frames slept in the recorder."""
 
-    def hold() -> None:
-        held.set()
-        release.wait(20)
+    def times_slept() -> int:
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
-    recorder = store.recorder("north")
-    recorder.begin("over-1", DAY)
-    file = recorder._file
-    assert file is not None
-    store._steps.put((file, hold))
-    assert held.wait(5)
-    frame, worst = tone(0.02), 0.0
+    frame, worst_s = tone(0.02), 0.0
     for _ in range(4100):
-        begin = time.perf_counter()
+        begin_s, slept = time.perf_counter(), times_slept()
         recorder.write(frame)
-        worst = max(worst, time.perf_counter() - begin)
-    release.set()
-    assert worst < 5, "the disk stood still for as long as this took"
+        # Who waits gives the processor away of himself; who is only not scheduled does not.
+        if times_slept() > slept:
+            worst_s = max(worst_s, time.perf_counter() - begin_s)
+    return worst_s
+
+
+def test_a_disk_that_stands_still_never_holds_the_tick(opened: Opener, tmp_path: Path) -> None:
+    worst_s = []
+    for folder in "abc":
+        store = opened(tmp_path / folder, opus=False)
+        held, release = threading.Event(), threading.Event()
+
+        def hold(held: threading.Event = held, release: threading.Event = release) -> None:
+            held.set()
+            release.wait(20)
+
+        recorder = store.recorder("north")
+        recorder.begin("over-1", DAY)
+        file = recorder._file
+        assert file is not None
+        store._steps.put((file, hold))
+        assert held.wait(5)
+        worst_s.append(worst_write_s(recorder))
+        release.set()
+        it_is_cut_short(store, recorder)
+    # The interpreter's lock may be slept for once; a disk is waited for each time.
+    assert min(worst_s) < 0.1
+
+
+def it_is_cut_short(store: RecordingStore, recorder: Recorder) -> None:
     assert not recorder.recording
     failed, kept = await_results(store, 2)
     assert isinstance(failed, RecordingFailed)
