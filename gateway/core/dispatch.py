@@ -13,7 +13,7 @@ centre sends is ``messages``.
 
 from dataclasses import dataclass, replace
 
-from gateway.core import talk, talk_groups
+from gateway.core import report_chat, talk, talk_groups
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
     button_pressed,
@@ -64,6 +64,7 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
+from gateway.core.guard_report import ReportActed
 from gateway.core.identity import radio_blocked
 from gateway.core.ladder import clock_due
 from gateway.core.machine_alerts import digest_due, missed_test_due
@@ -89,6 +90,9 @@ from gateway.core.register_events import (
     PersonEntered,
     PersonStruck,
 )
+from gateway.core.report_cards import card_event as report_card_event
+from gateway.core.reports import CLOCK as REPORT_CLOCK
+from gateway.core.reports import report_acted, report_due
 from gateway.core.sent import card_event, page_event
 from gateway.core.state import Draft, State
 from gateway.core.wording import Wording
@@ -125,13 +129,17 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             signal_heard(draft, event)
         case KeyPattern():
             key_pattern(draft, event)
+        case ReportActed():
+            report_acted(draft, event)
         case ButtonPressed():
-            if not office_pressed(draft, event):
+            reported = report_chat.button_pressed(draft, event)
+            if not reported and not office_pressed(draft, event):
                 button_pressed(draft, event)
         case TextReceived():
             _text_received(draft, event)
         case MediaReceived():
-            media_received(draft, event)
+            if not report_chat.media_received(draft, event):
+                media_received(draft, event)
             talk.voice_received(draft, event)
         case PageWaited() | PageStarted() | PageSpoken() | PageFailed():
             if not talk.page_event(draft, event):
@@ -144,7 +152,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case TalkCut():
             talk_groups.cut(draft, event)
         case CardPosted() | CardFailed():
-            card_event(draft, event)
+            if not report_card_event(draft, event):
+                card_event(draft, event)
         case TimerFired():
             _timer_fired(draft, event)
         case PathChanged():
@@ -171,7 +180,8 @@ def _text_received(draft: Draft, event: TextReceived) -> None:
     taken = manager_wrote(draft, event) or office_wrote(draft, event)
     if taken or consent_wrote(draft, event):
         return
-    text_received(draft, event)
+    if not report_chat.text_received(draft, event):
+        text_received(draft, event)
     ask_for_consent(draft, event)
     talk.text_received(draft, event)
 
@@ -187,6 +197,8 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
         digest_due(draft, timer)
     elif timer.what == TEST_DUE:
         missed_test_due(draft, timer)
+    elif timer.what == REPORT_CLOCK:
+        report_due(draft, timer)
     else:
         clock_due(draft, timer)
 

@@ -41,6 +41,8 @@ class GuardReport:
         overs: Overs in which he spoke, by our ids.
         order: Order id it has become, or None.
         reminded: How often the managers were told that nobody has dealt with it.
+        by: Who dealt with it; personal.
+        reason: Why it needs nobody; personal.
     """
 
     KIND: ClassVar[str] = "guard_report"
@@ -65,6 +67,8 @@ class GuardReport:
     overs: tuple[str, ...] = ()
     order: str | None = None
     reminded: int = 0
+    by: str = field(default="", metadata={"personal": None})
+    reason: str = field(default="", metadata={"personal": None})
 
     @property
     def key(self) -> str:

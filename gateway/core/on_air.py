@@ -5,7 +5,7 @@ Rules for whoever edits this file:
 1. A radio's word counts only for an order in which its person has a part; where the order or
    the person is not certain, it is reported and applied to nothing.
 2. A refusal on the air sounds the same whatever its reason; the reason is in the journal.
-3. An emergency is always taken, from whomever: it is only told once in half a minute.
+3. What a radio reports unasked, an emergency above all, is ``report_air``'s.
 
 Theory of operation. A frame of digits names its order or is its sender's only one. A status
 is about its sender's only open order. Presses and voices name nothing: the page before them
@@ -18,14 +18,17 @@ from typing import Final, NamedTuple
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answer_window import pages_open, turn_at
 from gateway.core.answering import apply_reply, only_order_of, order_of_number
-from gateway.core.calling import NOTE_LIFE_US, US
-from gateway.core.effects import AnswerOver, SendText
+from gateway.core.calling import US
+from gateway.core.effects import AnswerOver
 from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
-from gateway.core.identity import Speaker, channel_name, heard_from
+from gateway.core.guard_report import GuardReport, ReportKind
+from gateway.core.identity import Speaker, heard_from
 from gateway.core.order import Assignment, Delivery, Node, Order, OrderStatus, Page
+from gateway.core.overs import Recording
 from gateway.core.people import Person, Role, Tries
 from gateway.core.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
-from gateway.core.state import Draft, by_age
+from gateway.core.report_air import code_of, has_declined, keyed, reported, voice_heard
+from gateway.core.state import Draft
 from gateway.core.tries import note_try, paused
 from gateway.core.wording import Wording
 
@@ -38,8 +41,6 @@ CHANNEL_TRIES, CHANNEL_PAUSE_US = 20, 600 * US
 # An over shorter than this is a kerchunk, not an answer; a press longer than this is talk.
 SHORTEST_ANSWER_MS: Final = 400
 LONGEST_PRESS_MS: Final = 700
-# A radio repeats its emergency until it is acknowledged: that is one call.
-EMERGENCY_ONCE_US: Final = 30 * US
 # MDC1200 operations (argument of an emergency in the set): signalling facts, MDC1200 table.
 _EMERGENCY: Final = frozenset({(0x00, 0x80), (0x00, 0x81)})
 _STATUS: Final = 0x46
@@ -74,6 +75,12 @@ def digits_heard(draft: Draft, heard: DigitsHeard) -> None:
     """Apply a frame from the air, or refuse it; either way its over is answered by a tone."""
     radio = heard.radio or (f"dtmf:{heard.ani}" if heard.ani else None)
     speaker = heard_from(draft, heard.channel, heard.over, radio)
+    code = code_of(draft.site, heard.digits)
+    if code is not None:
+        kind, guard = code
+        reported(draft, kind, keyed(draft, speaker, guard), heard.channel, heard.over)
+        _answer(draft, heard.channel, heard.over, accepted=True)
+        return
     reply = parse_digits(heard.digits)
     if reply is None:
         refused: Refused | None = Refused("detail_wrong_code")
@@ -161,6 +168,11 @@ def signal_heard(draft: Draft, heard: SignalHeard) -> None:
     status = heard.value[-1:]
     if speaker is not None and status and f"{speaker.radio}{status}" == radio:
         # Known by all but the last digit: that one is his status.
+        kind = draft.site.reports.selcall_status.get(status)
+        if kind is not None:
+            reported(draft, kind, speaker, heard.channel, heard.over)
+            _answer(draft, heard.channel, heard.over, accepted=True)
+            return
         _status_heard(draft, heard, speaker, draft.site.selcall_status.get(status))
 
 
@@ -169,11 +181,22 @@ def _packet_heard(
 ) -> None:
     radio = f"mdc1200:{unit:04X}"
     speaker = heard_from(draft, heard.channel, heard.over, radio) or Speaker(radio)
-    if (operation, argument) in _EMERGENCY:
-        _emergency_heard(draft, heard, speaker, f"{unit:04X}")
+    kind = _reports(draft, operation, argument)
+    if kind is not None:
+        acknowledged = "ack" if operation == _STATUS else "emergency_ack"
+        signal = f"mdc1200:{acknowledged}:{unit:04X}"
+        _answer(draft, heard.channel, heard.over, accepted=True, signal=signal)
+        reported(draft, kind, speaker, heard.channel, heard.over)
     elif operation == _STATUS:
         action = draft.site.mdc_status.get(argument)
         _status_heard(draft, heard, speaker, action, signal=f"mdc1200:ack:{unit:04X}")
+
+
+def _reports(draft: Draft, operation: int, argument: int) -> ReportKind | None:
+    """Return what a packet reports: an emergency, or what its status was agreed to mean."""
+    if (operation, argument) in _EMERGENCY:
+        return "emergency"
+    return draft.site.reports.mdc_status.get(argument) if operation == _STATUS else None
 
 
 def _status_heard(
@@ -195,63 +218,6 @@ def _status_heard(
     _answer(
         draft, heard.channel, heard.over, accepted=taken, signal=signal if taken else None
     )
-
-
-# ---- emergencies ----
-
-
-def _emergency_heard(
-    draft: Draft, heard: SignalHeard, speaker: Speaker, unit: str
-) -> None:
-    """Take a call for help, from whomever; help is called on his open order, if he has one."""
-    signal = f"mdc1200:emergency_ack:{unit}"
-    _answer(draft, heard.channel, heard.over, accepted=True, signal=signal)
-    source = f"emergency/{heard.channel}/{unit}"
-    if paused(draft, source, 1, EMERGENCY_ONCE_US):
-        return
-    note_try(draft, source, 1, EMERGENCY_ONCE_US)
-    person = speaker.believed
-    order = _order_in_need(draft, person.id) if person else None
-    wording = Wording(draft.site)
-    channel = channel_name(draft, heard.channel)
-    detail = wording.text("detail_emergency", radio=speaker.radio, channel=channel)
-    if speaker.why is not None:
-        detail += f"（{wording.text(speaker.why)}）"
-    draft.report(
-        order, "emergency", person=person.id if person else None, medium="radio",
-        assurance="R1" if person else "R0", detail=detail,
-    )  # fmt: skip
-    if person is not None:
-        _tell_supposed_caller(draft, person, channel)
-    if person is not None and order is not None:
-        apply_reply(
-            draft, order, person.id, Action.NEED_HELP, medium=Medium.RADIO,
-            assurance=Assurance.R1,
-        )  # fmt: skip
-
-
-def _order_in_need(draft: Draft, person: str) -> Order | None:
-    """Return the order a person is busy with: of his open ones the newest he has taken."""
-    mine = [
-        (order, draft.find(Assignment, f"{order.id}/{person}"))
-        for key in sorted(draft.state.orders_of(person), key=by_age, reverse=True)
-        if (order := draft.find(Order, key)) is not None and order.open
-    ]
-    taken = [order for order, part in mine if part is not None and not _declined(part)]
-    said = [order for order, part in mine if order in taken and part is not None and part.said]
-    return next(iter(said or taken), None)
-
-
-def _tell_supposed_caller(draft: Draft, person: Person, channel: str) -> None:
-    """Write to whom the radio belongs: if it was not he, he can say so."""
-    text = Wording(draft.site, person.language).text("note_emergency", channel=channel)
-    for contact in draft.state.contacts_of(person.id):
-        draft.ask(
-            SendText(
-                chat=contact.chat, address=contact.address, text=text, level=1,
-                not_after_us=draft.now_us + NOTE_LIFE_US,
-            )
-        )  # fmt: skip
 
 
 # ---- presses of a key ----
@@ -288,7 +254,7 @@ def _late_arrival(draft: Draft, heard: KeyPattern, speaker: Speaker | None) -> N
     if person is None or order is None or action is not Action.ARRIVED:
         return
     part = draft.find(Assignment, f"{order.id}/{person.id}")
-    if part is None or not part.said or _declined(part):
+    if part is None or not part.said or has_declined(part):
         return
     apply_reply(
         draft, order, person.id, action, medium=Medium.RADIO, assurance=Assurance.R1
@@ -323,7 +289,7 @@ def _presumed(draft: Draft, heard: KeyPattern, order: Order, page: Page) -> Pers
     else:
         person = _only_listener(draft, order, page.channel)
     part = draft.find(Assignment, f"{order.id}/{person.id}") if person else None
-    if person is None or not person.active or part is None or _declined(part):
+    if person is None or not person.active or part is None or has_declined(part):
         return None
     return person
 
@@ -335,10 +301,6 @@ def _only_listener(draft: Draft, order: Order, channel: str) -> Person | None:
     if len(called) != 1 or draft.state.contacts_of(*called):
         return None
     return draft.find(Person, *called)
-
-
-def _declined(part: Assignment) -> bool:
-    return bool(part.said) and part.said[-1].node in (Node.DECLINED, Node.RELEASED)
 
 
 def _report_pattern(draft: Draft, refused: Refused, pages: list[Page]) -> None:
@@ -378,6 +340,8 @@ def over_heard(draft: Draft, heard: OverHeard) -> None:
     if heard.keyed_ms < SHORTEST_ANSWER_MS or _only_presses(heard.presses_ms):
         return
     pages = pages_open(draft, heard.channel, heard.at_us)
+    if not pages and not _said_something(draft, heard.over):
+        voice_heard(draft, heard, speaker)
     for order in _orders(draft, pages):
         calling = order.status is OrderStatus.CALLING
         if calling and not _said_by_tone(draft, order, heard.at_us):
@@ -394,6 +358,15 @@ def _speaker_of_over(draft: Draft, heard: OverHeard) -> Speaker | None:
         return Speaker(heard.radios[0], None, "detail_ambiguous_radio")
     radio = heard.radio or (f"dtmf:{heard.ani}" if heard.ani else None)
     return heard_from(draft, heard.channel, heard.over, radio)
+
+
+def _said_something(draft: Draft, over: str) -> bool:
+    """Return whether a frame of tones, an emergency or a status came in an over."""
+    recording = draft.find(Recording, over)
+    reports = draft.state.each(GuardReport)
+    return (recording is not None and recording.signalled) or any(
+        over in report.overs for report in reports
+    )
 
 
 def _only_presses(presses_ms: tuple[int, ...]) -> bool:

@@ -48,6 +48,7 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
+from gateway.core.guard_report import GuardReport
 from gateway.core.order import (
     ENTITY_TYPES,
     Assignment,
@@ -539,6 +540,10 @@ def check_numbers(state: State) -> None:
 def check_timers(state: State) -> None:
     """Only open orders have clocks."""
     for timer in state.each(Timer):
+        report = state.find(GuardReport, timer.order)
+        if report is not None:
+            assert report.state == "open", timer
+            continue
         order = state.find(Order, timer.order)
         assert order is not None, timer
         assert order.open, timer

@@ -58,7 +58,7 @@ def test_a_number_keyed_goes_before_the_radios_own_id():
 @pytest.mark.parametrize(
     ("frame", "ani"),
     [
-        ("*10 101 9#", None),  # no such action
+        ("*10 101 8#", None),  # no such action
         ("*99 101 1#", None),  # no such order
         ("*10 555 1#", None),  # no such guard
         ("*10 201 1#", None),  # not addressed

@@ -14,7 +14,8 @@ from gateway.core.alert import Assurance, Level
 from gateway.core.effects import AnswerOver, PageChannel
 from gateway.core.events import ClockStepped, DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.events import RegisterSeeded as Seeded
-from gateway.core.order import Assignment, Order, Page
+from gateway.core.guard_report import GuardReport, ReportPolicy
+from gateway.core.order import Assignment, Card, Counter, Order, Page, Timer
 from gateway.core.overs import Recording, Talk
 from gateway.core.people import LostRadio, Person, Tries
 from gateway.core.places import Post
@@ -45,14 +46,25 @@ RADIOS = st.sampled_from(
 UNITS = st.sampled_from([0x1A2B, 0x777, 0x7777, 0x0BAD, 0, 0xFFFF])
 CHANNELS = st.sampled_from(["ch1", "ch1", "ch1", "ch2", "nowhere"])
 # What the air may change besides people's parts: counters of failures and what follows a part.
-BY_THE_WAY = (Tries.KIND, LostRadio.KIND, Recording.KIND, Talk.KIND)
+BY_THE_WAY = (Tries.KIND, LostRadio.KIND, Recording.KIND, Talk.KIND, GuardReport.KIND)
 WINDOW_S = 20
 
 
 def channel_site(slots):
     site = make_site(answer_slots=slots)
     posts = {"P1": Post(id="P1", name="银行岗", grid="G2", radios=("mdc1200:0777",))}
-    return replace(site, posts=posts, selcall_status={"1": Action.ACKNOWLEDGE})
+    # Reports are offered only: what becomes an order by itself has tests of its own.
+    reports = ReportPolicy(emergency="offer", escalate_s=3600)
+    return replace(
+        site, posts=posts, selcall_status={"1": Action.ACKNOWLEDGE}, reports=reports
+    )
+
+
+def is_by_the_way(kind, entity):
+    """Whether a change is none of any order's: a counter of tries, a report and its card."""
+    of_report = isinstance(entity, Timer | Card) and entity.order.startswith("r")
+    series = isinstance(entity, Counter) and entity.name in ("guard_report", "card")
+    return kind in BY_THE_WAY or of_report or series
 
 
 class HostileAir(RuleBasedStateMachine):
@@ -117,7 +129,10 @@ class HostileAir(RuleBasedStateMachine):
             digits=number + code + action, radio=radio,
         )  # fmt: skip
         who = OWNER_OF_CODE.get(code) if code else OWNER.get(radio or "")
-        self.happen(heard, None if radio in self.lost else who, number or None)
+        if action == "9":
+            number = None  # a call for help is about what he is busy with
+        who = None if radio in self.lost else who
+        self.happen(heard, who, number or None, several=action == "9")
 
     @rule(channel=CHANNELS, operation=st.sampled_from([0x46, 0x46, 0x46, 0x01, 0x47, 0x99]),
           argument=st.sampled_from([0, 1, 2, 3, 4, 5, 6, 0x80, 0xFF]), unit=UNITS)  # fmt: skip
@@ -207,7 +222,7 @@ class HostileAir(RuleBasedStateMachine):
             assert about in (None, order)
             assert several or number or about or his == {order}, "his only open order"
         if not spoke:
-            ended = [key for key in changed if key[0] not in BY_THE_WAY]
+            ended = [key for key, now in changed.items() if not is_by_the_way(key[0], now)]
             assert ended == [], "nobody spoke, so nothing moved"
         orders = {e.id for (kind, _), e in changed.items() if kind == Order.KIND}
         assert orders <= {order for order, _ in spoke}
