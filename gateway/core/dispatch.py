@@ -43,6 +43,7 @@ from gateway.core.events import (
     InputRefused,
     KeyPattern,
     MediaReceived,
+    MessageNoted,
     OrderActed,
     OverHeard,
     PageFailed,
@@ -70,7 +71,7 @@ from gateway.core.ladder import clock_due
 from gateway.core.machine_alerts import digest_due, missed_test_due
 from gateway.core.machines import DIGEST, TEST_DUE
 from gateway.core.manager_words import manager_wrote
-from gateway.core.messages import alert_received
+from gateway.core.messages import alert_received, message_noted
 from gateway.core.office import office_pressed, office_wrote
 from gateway.core.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.order import (
@@ -115,6 +116,8 @@ def step(state: State, site: Site, event: Event, *, synchronised: bool = True) -
 
 def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind of event
     match event:
+        case MessageNoted():
+            message_noted(draft, event)
         case AlertReceived():
             alert_received(draft, event)
         case OrderActed():

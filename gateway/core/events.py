@@ -44,6 +44,27 @@ class AlertReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageNoted:
+    """The centre sent something on which nobody is called: it is written down and answered.
+
+    Attributes:
+        door: ``http``, ``mqtt`` or ``control``.
+        sender: Who sent it, as he calls himself.
+        id: His id of it.
+        what: ``test`` and ``system``: of the centre's own machinery. ``ack`` and ``error``:
+            what the centre makes of something we sent.
+        text: What it says, in words.
+    """
+
+    at_us: int
+    door: str
+    sender: str
+    id: str
+    what: Literal["test", "system", "ack", "error"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputRefused:
     """Something came that nothing can be done with; kept so that nothing is lost.
 
@@ -547,6 +568,7 @@ Event = (
     | TalkSwitched
     | TalkCut
     | RecordingsExpired
+    | MessageNoted
     | PersonEntered
     | PersonChanged
     | PersonStruck
@@ -555,6 +577,7 @@ Event = (
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
+    MessageNoted,
     ReportActed,
     AlertReceived, InputRefused, OrderActed, PageWaited, PageStarted, PageSpoken, PageFailed,
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,

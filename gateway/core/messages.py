@@ -15,7 +15,8 @@ from typing import Final
 
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.closing import end_order
-from gateway.core.events import AlertReceived
+from gateway.core.effects import Receipt
+from gateway.core.events import AlertReceived, MessageNoted
 from gateway.core.intake import (
     amend,
     answer_message,
@@ -48,6 +49,16 @@ def alert_received(draft: Draft, received: AlertReceived) -> None:
             _update(draft, received)
         case AlertKind.CANCEL:
             _cancel(draft, received)
+
+
+def message_noted(draft: Draft, noted: MessageNoted) -> None:
+    """Write down what the centre sent that calls nobody, and answer it."""
+    text = noted.text or noted.id
+    gaps = {"sender": noted.sender, "text": text}
+    detail = Wording(draft.site).text(f"detail_noted_{noted.what}", **gaps)
+    node = "warning" if noted.what == "error" else "health"
+    draft.report(None, node, medium="centre", assurance="M", detail=detail)
+    draft.ask(Receipt(status="accepted", sender=noted.sender, id=noted.id, reason=detail))
 
 
 # ---- keys ----

@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gateway.settings.cap import CapSettings
+from gateway.settings.machine_alerts import MachineAlertsSettings
 from gateway.settings.register import (
     AdmissionSettings,
     OrganisationSettings,
@@ -309,11 +311,13 @@ class CommandCentre(Model):
         name: What guards hear as the caller.
         http: The HTTP door; absent = none.
         mqtt: The MQTT door; absent = none.
+        cap: CAP 1.2 beside our JSON, by every door; absent = none.
     """
 
     name: Name = "指挥中心"
     http: HttpDoor | None = None
     mqtt: Annotated[SerializeAsAny[MqttBase] | None, _by_driver("mqtt")] = None
+    cap: CapSettings | None = None
 
 
 AnyChannel = Annotated[SerializeAsAny[ChannelSettings], _by_driver("channels")]
@@ -343,6 +347,7 @@ class Settings(Model):
         speech: How sentences for the air are spoken.
         retention: How long things are kept.
         journal: Where the journal is kept.
+        machine_alerts: How alarms of hosts become orders.
     """
 
     site: SiteSettings
@@ -363,6 +368,7 @@ class Settings(Model):
     policy: PolicySettings = PolicySettings()
     speech: SpeechSettings = SpeechSettings()
     retention: RetentionSettings = RetentionSettings()
+    machine_alerts: MachineAlertsSettings = MachineAlertsSettings()
     journal: JournalSettings = Field(default=JournalSettings(), validate_default=True)
 
     _base_dir: str = PrivateAttr(default="")

@@ -100,6 +100,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         },
         roster=roster_of(settings.roster, zone_of(settings)),
         response=response_of(settings.response),
+        machines=settings.machine_alerts.rules(),
         catalogues=dict(catalogues),
         premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
         register=policy_of(settings.admission),

@@ -57,6 +57,7 @@ def source():
 MADE_UP = {
     "level_": "123", "button_": "012345", "state_": None, "detail_rung_": None,
     "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
+    "detail_noted_": ("test", "system", "ack", "error"),
     "detail_machine_": ("restore", "test", "trouble"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
     "cut_": ("time_out", "order", "off", "path", "busy", "taken"),
