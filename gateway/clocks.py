@@ -46,10 +46,10 @@ class Clocks:
         """Compare the wall clock from now on with how it stands at ``now_us``."""
         self._wall_ahead_us = now_us - mono_us()
 
-    async def watch(self) -> None:
+    async def watch(self, every_s: float | None = None) -> None:
         """Notice a moved wall clock also while nothing happens; until cancelled."""
         while True:
-            await asyncio.sleep(CLOCK_WATCHED_EVERY_S)
+            await asyncio.sleep(every_s or CLOCK_WATCHED_EVERY_S)
             self.check()
 
     def check(self) -> None:

@@ -140,7 +140,9 @@ class Engine:
         site: Site,
         clock: WallClock,
         reloader: Reloader | None = None,
+        quiet_s: float | None = None,
     ) -> None:
+        self._quiet_s = quiet_s  # on virtual time: how often the disk and clock are looked at
         self._journal = journal
         self._records = records
         self._site = site
@@ -195,7 +197,7 @@ class Engine:
                 for timer in list(self._state.each(Timer)):
                     self._clocks.arm(timer)
                 group.create_task(self._prove(), name="engine.prove")
-                group.create_task(self._clocks.watch(), name="engine.clock")
+                group.create_task(self._clocks.watch(self._quiet_s), name="engine.clock")
                 group.create_task(self._finish_erasures(), name="engine.erase")
                 ready.set()
         finally:
@@ -260,7 +262,7 @@ class Engine:
         """Commit now and then while nothing happens, so that health speaks of the disk."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(PROBE_EVERY_S)
+            await asyncio.sleep(self._quiet_s or PROBE_EVERY_S)
             if loop.time() - self._committed_at_s >= PROBE_EVERY_S:
                 await self._journal.probe()
                 self._committed_at_s = loop.time()

@@ -47,7 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return whether a thread is at work for which time has to wait."""
         return self._in_executor > 0 or any(works() for works in self.at_work)
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(
         self, executor: Executor | None, func: Callable[..., Any], *args: object
     ) -> "asyncio.Future[Any]":
         """Run a function in a thread; time stands still until it has returned."""

@@ -2,13 +2,15 @@
 
 It keeps the promises of a chat driver (see the contract suite in ``tests/drivers``): effects
 are answered and settled, updates are let go only after their commit, nothing goes out after
-its time. There is no wire, so nothing is signed and nothing is limited.
+its time, level 1 goes first. There is no wire, so nothing is signed; the platform's limit is
+kept where one is given.
 """
 
 import asyncio
 import base64
 import contextlib
 import hashlib
+import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -81,8 +83,10 @@ class MemoryChat:
         media_dir: Where photos and voice notes are written.
         language: Language of what the driver itself says.
         on_post: Called with each new or changed message: simulated people act on it.
+        calls_a_second: The platform's limit; None for none.
 
     Attributes:
+        calls_us: When each call of the bot was made, UTC microseconds.
         messages: What the bot wrote, oldest first.
         toasts: Press id → what the person was told.
         refused: Addresses that do not take messages.
@@ -97,19 +101,26 @@ class MemoryChat:
         *,
         language: str = "zh_CN",
         on_post: Callable[[MemoryMessage], None] = lambda _: None,
+        calls_a_second: float | None = None,
     ) -> None:
         self.name = f"chat:{chat}"
         self.messages: list[MemoryMessage] = []
         self.toasts: dict[str, str] = {}
         self.refused: set[str] = set()
         self.away = False
+        self.calls_us: list[int] = []
+        self._call_s = 1 / calls_a_second if calls_a_second else 0.0
         self._chat = chat
         self._clock = clock
         self._media_dir = media_dir
         self._language = language
         self._on_post = on_post
         self._source = f"memory:{chat}"
-        self._queue: deque[Outgoing] = deque()
+        # A heap by level and arrival, and the newest edit of each card that waits.
+        self._queue: list[tuple[int, int, Outgoing]] = []
+        self._in_hand: tuple[int, int, Outgoing] | None = None
+        self._arrivals = 0
+        self._newest_edit: dict[str, int] = {}
         self._updates: deque[tuple[int, Event]] = deque()
         self._recent: deque[tuple[int, Event]] = deque(maxlen=100)
         self._up: bool | None = None
@@ -119,13 +130,19 @@ class MemoryChat:
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Take an effect; never blocks. A newer edit of a card replaces a waiting one."""
-        assert isinstance(outgoing.effect, ChatEffect), "only chat effects go to a chat"
-        self._queue.append(outgoing)
+        effect = outgoing.effect
+        assert isinstance(effect, ChatEffect), "only chat effects go to a chat"
+        if isinstance(effect, EditCard):
+            self._newest_edit[effect.card] = outgoing.id
+        self._arrivals += 1
+        level = 0 if isinstance(effect, AnswerPress) else effect.level
+        heapq.heappush(self._queue, (level, self._arrivals, outgoing))
         self._wake.set()
 
     async def run(self, intake: Intake) -> None:
         """Carry effects out and hand updates in until cancelled."""
         position = int(await intake.cursor(self._source) or 0)
+        self._take_up_again()
         failures = 0
         while True:
             self._wake.clear()
@@ -213,13 +230,14 @@ class MemoryChat:
     def cut_off(self) -> None:
         """Forget what was asked: the engine has died, and what is not settled comes again."""
         self._queue.clear()
-        self._up = None
+        self._in_hand = self._up = None
 
     # Out
 
     async def _send_out(self, intake: Intake) -> None:
-        while self._queue and not self.away:
-            outgoing = self._queue[0]
+        while self._queue and not self.away and not self._updates:
+            self._in_hand = heapq.heappop(self._queue)
+            outgoing = self._in_hand[2]
             effect = outgoing.effect
             assert isinstance(effect, ChatEffect)
             if self._replaced(outgoing):
@@ -228,15 +246,28 @@ class MemoryChat:
                 await self._end(outgoing, "expired", "its time passed", intake)
             else:
                 intake.started(outgoing.id)
-                self._queue[0] = replace(outgoing, again=True)  # should we be cut off here
+                self._in_hand = (*self._in_hand[:2], replace(outgoing, again=True))
+                await self._call()
                 await self._carry_out(outgoing, effect, intake)
-            self._queue.popleft()
+            self._in_hand = None
+
+    def _take_up_again(self) -> None:
+        """Put back what was in hand when we were cut off; it may have gone out, and says so."""
+        if self._in_hand is not None:
+            heapq.heappush(self._queue, self._in_hand)
+            self._in_hand = None
+
+    async def _call(self) -> None:
+        """Return once the platform's limit lets one call more go out."""
+        if self._call_s:
+            await asyncio.sleep(self._call_s)
+        self.calls_us.append(self._clock.now_us())
 
     def _replaced(self, outgoing: Outgoing) -> bool:
         effect = outgoing.effect
-        return isinstance(effect, EditCard) and any(
-            isinstance(other.effect, EditCard) and other.effect.card == effect.card
-            for other in list(self._queue)[1:]
+        return (
+            isinstance(effect, EditCard)
+            and self._newest_edit.get(effect.card, outgoing.id) != outgoing.id
         )
 
     def _late(self, effect: ChatEffect) -> bool:
@@ -247,11 +278,12 @@ class MemoryChat:
         )
 
     async def _expire(self, intake: Intake) -> None:
-        for outgoing in list(self._queue):
-            effect = outgoing.effect
+        for waiting in list(self._queue):
+            effect = waiting[2].effect
             if isinstance(effect, ChatEffect) and self._late(effect):
-                await self._end(outgoing, "expired", "its time passed", intake)
-                self._queue.remove(outgoing)
+                await self._end(waiting[2], "expired", "its time passed", intake)
+                self._queue.remove(waiting)
+        heapq.heapify(self._queue)
 
     async def _carry_out(self, outgoing: Outgoing, effect: ChatEffect, intake: Intake) -> None:
         if isinstance(effect, AnswerPress):

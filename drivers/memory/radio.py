@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from gateway.core.airtime import Air, Airtime, Drop, Hold, Start
 from gateway.core.effects import (
@@ -76,6 +76,7 @@ class Transmission:
         of: Page id, or id of the over that is answered.
         level: Of a page: 1 to 3.
         sentences: What was heard of it, sentence by sentence.
+        sentences_us: When each sentence that was begun began, UTC microseconds.
         attention: Whether the attention tone went ahead.
         calls: Selective calls that went ahead.
         over_others: Whether somebody else was talking when it was keyed.
@@ -92,6 +93,7 @@ class Transmission:
     order: str | None = None
     level: int | None = None
     sentences: list[str] = field(default_factory=list)
+    sentences_us: list[int] = field(default_factory=list)
     attention: bool = False
     calls: tuple[str, ...] = ()
     over_others: bool = False
@@ -190,6 +192,11 @@ class MemoryRadio:
             for channel in self._channels.values():
                 self.tell_path(channel.id, up=True)
                 group.create_task(channel.serve(), name=f"channel.{channel.id}")
+
+    @property
+    def time_out_s(self) -> dict[str, float]:
+        """Longest transmission of each channel."""
+        return {name: channel.time_out_s for name, channel in self._channels.items()}
 
     @property
     def linked(self) -> bool:
@@ -419,6 +426,11 @@ class _Channel:
             self.nudge()
 
     @property
+    def time_out_s(self) -> float:
+        """Longest transmission."""
+        return self._traits.time_out_s
+
+    @property
     def window_open(self) -> bool:
         """Whether the channel is being kept for answers."""
         return self._airtime.window_open(_now_s())
@@ -526,6 +538,7 @@ class _Channel:
             on_air_s += lasts_s
             if on_air_s > self._traits.time_out_s:
                 return "the time-out timer struck"
+            sent.sentences_us.append(self._radio.now_us())
             await asyncio.sleep(lasts_s)
             if self.fault is not None:
                 return self.fault
@@ -596,3 +609,41 @@ class _Channel:
 
 def _now_s() -> float:
     return asyncio.get_running_loop().time()
+
+
+class ChannelSettings(Protocol):
+    """What the settings of a channel tell of it, whatever its driver."""
+
+    @property
+    def licence(self) -> object:
+        """Its licence entry, or None."""
+        ...
+
+    @property
+    def busy_wait_s(self) -> tuple[float, float, float]:
+        """Waiting limits by level."""
+        ...
+
+    @property
+    def time_out_s(self) -> float:
+        """Longest transmission."""
+        ...
+
+
+def radio_of(
+    channels: Mapping[str, ChannelSettings],
+    clock: WallClock,
+    chance: random.Random,
+    *,
+    on_sent: Callable[[Transmission], None] = lambda _: None,
+) -> MemoryRadio:
+    """Return the channels of a site's settings in memory."""
+    traits = {
+        name: MemoryChannel(
+            transmits=channel.licence is not None,
+            busy_wait_s=channel.busy_wait_s,
+            time_out_s=channel.time_out_s,
+        )
+        for name, channel in channels.items()
+    }
+    return MemoryRadio(traits, clock, chance, on_sent=on_sent)

@@ -131,6 +131,12 @@ class SqliteJournal:
         self._closed = False
         self._unscrubbed = False
 
+    @property
+    def at_work(self) -> bool:
+        """Whether its threads owe an answer: virtual time has to wait for that."""
+        opening = self._thread is not None and self._sealer is None and self._error is None
+        return bool(self._under_way) or (opening and not self._closed)
+
     # -- on the loop's thread -----------------------------------------------------------------
 
     async def recover(self) -> Recovered:

@@ -3,7 +3,7 @@
 from tests.stories.world import story, without
 
 
-@story("A8", "C7", off=without("gateway.core.intake.find_grid"))
+@story("A8", "C7", off={"grids": {"west": {"aliases": []}}, "posts": {"bank": {"aliases": []}}})
 async def test_a_grid_is_found_by_point_code_and_alias(w):
     """Polygon, the centre's code, and words of the place or text, all out of one file."""
     point = {"lat": 25.005, "lon": 118.005, "datum": "WGS-84"}

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from drivers.memory.chat import MemoryChat, MemoryMessage
-from drivers.memory.radio import MemoryChannel, MemoryRadio, Transmission
+from drivers.memory.radio import Transmission, radio_of
 from gateway.core.act_json import decode_act
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import decode_alert
@@ -155,16 +155,7 @@ class World:
         """Return with everything running."""
         self._group = group
         self.clock = VirtualClock(asyncio.get_running_loop(), NOON_US)
-        self.radio = MemoryRadio(
-            {
-                name: MemoryChannel(
-                    transmits=channel.licence is not None,
-                    busy_wait_s=channel.busy_wait_s, time_out_s=channel.time_out_s,
-                )
-                for name, channel in self.settings.channels.items()
-            },
-            self.clock, random.Random(1),
-        )  # fmt: skip
+        self.radio = radio_of(self.settings.channels, self.clock, random.Random(1))
         (chat,) = self.settings.chats
         self.driver = MemoryChat(
             chat, self.clock, self.folder / "media", on_post=self._shown,

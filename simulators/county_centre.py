@@ -1,0 +1,195 @@
+"""The command centre of a county: raises, amends, repeats, calls off and closes; keeps a log.
+
+It also draws the county's misfortunes: which path fails when, and when the gateway is killed.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, Protocol
+
+Json = dict[str, Any]
+Fault = Literal["chat", "ptt", "busy", "broker", "kill"]
+FAULTS: Final[tuple[Fault, ...]] = ("chat", "ptt", "busy", "broker", "kill")
+# How long each lasts, seconds, from and to.
+LASTS_S: Final[Mapping[Fault, tuple[float, float]]] = {
+    "chat": (5, 900), "ptt": (20, 600), "busy": (20, 400), "broker": (10, 300), "kill": (1, 90)
+}  # fmt: skip
+# Each kind of fault so often a day.
+A_DAY: Final = 2.0
+TEXTS: Final = (
+    ("fight", "有人打架"), ("theft", "店铺被盗"), ("dispute", "两家争吵"), ("help", "老人走失"),
+    ("noise", "夜间噪音扰民"), ("crowd", "门口有人聚集"),
+)  # fmt: skip
+REPEAT_AFTER_S: Final = 5.0
+STORM_S: Final = 60.0
+WHO: Final = "值班员李敏"
+
+
+class Door(Protocol):
+    """How messages reach the gateway; raises ConnectionError where they do not."""
+
+    async def send(self, kind: str, body: bytes) -> Json:
+        """Send a message; return its receipt."""
+        ...
+
+    async def act(self, act: str, order: str, body: bytes) -> Json:
+        """Act on an order; return the receipt."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfortune:
+    """One thing that goes wrong.
+
+    Attributes:
+        at_s: When, seconds from the beginning.
+        lasts_s: For how long.
+        where: Channel, for what happens to one.
+    """
+
+    at_s: float
+    kind: Fault
+    lasts_s: float
+    where: str
+
+
+def misfortunes(
+    kinds: frozenset[str], hours: float, channels: list[str], seed: int
+) -> list[Misfortune]:
+    """Return what goes wrong in so many hours, in the order in which it does."""
+    chance = random.Random(f"misfortune {seed}")
+    found = []
+    for kind in FAULTS:
+        at_s = 0.0
+        while kind in kinds:
+            at_s += chance.expovariate(A_DAY / 86_400)
+            if at_s >= hours * 3600:
+                break
+            lasts_s, where = chance.uniform(*LASTS_S[kind]), chance.choice(channels)
+            found.append(Misfortune(at_s=at_s, kind=kind, lasts_s=lasts_s, where=where))
+    return sorted(found, key=lambda m: m.at_s)
+
+
+class Centre:
+    """The centre at work.
+
+    Args:
+        door: How its messages reach the gateway.
+        grids: Grid ids.
+        seed: Its chance.
+        now_us: Wall time of the outside, UTC microseconds.
+
+    Attributes:
+        log: Every message and act with its receipt, in the order of the receipts.
+    """
+
+    def __init__(
+        self, door: Door, grids: tuple[str, ...], seed: int, now_us: Callable[[], int]
+    ) -> None:
+        self.log: list[Json] = []
+        self._door = door
+        self._grids = grids
+        self._now_us = now_us
+        self._chance = random.Random(f"centre {seed}")
+        self._alerts = 0
+
+    async def work(
+        self, hours: float, alerts_per_day: float, storms: int, storm_alerts: int
+    ) -> None:
+        """Return once every alert of so many hours was raised and every order was ended."""
+        async with asyncio.TaskGroup() as group:
+            for at_s in self._moments(hours, alerts_per_day):
+                group.create_task(self._case(at_s))
+            for storm in range(storms):
+                begin_s = hours * 3600 * (storm + 1) / (storms + 1)
+                for _ in range(storm_alerts):
+                    at_s = begin_s + self._chance.uniform(0, STORM_S)
+                    group.create_task(self._machine_alert(at_s))
+
+    def _moments(self, hours: float, alerts_per_day: float) -> Iterator[float]:
+        at_s = 0.0
+        while alerts_per_day > 0:
+            at_s += self._chance.expovariate(alerts_per_day / 86_400)
+            if at_s >= hours * 3600:
+                return
+            yield at_s
+
+    # One alert each
+
+    async def _case(self, at_s: float) -> None:
+        await asyncio.sleep(at_s)
+        body = self._alert("zhzx", self._chance.choices((1, 2, 3), (1, 5, 4))[0])
+        receipt = await self._send("alert", body)
+        if self._chance.random() < 0.1:
+            await self._send("alert", body)  # a broker brings it twice
+        order = receipt.get("order")
+        if order is None:
+            return
+        if self._chance.random() < 0.2:
+            await asyncio.sleep(self._chance.uniform(5, 200))
+            text = body["text"] + "，现场有两人"
+            await self._send("update", body | {"sent": self._moment(), "text": text})
+        if self._chance.random() < 0.12:
+            await asyncio.sleep(self._chance.uniform(1, 240))
+            bare = {"id": body["id"], "sender": body["sender"], "sent": self._moment()}
+            await self._send("cancel", bare | {"text": "误报"})
+            return
+        await asyncio.sleep(self._chance.uniform(1200, 5400))
+        await self._close(order)
+
+    async def _machine_alert(self, at_s: float) -> None:
+        await asyncio.sleep(at_s)
+        receipt = await self._send("alert", self._alert("alarm-host", 3))
+        if receipt.get("order") is not None:
+            await asyncio.sleep(self._chance.uniform(1200, 5400))
+            await self._close(receipt["order"])
+
+    def _alert(self, sender: str, level: int) -> Json:
+        self._alerts += 1
+        category, text = self._chance.choice(TEXTS)
+        return {
+            "id": f"JQ-{self._alerts}", "sender": sender, "sent": self._moment(),
+            "category": category, "level": level, "text": text,
+            "grid": self._chance.choice(self._grids),
+            "needs": self._chance.choices((1, 2, 3), (8, 3, 1))[0],
+        }  # fmt: skip
+
+    def _moment(self) -> str:
+        return datetime.fromtimestamp(self._now_us() / 1e6, UTC).isoformat()
+
+    # Until it is receipted
+
+    async def _send(self, kind: str, body: Json) -> Json:
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        receipt = await self._until_receipted(lambda: self._door.send(kind, raw))
+        self.log.append(
+            {
+                "at_us": self._now_us(), "kind": kind, "id": body["id"],
+                "sender": body["sender"], "level": body.get("level"), "receipt": receipt,
+            }
+        )  # fmt: skip
+        return receipt
+
+    async def _close(self, order: str) -> None:
+        body = json.dumps({"by": WHO, "result": "已处置"}, ensure_ascii=False).encode()
+        receipt = await self._until_receipted(lambda: self._door.act("close", order, body))
+        self.log.append(
+            {
+                "at_us": self._now_us(), "kind": "close", "id": order, "by": WHO,
+                "receipt": receipt,
+            }
+        )  # fmt: skip
+
+    async def _until_receipted(self, ask: Callable[[], Any]) -> Json:
+        """Say it again until there is a receipt."""
+        while True:
+            try:
+                receipt: Json = await ask()
+            except ConnectionError:
+                await asyncio.sleep(REPEAT_AFTER_S)
+            else:
+                return receipt

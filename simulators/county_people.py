@@ -1,0 +1,273 @@
+"""The people of a county: each with a radio or a telephone, a manner, and his own log.
+
+They know what people know: what was said on their channel, what stands on their telephone. Each
+order that somebody notices is a short play of his own; he has two hands, so beyond a few at a
+time he lets the others go by.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Protocol
+
+from simulators.county import Resident
+
+Digit = Literal["0", "1", "2", "3", "5"]
+Step = tuple[Digit, float]
+LABELS: Final = {"0": "不能去", "1": "收到", "2": "出警", "3": "到场", "5": "完成"}
+WORDS: Final = {"0": "不能去", "1": "收到", "2": "出警", "3": "到了", "5": "完成"}
+# What each kind of person does, as (digit, seconds after the step before).
+PLAYS: Final[dict[str, tuple[Step, ...]]] = {
+    "quick": (("1", 6), ("2", 8), ("3", 70), ("5", 600)),
+    "slow": (("1", 48), ("3", 300), ("5", 1200)),
+    "deaf": (),
+    "declining": (("0", 20),),
+    "forgetful": (("1", 15),),
+    "leaving": (("1", 12), ("0", 240)),
+    "fumbling": (("1", 15), ("3", 150), ("5", 900)),
+    "twice": (("1", 8), ("1", 2), ("1", 3), ("3", 90), ("5", 500)),
+}
+AT_ONCE_MOST: Final = 3
+# A guard who found the channel taken tries again so often.
+TRIES: Final = 6
+SHIFT_S, DAY_S = 8 * 3600, 86_400
+_DIGITS: Final = str.maketrans("零一二三四五六七八九", "0123456789")
+_SPOKEN: Final = re.compile(r"级警情，([零一二三四五六七八九]{2,4})号")
+_WRITTEN: Final = re.compile(r"警情\s*(\d{2,4})号")
+
+
+class Radio(Protocol):
+    """A channel on which people may key."""
+
+    async def digits(
+        self, channel: str, frame: str, *, ani: str | None = None, radio: str | None = None
+    ) -> bool:
+        """Key digits; return whether they could be heard."""
+        ...
+
+
+class Message(Protocol):
+    """A message on a telephone."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """To whom it is."""
+        ...
+
+    @property
+    def private(self) -> bool:
+        """Whether to one person."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """As it stands."""
+        ...
+
+    @property
+    def keyboard(self) -> Sequence[Any]:
+        """Its buttons."""
+        ...
+
+
+class Chat(Protocol):
+    """A chat in which people may press and write."""
+
+    def press(self, message: Any, label: str, user: str) -> str:  # noqa: ANN401
+        """Press a button of a message."""
+        ...
+
+    def text(self, user: str, text: str) -> int:
+        """Write."""
+        ...
+
+
+class Sent(Protocol):
+    """What a channel transmitted."""
+
+    @property
+    def channel(self) -> str:
+        """Its channel."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Page, talk or answer tone."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What was heard of it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """What somebody did towards the gateway.
+
+    Attributes:
+        number: Order number he meant.
+        digit: Reply digit he meant.
+        medium: ``chat`` or ``radio``.
+        sent: Whether it went out: a channel may be taken.
+    """
+
+    at_us: int
+    person: str
+    number: str
+    digit: str
+    medium: str
+    sent: bool
+
+
+class People:
+    """Everybody outside who answers.
+
+    Args:
+        residents: Who there is.
+        seed: Their chance.
+        now_us: Wall time of the outside, UTC microseconds.
+
+    Attributes:
+        deeds: What they did, in order.
+    """
+
+    def __init__(
+        self, residents: Iterable[Resident], seed: int, now_us: Callable[[], int]
+    ) -> None:
+        self.deeds: list[Deed] = []
+        self._now_us = now_us
+        self._chance = random.Random(f"people {seed}")
+        self._by_account: dict[str, Resident] = {}
+        self._on_channel: dict[str, list[Resident]] = {}
+        for resident in residents:
+            if resident.account is not None:
+                self._by_account[resident.account] = resident
+            if resident.answers == "radio" and resident.channel is not None:
+                self._on_channel.setdefault(resident.channel, []).append(resident)
+        self._busy: dict[str, set[str]] = {}
+        self._seen: set[int] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._radio: Radio | None = None
+        self._chat: Chat | None = None
+
+    async def live(self, radio: Radio, chat: Chat) -> None:
+        """Answer until cancelled."""
+        self._radio, self._chat = radio, chat
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._group = None
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return what they did, as plain data."""
+        return [asdict(deed) for deed in self.deeds]
+
+    # What they notice
+
+    def shown(self, message: Message) -> None:
+        """A message was written or changed; a new card of one's own is noticed."""
+        if not message.private or not message.keyboard or message.id in self._seen:
+            return
+        self._seen.add(message.id)
+        resident = self._by_account.get(message.address)
+        number = _WRITTEN.search(message.text)
+        if resident is not None and number is not None and resident.answers == "chat":
+            self._begin(resident, number[1], message)
+
+    def heard(self, sent: Sent) -> None:
+        """A channel was let go: whoever has his radio on and heard his grid answers."""
+        if sent.kind != "page":
+            return
+        text = sent.text
+        number = _SPOKEN.search(text)
+        if number is None:
+            return
+        for resident in self._on_channel.get(sent.channel, ()):
+            if resident.grid in text and self._on_duty(resident):
+                self._begin(resident, number[1].translate(_DIGITS), None)
+
+    def _on_duty(self, resident: Resident) -> bool:
+        """Whether his shift is on: crews follow one another daily, three shifts and a rest."""
+        if resident.crew is None:
+            return True
+        # The cycle began on 1 January 2026 in China; night is the first shift of a day.
+        local_s = self._now_us() // 1_000_000 + 8 * 3600
+        day, second = divmod(local_s - 1_767_225_600, DAY_S)
+        shift = (2, 0, 1)[second // SHIFT_S]
+        return bool((day - resident.crew) % 4 == shift)
+
+    # What they do
+
+    def _begin(self, resident: Resident, number: str, card: Message | None) -> None:
+        busy = self._busy.setdefault(resident.person, set())
+        plays = PLAYS[resident.manner]
+        if self._group is None or not plays or number in busy or len(busy) >= AT_ONCE_MOST:
+            return
+        busy.add(number)
+        if resident.role != "guard":
+            plays = plays[:1]
+        self._group.create_task(self._act(resident, number, card, plays))
+
+    async def _act(
+        self, who: Resident, number: str, card: Message | None, plays: Sequence[Step]
+    ) -> None:
+        try:
+            for turn, (digit, delay_s) in enumerate(plays):
+                await asyncio.sleep(delay_s * who.pace * self._chance.uniform(0.7, 1.3))
+                if card is not None and not card.keyboard:
+                    return  # it is over: nothing is left to press
+                if card is not None:
+                    self._answer_in_chat(who, number, card, digit, turn)
+                else:
+                    await self._answer_by_radio(who, number, digit, turn)
+        finally:
+            self._busy[who.person].discard(number)
+
+    def _answer_in_chat(
+        self, who: Resident, number: str, card: Message, digit: Digit, turn: int
+    ) -> None:
+        assert self._chat is not None
+        assert who.account is not None
+        if who.manner == "fumbling" and turn == 0:
+            self._chat.text(who.account, "99号 收到")
+            self._chat.text(who.account, "？？")
+        if self._chance.random() < 0.7:
+            self._chat.press(card, LABELS[digit], who.account)
+        else:
+            self._chat.text(who.account, f"{number}号 {WORDS[digit]}")
+        self._note(who, number, digit, "chat", sent=True)
+
+    async def _answer_by_radio(
+        self, who: Resident, number: str, digit: Digit, turn: int
+    ) -> None:
+        assert self._radio is not None
+        assert who.channel is not None
+        frame = f"*{number}{who.code or ''}{digit}#"
+        if who.manner == "fumbling" and turn == 0:
+            await self._radio.digits(who.channel, f"*{number}9999#", ani=who.radio_id)
+        for _ in range(TRIES):
+            sent = await self._radio.digits(who.channel, frame, ani=who.radio_id)
+            self._note(who, number, digit, "radio", sent=sent)
+            if sent:
+                return
+            await asyncio.sleep(self._chance.uniform(2, 9))
+
+    def _note(
+        self, who: Resident, number: str, digit: str, medium: str, *, sent: bool
+    ) -> None:
+        self.deeds.append(
+            Deed(
+                at_us=self._now_us(), person=who.person, number=number, digit=digit,
+                medium=medium, sent=sent,
+            )
+        )  # fmt: skip
