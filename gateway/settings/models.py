@@ -33,6 +33,7 @@ from gateway.settings.register import (
     PersonSettings,
     PremisesSettings,
 )
+from gateway.settings.reports import ReportSettings
 from gateway.settings.response import ResponseSettings
 from gateway.settings.sections import (
     GridSettings,
@@ -343,6 +344,7 @@ class Settings(Model):
         admission: What is asked of people before they are called.
         roster: Who is on duty when.
         response: The clocks and the ladder.
+        reports: What guards report of themselves, and what becomes of it.
         policy: What may be asked and said.
         speech: How sentences for the air are spoken.
         retention: How long things are kept.
@@ -365,6 +367,7 @@ class Settings(Model):
     admission: AdmissionSettings = AdmissionSettings()
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
+    reports: ReportSettings = ReportSettings()
     policy: PolicySettings = PolicySettings()
     speech: SpeechSettings = SpeechSettings()
     retention: RetentionSettings = RetentionSettings()

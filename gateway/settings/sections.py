@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.register import RadioAddress
+from gateway.settings.reports import BlockingPointSettings
 from gateway.settings.values import (
     Day,
     Id,
@@ -113,6 +114,7 @@ class GridSettings(Model):
         station: Person of role station, ordered in parallel.
         channel: Channel it is called on.
         chat: Its work group, ``chat/group``.
+        blocking_points: Where those who converge on it are placed, one each (堵控点).
     """
 
     name: Name
@@ -131,6 +133,7 @@ class GridSettings(Model):
     chat: Annotated[str, written(r"^[^/]+/[^/]+$", "chat/group, such as work/east")] | None = (
         None
     )
+    blocking_points: Annotated[tuple[BlockingPointSettings, ...], Field(max_length=50)] = ()
 
 
 ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]

@@ -104,6 +104,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         catalogues=dict(catalogues),
         premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
         register=policy_of(settings.admission),
+        reports=settings.reports.policy(),
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
 
@@ -146,6 +147,7 @@ def _grid(id_: str, grid: GridSettings) -> Grid:
         station=grid.station,
         channel=grid.channel,
         chat=grid.chat,
+        blocking_points=tuple(point.point() for point in grid.blocking_points),
     )
 
 
