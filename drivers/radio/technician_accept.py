@@ -8,7 +8,7 @@ a channel with one of the vital ones untested is not accepted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from drivers.radio.heard import Heard, MdcPacket, SelcallFit
 from drivers.radio.samples import silence
 from drivers.radio.settings import RadioChannel
 from drivers.radio.technician_bench import Bench, BenchRadio
+from drivers.radio.technician_cable import WATCH_S, cut_cable
 from drivers.radio.technician_calibrate import (
     TARGET_DBFS,
     TOLERANCE_DB,
@@ -370,13 +371,28 @@ class Acceptance:
         )
         if not ready:
             return Check(what, "not tested", "the cable was not pulled")
-        self._radio.send(tone(TEST_HZ, 15000.0), self._bench.now_s)
-        self._bench.sent(self._radio, 20.0)
-        silent = self._ask(
-            "did the radio stop transmitting by itself while the cable was out? (then plug it "
-            "in again) · 拔线期间电台自己停发了?(随后插回)"
+        seen = cut_cable(self._bench, self._radio, self._other_ear())
+        self._tell("plug the cable in again · 请插回网线")
+        lost = (
+            "the port was not lost"
+            if seen.lost_after_s is None
+            else f"the port was lost after {seen.lost_after_s:.1f} s"
         )
-        return self._answered(what, silent, "the technician")
+        if seen.stood_s is None:
+            silent = self._ask(
+                "did the radio stop transmitting by itself while the cable was out? "
+                "· 拔线期间电台自己停发了?"
+            )
+            answer = self._answered(what, silent, "the technician")
+            return replace(answer, detail=f"{lost}; {answer.detail}")
+        if not seen.cut:
+            why = f"{lost} while it transmitted: the cable was not pulled, or is another"
+            return Check(what, "not tested", why)
+        if seen.stood_s > WATCH_S:
+            stood = f"the carrier stood for more than {WATCH_S:g} s"
+            rest = "only the radio's own time-out timer ends it: set that, and see it strike"
+            return Check(what, "fail", f"{lost}; {stood}; {rest}")
+        return Check(what, "pass", f"{lost}; the carrier stood {seen.stood_s:.1f} s more")
 
     def _ask_to(self, what: str) -> None:
         self._tell(f"{what} · 请在 30 秒内用对讲机按键、发号、讲话、松开")

@@ -28,6 +28,8 @@ from drivers.radio.ports import by_id_names, find_ports
 from drivers.radio.samples import FRAME_SAMPLES, frames_of
 from drivers.radio.settings import RadioChannel
 from drivers.radio.technician_accept import Check, accepted
+from drivers.radio.technician_bench import Bench, BenchRadio
+from drivers.radio.technician_cable import CutCable, cut_cable
 from drivers.radio.technician_door import Sight, decode_sight, encode_sight
 from drivers.radio.technician_protocol import protocol_of
 from drivers.radio.technician_site import Site
@@ -97,7 +99,7 @@ def write_config(
         tree["channels"][name]["audio"]["url"] = audio
     gate = tree["channels"]["gate"]
     for key, value in {"ani": {"digits": 5}, **fields}.items():
-        gate[key] = value
+        gate[key] = {**gate.get(key, {}), **value} if isinstance(value, dict) else value
         if value is None:
             del gate[key]
     if listens_only:
@@ -299,13 +301,19 @@ async def a_channel_without_a_licence_is_not_keyed(folder: Path) -> None:
 @story
 async def a_transmitter_that_stays_on_is_not_accepted(folder: Path) -> None:
     """A device server that keeps its lines when the client dies: the gravest fault there is."""
-    async with post(folder, drops_lines=False) as site:
+    # What lies below the voice is tried on the way: its receiver gives the detector's sound.
+    below = {"audio": {"kind": "discriminator"}, "signalling": {"ctcss": [88.5], "dcs": ["023N"]}}
+    async with post(folder, drops_lines=False, **below) as site:
         status, out, _ = await site.channel(
             "accept", "bench.yaml", "gate", "--unattended", "--out", "protocol.md"
         )
         assert status == 1
         lines = [line for line in out.splitlines() if "keyer is killed" in line]
         assert lines and lines[0].startswith("fail")
+        for spec, value in (("ctcss:88.5:1.5s", "88.5"), ("dcs:023N:1.5s", "023N")):
+            (line,) = [line for line in out.splitlines() if f"sent {spec}" in line]
+            assert line.startswith("pass") and f"heard {spec[:3]}" in line, line
+            assert value in line.partition("heard")[2]
         protocol = (site.folder / "protocol.md").read_text("utf-8")
         assert "NOT accepted" in protocol and "FAIL" in protocol
 
@@ -336,6 +344,47 @@ async def without_a_second_radio_the_technician_is_asked(folder: Path) -> None:
         assert await process.wait() == 0, "".join(said)
         assert any("heard" in s or "dtmf 1" in s for s in said if "handheld sends" in s)
         assert any(s.startswith("not tested") and "cable" in s for s in said)
+
+
+# ---- a cut cable ----
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("drops_lines", "pulled", "stays"),
+    [(True, True, False), (False, True, True), (True, False, False)],
+)
+async def test_what_becomes_of_the_key_when_the_cable_is_cut(
+    tmp_path: Path, drops_lines: bool, pulled: bool, stays: bool
+) -> None:
+    async with post(tmp_path, drops_lines=drops_lines) as site:
+        async with asyncio.TaskGroup() as group:
+            seen = group.create_task(asyncio.to_thread(cable_of, site.config))
+            await site.gate.wait_ptt(True, 30)
+            if pulled:
+                site.gate.stop_listening()
+                site.gate.drop_connection()
+        cut = seen.result()
+        assert cut.cut is pulled
+        assert (cut.lost_after_s is not None) is pulled
+        assert cut.stood_s is not None
+        assert (cut.stood_s > 2.0) is stays
+        assert site.gate.ptt is stays, "as the witness says"
+
+
+def cable_of(config: Path) -> CutCable:
+    """Serve gate and listen as the commands do, while somebody pulls gate's cable."""
+    tree = yaml.safe_load(config.read_text("utf-8"))["channels"]
+    gate, listen = (
+        BenchRadio(name, RadioChannel.model_validate_json(json.dumps(tree[name])))
+        for name in ("gate", "listen")
+    )
+    bench = Bench([gate, listen])
+    try:
+        bench.ready()
+        return cut_cable(bench, gate, listen, send_s=2.5, watch_s=2.5)
+    finally:
+        bench.close()
 
 
 @pytest.mark.timeout(300)
