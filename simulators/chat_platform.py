@@ -18,6 +18,7 @@ from simulators.chat_rooms import (
     PlatformError,
     Toast,
     checked_keyboard,
+    checked_keys_below,
     checked_text,
 )
 
@@ -70,6 +71,7 @@ class ChatPlatform:
         self.shuffle = False
         self.blocked: set[int] = set()
         self.show_twice = 0
+        self.keys_below: dict[int, tuple[str, ...]] = {}
         self._migrated: dict[int, int] = {}
         self._flood = FloodControl()
         self._updates: deque[Json] = deque()
@@ -95,6 +97,12 @@ class ChatPlatform:
     ) -> ChatMessage:
         """A person writes in a group, or to the bot; return the message."""
         return self._say(int(user), group, reply_to, {"text": text}, text)
+
+    def tap(self, user: int | str, label: str) -> ChatMessage:
+        """A person taps a key under his private chat, which writes its word there."""
+        if label not in self.keys_below.get(int(user), ()):
+            raise LookupError(f"no key {label!r} under the chat of {user}")
+        return self.text(user, label)
 
     def press(self, message: ChatMessage, action_label_or_data: str, user: int | str) -> str:
         """A person presses a button, by label or data, or sends forged data; return its id."""
@@ -298,6 +306,9 @@ class ChatPlatform:
     def _send(self, params: Json, text: str) -> ChatMessage:
         chat = self._admitted(params)
         keyboard = checked_keyboard(params.get("reply_markup"))
+        self.keys_below[chat] = checked_keys_below(params.get("reply_markup")) or (
+            self.keys_below.get(chat, ())
+        )
         reply = params.get("reply_parameters") or {}
         reply_to = int(reply["message_id"]) if reply else None
         if self.show_twice and keyboard and chat < 0:

@@ -163,6 +163,16 @@ def checked_keyboard(markup: object) -> tuple[tuple[Key, ...], ...]:
     return tuple(tuple(_checked_key(key) for key in row) for row in rows)
 
 
+def checked_keys_below(markup: object) -> tuple[str, ...]:
+    """Return the words of a reply keyboard; none when the markup is no such keyboard."""
+    if not isinstance(markup, Mapping) or "keyboard" not in markup:
+        return ()
+    keys = [key for row in markup["keyboard"] for key in row]
+    if not all(isinstance(key, Mapping) and key.get("text") for key in keys):
+        raise PlatformError(400, "Bad Request: keyboard button text must be non-empty")
+    return tuple(str(key["text"]) for key in keys)
+
+
 def _checked_key(key: Mapping[str, Any]) -> Key:
     data = str(key.get("callback_data", ""))
     if not 1 <= len(data.encode()) <= LONGEST_DATA:

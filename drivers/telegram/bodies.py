@@ -1,6 +1,6 @@
 """What our calls say: the parameters of Bot API methods, from the core's effects. Pure.
 
-Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, editMessageText,
+Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, ReplyKeyboardMarkup, editMessageText,
 sendVoice, answerCallbackQuery). Plain values, not python-telegram-bot's objects: making those,
 and turning them into plain values again, cost more than all the rest of a call. The tests
 compare these with what its objects would say.
@@ -61,6 +61,8 @@ def call(
                     "message_id": int(effect.reply_to),
                     "allow_sending_without_reply": True,
                 }
+            if effect.keys:
+                values["reply_markup"] = _keys_below(effect.keys)
             return "sendMessage", values
         case SendVoice():
             caption = written(effect.caption, again=again, words=account.words)
@@ -91,6 +93,12 @@ def _with_keyboard(
     if rows is not None:
         values["reply_markup"] = {"inline_keyboard": rows}
     return values
+
+
+def _keys_below(keys: tuple[str, ...]) -> Values:
+    """Return keys that stay under a private chat; a tap on one writes its word."""
+    row = [{"text": key} for key in keys]
+    return {"keyboard": [row], "resize_keyboard": True, "is_persistent": True}
 
 
 def _toast(effect: AnswerPress) -> Values:
