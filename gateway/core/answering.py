@@ -10,6 +10,7 @@ Rules for whoever edits this file:
 import hashlib
 from dataclasses import replace
 
+from gateway.core import still_on_it
 from gateway.core.alert import Assurance, Medium
 from gateway.core.calling import NOTE_LIFE_US, answered_elsewhere, name_of
 from gateway.core.effects import AnswerPress, SendText
@@ -20,6 +21,7 @@ from gateway.core.events import (
 )
 from gateway.core.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.life import TAKING, reached, standing
+from gateway.core.nearest import arrived_at, place_shared
 from gateway.core.order import (
     Assignment,
     Card,
@@ -35,7 +37,9 @@ from gateway.core.replies import (
     parse_code,
     parse_text,
 )
+from gateway.core.stand_down import awaited_from, understood
 from gateway.core.state import Draft, by_age
+from gateway.core.teams import covered_now, team_told
 from gateway.core.tries import HOUR_US, note_try, paused
 from gateway.core.wording import Wording
 
@@ -60,9 +64,11 @@ def apply_reply(
     if assignment is None:
         return False
     node = NODE_OF_ACTION[action]
+    assignment = still_on_it.heard(draft, order, assignment)
     fresh = _fresh_stamps(draft, assignment, node, medium, assurance)
     if not fresh:
         return True
+    led = covered_now(draft, order)
     reason = reason if node is Node.DECLINED else assignment.reason
     draft.put(replace(assignment.stamped(*fresh), reason=reason))
     for stamp in fresh:
@@ -75,6 +81,9 @@ def apply_reply(
             detail=detail or (reason if node is Node.DECLINED else None),
         )
     answered_elsewhere(draft, order, person)
+    team_told(draft, order, person, led)
+    if node is Node.ARRIVED:
+        arrived_at(draft, order, person)
     if assignment.role is Role.STATION and node in TAKING and not silent_stations(draft, order):
         draft.sleep(STATION, order.id)
     follow_facts(draft, order.id, declined=node is Node.DECLINED)
@@ -138,6 +147,12 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
         said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
     elif not person.active:
         said, detail = wording.text("answer_left"), "detail_left"
+    elif understood(
+        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
+        assurance=Assurance.C2,
+    ):  # fmt: skip
+        state = wording.text("state_stood_down")
+        said, detail = wording.text("answer_ok", number=number, state=state), None
     elif order is None or not order.open:
         said, detail = wording.text("answer_closed", number=number), "detail_stale"
     elif apply_reply(
@@ -228,6 +243,13 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         _say(draft, text, wording.text("answer_left"))
         return
     order, problem = _order_meant(draft, text, person, reply.number, wording)
+    if understood(
+        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1
+    ):
+        state = wording.text("state_stood_down")
+        number = order.number if order else ""
+        _say(draft, text, wording.text("answer_ok", number=number, state=state))
+        return
     if order is None:
         _refuse_chat(draft, None, person, "detail_stale")
         _say(draft, text, problem)
@@ -249,16 +271,17 @@ def _order_meant(
 ) -> tuple[Order | None, str]:
     """Return the order a text is about: the card it answers, its number, his only one."""
     answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
+    off = awaited_from(draft, person.id)
     if answered is not None:
         closed = wording.text("answer_closed", number=answered.number)
-        return (answered, "") if answered.open else (None, closed)
+        return (answered, "") if answered.open or answered in off else (None, closed)
     if number is not None:
         order = order_of_number(draft, number)
         if order is None:
             return None, wording.text("answer_no_such", number=number)
         closed = wording.text("answer_closed", number=number)
-        return (order, "") if order.open else (None, closed)
-    mine = open_orders_of(draft, person.id)
+        return (order, "") if order.open or order in off else (None, closed)
+    mine = [*open_orders_of(draft, person.id), *off]
     if len(mine) == 1:
         return mine[0], ""
     if not mine:
@@ -286,6 +309,7 @@ def media_received(draft: Draft, media: MediaReceived) -> None:
     if person is None or not person.active:
         _refuse_chat(draft, None, person, "detail_left" if person else "detail_unknown_sender")
         return
+    place_shared(draft, media, person)
     order = order_of_card(draft, media.chat, media.group or media.address, media.reply_to)
     order = order or only_order_of(draft, person.id)
     kind = Wording(draft.site).text(f"detail_{media.kind}")

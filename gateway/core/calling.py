@@ -9,7 +9,7 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.answer_window import turns_for
 from gateway.core.delivery import What, advance
 from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
-from gateway.core.life import answered_at_all, takes
+from gateway.core.life import answered_at_all, covered, strength
 from gateway.core.order import (
     Assignment,
     Card,
@@ -79,7 +79,7 @@ def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: i
         page_channel(draft, order, channel, purpose, listeners, rung=rung)
     for grid in grids_of(draft, order):
         _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
-    _post_private_cards(draft, order, guards)
+    post_private_cards(draft, order, guards)
     _copy_offices(draft, order, guards)
 
 
@@ -89,13 +89,17 @@ def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung:
     if not contacts:
         return False
     assign(draft, order, person, role, rung)
-    _post_private_cards(draft, order, [person])
+    post_private_cards(draft, order, [person])
     return True
 
 
 def assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) -> None:
     """Give a person his part in an order, unless he has one."""
-    assignment = Assignment(order=order.id, person=person.id, role=role, rung=rung)
+    guard = role is Role.GUARD
+    assignment = Assignment(
+        order=order.id, person=person.id, role=role, rung=rung,
+        team=person.team if guard else None, leads=guard and person.leader,
+    )  # fmt: skip
     if draft.find(Assignment, assignment.key) is None:
         draft.put(assignment)
 
@@ -103,12 +107,13 @@ def assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) ->
 def channels_of(
     draft: Draft, order: Order, guards: Iterable[Person]
 ) -> dict[str, list[Person]]:
-    """Return who listens on which channel: the one of his first addressed grid that has one."""
+    """Return who listens on which channel: that of a grid he serves, addressed ones first."""
     found: dict[str, list[Person]] = {}
     for guard in guards:
-        for grid in grids_of(draft, order):
-            if grid.id in guard.grids and grid.channel is not None:
-                found.setdefault(grid.channel, []).append(guard)
+        for grid in dict.fromkeys((*order.grids, *guard.grids)):
+            known = draft.site.grids.get(grid)
+            if known is not None and grid in guard.grids and known.channel is not None:
+                found.setdefault(known.channel, []).append(guard)
                 break
     return found
 
@@ -126,9 +131,19 @@ def page_channel(
     listeners: Iterable[Person],
     *,
     rung: int,
-    help_wanted: bool = False,
+    said: tuple[str, ...] | None = None,
 ) -> None:
-    """Ask for one transmission; a channel without a licence entry says so instead."""
+    """Ask for one transmission; a channel without a licence entry says so instead.
+
+    Args:
+        draft: The step's draft.
+        order: Which order.
+        channel: Where.
+        purpose: What for.
+        listeners: Who is to hear it; told of it when it was spoken, if it is the order itself.
+        rung: The rung it belongs to, 0 at once.
+        said: Sentences in place of those of the purpose.
+    """
     wording = Wording(draft.site)
     known = draft.site.channels.get(channel)
     if known is None or not known.transmits:
@@ -178,7 +193,7 @@ def page_channel(
             order=order.id,
             level=int(order.alert.level),
             number=order.number,
-            text=wording.say_help(order) if help_wanted else text,
+            text=text if said is None else said,
             language=wording.language,
             exercise=order.alert.exercise,
             number_style=draft.site.number_style,
@@ -231,7 +246,8 @@ def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Pe
             )
 
 
-def _post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) -> None:
+def post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) -> None:
+    """Post a card of his own to each who has none yet, in each chat he has an account in."""
     cards = draft.of_order(Card, order.id)
     have = {(c.person, c.chat) for c in cards if c.organisation is None}
     for person in people:
@@ -335,8 +351,10 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
             Role.REPORTER: wording.text("card_reporter"),
         }[role]
     named = [(name_of(draft, a.person), a) for a in people]
-    text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording))
-    return text, wording.buttons() if order.open else ()
+    text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording),
+        owner=None if _own_card(people, card) else _owner_name(draft, order),
+    )
+    return text, _buttons(order, people, wording)
 
 
 def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
@@ -347,6 +365,28 @@ def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
         if (person := draft.find(Person, part.person)) is not None
         and person.organisation == organisation
     ]
+
+
+def _own_card(people: Sequence[Assignment], card: Card) -> bool:
+    """Return whether a card is one guard's own: it shows only what he has said."""
+    return card.person is not None and all(a.role is Role.GUARD for a in people)
+
+
+def _owner_name(draft: Draft, order: Order) -> str | None:
+    """Return who is accountable for an open order, by name; the centre's at its desk."""
+    if not order.open or order.owner is None:
+        return None
+    person = draft.find(Person, order.owner)
+    return draft.site.centre_name if person is None else person.name
+
+
+def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
+    """Return the buttons of a card: an open order's, or one to say that one knows its end."""
+    if order.open:
+        return wording.buttons()
+    off = order.status is OrderStatus.CANCELLED
+    unaware = off and any(a.said and a.said[-1].node is Node.RELEASED for a in people)
+    return wording.understood_button() if unaware else ()
 
 
 def _ending(order: Order, wording: Wording) -> str | None:
@@ -507,31 +547,11 @@ def _satisfied(draft: Draft, order: Order) -> frozenset[str]:
     """Return to whom nothing need be said: those who answered, or all when enough have."""
     assignments = draft.of_order(Assignment, order.id)
     level = order.alert.level
-    takers = sum(a.role is Role.GUARD and takes(a, level) for a in assignments)
-    enough = takers >= order.alert.needs
-    return frozenset(a.person for a in assignments if enough or answered_at_all(a))
-
-
-def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
-    """Call off everybody who was told: on the channels that spoke, in groups, privately."""
-    channels = {
-        p.channel
-        for p in draft.of_order(Page, order.id)
-        if p.state in ("spoken", "on_air")
-    }
-    withdraw_pages(draft, order, reason=reason, all_of_them=True)
-    for channel in sorted(channels):
-        page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
-    tell_people(draft, order, "note_cancel", privately=True, reason=reason)
-    for assignment in draft.of_order(Assignment, order.id):
-        last = assignment.said[-1].node if assignment.said else None
-        if not assignment.stamps or last in (Node.DECLINED, Node.RELEASED):
-            continue
-        stamp = Stamp(
-            node=Node.RELEASED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
-        )
-        draft.put(assignment.stamped(stamp))
-        draft.report(order, "released", person=assignment.person, medium="centre")
+    enough = strength(assignments, level) >= order.alert.needs
+    led = covered(assignments, level)
+    return frozenset(
+        a.person for a in assignments if enough or answered_at_all(a) or a.person in led
+    )
 
 
 def ways_down(draft: Draft, order: Order) -> bool:

@@ -7,7 +7,6 @@ from gateway.core.answering import apply_reply
 from gateway.core.calling import (
     US,
     refresh_cards,
-    stand_down,
     withdraw_pages,
 )
 from gateway.core.effects import Receipt
@@ -22,6 +21,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import Person, Tries
 from gateway.core.replies import Action
+from gateway.core.stand_down import stand_down
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 

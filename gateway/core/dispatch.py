@@ -14,12 +14,15 @@ centre sends is ``messages``.
 from dataclasses import dataclass, replace
 
 from gateway.core import report_chat, talk, talk_groups
+from gateway.core.alert import Medium
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
     button_pressed,
     media_received,
     text_received,
 )
+from gateway.core.breaks import break_taken
+from gateway.core.call_events import BreakTaken, PartnerCalled
 from gateway.core.calling import (
     US,
     speak_again,
@@ -67,7 +70,7 @@ from gateway.core.events import (
 )
 from gateway.core.guard_report import ReportActed
 from gateway.core.identity import radio_blocked
-from gateway.core.ladder import clock_due
+from gateway.core.ladder import clock_due, medium_failed
 from gateway.core.machine_alerts import digest_due, missed_test_due
 from gateway.core.machines import DIGEST, TEST_DUE
 from gateway.core.manager_words import manager_wrote
@@ -82,6 +85,8 @@ from gateway.core.order import (
     Path,
     Timer,
 )
+from gateway.core.owner import settle_all
+from gateway.core.partner import partner_called
 from gateway.core.places import Site
 from gateway.core.register import person_acted, register_event
 from gateway.core.register_events import (
@@ -163,8 +168,14 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _path_changed(draft, event)
         case RegisterSeeded() | EnrolmentIssued() | PersonLeft() | PersonErased():
             register_event(draft, event)
+            settle_all(draft)
         case PersonEntered() | PersonChanged() | PersonStruck():
             person_acted(draft, event)
+            settle_all(draft)
+        case PartnerCalled():
+            partner_called(draft, event)
+        case BreakTaken():
+            break_taken(draft, event)
         case DutyChanged() | DutySwapped():
             duty_event(draft, event)
         case RadioBlocked():
@@ -173,6 +184,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _clock_stepped(draft, event)
         case Started() | SettingsReloaded():
             talk_groups.restate(draft)
+            settle_all(draft)
             keep_watch(draft)
         case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
@@ -229,6 +241,8 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
         order = draft.find(Order, order_id)
         if order is not None and ways_down(draft, order):
             draft.report(order, "warning", detail=wording.text("detail_no_way"))
+        medium = Medium.RADIO if changed.path.startswith("channel:") else Medium.CHAT
+        medium_failed(draft, order_id, medium)
 
 
 def _catch_up(draft: Draft, channel: str) -> None:

@@ -8,36 +8,28 @@ from dataclasses import replace
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.calling import (
     US,
-    assign,
-    call_guards,
-    call_person,
     channels_used,
     expired,
-    grids_of,
     page_channel,
     refresh_cards,
     tell_people,
-    ways_down,
 )
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived
+from gateway.core.first_call import call_first, call_moved, grids_meant
 from gateway.core.ladder import (
-    climb,
     follow_facts,
     start_clocks,
-    start_station_clock,
 )
 from gateway.core.life import LIFE, Trigger
 from gateway.core.numbers import take_number
 from gateway.core.order import (
     AlertKey,
-    Assignment,
     Order,
     OrderStatus,
 )
-from gateway.core.people import Person, Role
+from gateway.core.owner import settle_owner
 from gateway.core.placing import Placing, place
-from gateway.core.routing import guards_on_duty
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -71,11 +63,12 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
     alert = received.alert
     order_id = f"o{draft.next_id('order')}"
     placing = place(draft.site, alert)
+    grids = grids_meant(draft, alert, placing.grids)
     skewed = abs(received.at_us - alert.sent_us) > draft.site.response.clock_skew_s * US
     found = {
         "clock_unset": not draft.synchronised,
         "clock_skew": skewed,
-        "no_grid": placing.own is None,
+        "no_grid": not grids,
         "border": bool(placing.border),
         "wide": bool(placing.wide),
     }
@@ -85,7 +78,7 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         number=take_number(draft, order_id),
         status=OrderStatus.CALLING,
         alert=alert,
-        grids=placing.grids,
+        grids=grids,
         opened_us=received.at_us,
         clock_us=received.at_us if skewed else alert.sent_us,
         flags=flags,
@@ -109,8 +102,9 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
     draft.report(order, "accepted", medium="centre", assurance="M", detail=_notes(draft, order))
     if expired(draft, order):
         _expired_on_arrival(draft, order)
+        settle_owner(draft, order_id)
     else:
-        _call_first(draft, order)
+        call_first(draft, order)
     order = draft.find(Order, order_id) or order
     reason = _unheard(draft, order) or in_doubt(draft, placing)
     answer_message(draft, alert, "accepted", order=order, reason=reason)
@@ -141,7 +135,7 @@ def in_doubt(draft: Draft, placing: Placing) -> str | None:
 
 def _unheard(draft: Draft, order: Order) -> str | None:
     """Return in words why an accepted alert has reached nobody in its own grid, or None."""
-    for flag in ("no_grid", "nobody"):
+    for flag in ("no_grid", "nobody", "nobody_near"):
         if flag in order.flags:
             return Wording(draft.site).text(f"detail_{flag}")
     return None
@@ -163,40 +157,6 @@ def _expired_on_arrival(draft: Draft, order: Order) -> None:
     draft.put(order)
     detail = Wording(draft.site).text("detail_expired_before")
     draft.report(order, "unanswered", medium="clock", detail=detail)
-
-
-def _call_first(draft: Draft, order: Order) -> None:
-    """Call the guards of the grid and the station at the same moment; start the clocks."""
-    guards = []
-    for grid in order.grids:
-        guards += guards_on_duty(draft.state, draft.site, grid, draft.now_us)
-    reporter = draft.find(Person, order.alert.reporter or "")
-    if reporter is not None:
-        # He is there already: nobody calls him to where he stands.
-        assign(draft, order, reporter, Role.REPORTER, rung=0)
-        guards = [guard for guard in guards if guard.id != reporter.id]
-    call_guards(draft, order, guards, rung=0)
-    _call_station(draft, order)
-    start_clocks(draft, order)
-    wording = Wording(draft.site)
-    if not order.grids:
-        draft.report(order, "nobody", detail=wording.text("detail_no_grid"))
-    elif not guards:
-        draft.put(replace(order, flags=(*order.flags, "nobody")))
-        draft.report(order, "nobody", detail=wording.text("detail_nobody"))
-        climb(draft, order.id)
-    elif ways_down(draft, order):
-        draft.report(order, "warning", detail=wording.text("detail_no_way"))
-
-
-def _call_station(draft: Draft, order: Order) -> None:
-    for grid in grids_of(draft, order)[:1]:
-        station = draft.find(Person, grid.station) if grid.station else None
-        if station is None:
-            continue
-        if not call_person(draft, order, station, Role.STATION, rung=0):
-            detail = Wording(draft.site).text("detail_station_unreachable")
-            draft.report(order, "warning", person=station.id, detail=detail)
 
 
 def amend(draft: Draft, order: Order, alert: Alert) -> None:
@@ -229,7 +189,7 @@ def amend(draft: Draft, order: Order, alert: Alert) -> None:
         return
     _tell_amendment(draft, order)
     if moved:
-        _call_moved(draft, order)
+        call_moved(draft, order)
     if afresh:
         start_clocks(draft, order)
     follow_facts(draft, order.id, climbing=False if raised else None)
@@ -241,7 +201,7 @@ def move(draft: Draft, order: Order, grid: str) -> None:
     order = led_by(order, Placing(grids=(grid,)))
     draft.put(order)
     if moved and not expired(draft, order):
-        _call_moved(draft, order)
+        call_moved(draft, order)
 
 
 def led_by(order: Order, placing: Placing) -> Order:
@@ -257,14 +217,3 @@ def _tell_amendment(draft: Draft, order: Order) -> None:
     for channel in channels_used(draft, order):
         page_channel(draft, order, channel, "update", (), rung=order.rung)
     tell_people(draft, order, "note_update", privately=True, text=order.alert.text)
-
-
-def _call_moved(draft: Draft, order: Order) -> None:
-    """Call the guards and the station of the grid to which an amendment moved the order."""
-    called = {a.person for a in draft.of_order(Assignment, order.id)}
-    found = guards_on_duty(draft.state, draft.site, order.grids[0], draft.now_us)
-    call_guards(draft, order, [g for g in found if g.id not in called], rung=0)
-    _call_station(draft, order)
-    start_station_clock(draft, order, draft.now_us)
-    if not found:
-        draft.report(order, "nobody", detail=Wording(draft.site).text("detail_nobody"))

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
+from gateway.core import moved_on, stand_down, still_on_it
+from gateway.core.alert import Medium
 from gateway.core.calling import (
     US,
-    call_guards,
-    call_person,
-    channels_of,
     channels_used,
     expired,
     grids_of,
@@ -17,25 +16,29 @@ from gateway.core.calling import (
     trusted,
     withdraw_pages,
 )
-from gateway.core.escalation import RungKind
+from gateway.core.choice import wanting
 from gateway.core.life import (
     LIFE,
     TAKING,
     Trigger,
-    answered_at_all,
+    left,
     reached,
     standing,
+    strength,
     takes,
     trigger_of,
 )
 from gateway.core.order import Assignment, Node, Order, OrderStatus, Timer
-from gateway.core.people import Person, Role
-from gateway.core.places import ring
-from gateway.core.routing import guards_on_duty
+from gateway.core.owner import settle_owner
+from gateway.core.people import Role
+from gateway.core.rungs import call_next, call_rung
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 LADDER, STATION, ARRIVE, WARN = "ladder", "station", "arrive", "warn"
+# Where nothing reaches those who were called, the next rung comes after this: short, but long
+# enough for a way that only flickered.
+UNREACHED_US = 2 * US
 
 
 def start_clocks(draft: Draft, order: Order) -> None:
@@ -83,6 +86,9 @@ def clock_due(draft: Draft, timer: Timer) -> None:
     """Do what a clock was set for. The timer is gone afterwards unless set again."""
     draft.drop(Timer, timer.key)
     order = draft.find(Order, timer.order)
+    if order is not None and timer.what in stand_down.CLOCKS:
+        stand_down.still_unaware(draft, order, timer.what)
+        return
     if order is None or not order.open:
         return
     if timer.what == LADDER:
@@ -91,6 +97,14 @@ def clock_due(draft: Draft, timer: Timer) -> None:
         _station_due(draft, order)
     elif timer.what == ARRIVE:
         draft.report(order, "breach", medium="clock", detail=_words(draft, "detail_breach"))
+    elif timer.what == still_on_it.STILL:
+        still_on_it.ask(draft, order)
+    elif timer.what == still_on_it.STILL_ANSWER:
+        if still_on_it.lapse(draft, order):
+            follow_facts(draft, order.id)
+    elif timer.what == moved_on.BUSY:
+        if moved_on.busy_too_long(draft, order):
+            medium_failed(draft, order.id, Medium.RADIO)
     elif timer.what.startswith(WARN):
         percent = timer.what.removeprefix(f"{WARN}_")
         detail = _words(draft, "detail_warning", percent=percent)
@@ -112,17 +126,20 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
     """Climb one rung; after downtime skip the rungs whose time passed meanwhile."""
     if trigger_of(order, draft.of_order(Assignment, order.id)) is not Trigger.SHORT:
         return
-    ladder = tuple(r.kind for r in draft.site.response.ladder)
-    pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
-    missed = max(0, (draft.now_us - due_us) // pause_us)
+    response, level = draft.site.response, int(order.alert.level)
+    late_us = draft.now_us - due_us
     if not trusted(draft, order) or expired(draft, order):
-        missed = 0  # nothing to go by, or climbing ends the ladder anyhow
-    last = len(ladder) - 1
-    while missed > 0 and order.rung < last:
-        late = _words(draft, f"detail_rung_{ladder[order.rung]}")
+        late_us = 0  # nothing to go by, or climbing ends the ladder anyhow
+    while order.rung < len(response.ladder) - 1:
+        if not response.climbs(order.rung, level):
+            order = replace(order, rung=order.rung + 1)
+            continue
+        late_us -= response.pause_s(order.rung, level) * US
+        if late_us < 0:
+            break
+        late = _words(draft, f"detail_rung_{response.ladder[order.rung].kind}")
         draft.report(order, "escalated", detail=_words(draft, "detail_rung_late", rung=late))
         order = replace(order, rung=order.rung + 1)
-        missed -= 1
     draft.put(order)
     climb(draft, order.id)
 
@@ -132,87 +149,55 @@ def climb(draft: Draft, order_id: str) -> None:
 
     An order that has expired calls nobody any more: its ladder has ended.
     """
-    ladder = tuple(r.kind for r in draft.site.response.ladder)
+    response = draft.site.response
     while (order := draft.find(Order, order_id)) is not None:
-        if order.rung >= len(ladder) or expired(draft, order):
+        if order.rung >= len(response.ladder) or expired(draft, order):
             _end_ladder(draft, order)
             return
-        kind = ladder[order.rung]
-        draft.put(replace(order, rung=order.rung + 1))
-        rung = _words(draft, f"detail_rung_{kind}")
-        if _call_rung(draft, order_id, kind):
-            draft.report(draft.find(Order, order_id), "escalated", medium="clock", detail=rung)
+        rung, level = order.rung, int(order.alert.level)
+        order = replace(order, rung=rung + 1)
+        draft.put(order)
+        if response.climbs(rung, level) and _called(draft, order, rung):
+            draft.wake(LADDER, order_id, draft.now_us + response.pause_s(rung, level) * US)
             break
-        skipped = _words(draft, "detail_rung_skipped", rung=rung)
-        draft.report(order, "escalated", medium="clock", detail=skipped)
-    order = draft.find(Order, order_id)
-    if order is not None:
-        pause_us = draft.site.response.rung_s[int(order.alert.level) - 1] * US
-        draft.wake(LADDER, order_id, draft.now_us + pause_us)
+    hurry_if_unreached(draft, order_id)
+    if (order := draft.find(Order, order_id)) is not None:
         refresh_cards(draft, order)
 
 
-def _call_rung(draft: Draft, order_id: str, kind: RungKind) -> bool:
+def _called(draft: Draft, order: Order, rung: int) -> bool:
+    """Call a rung and report it; return whether there was anybody on it."""
+    kind = draft.site.response.ladder[rung].kind
+    said = _words(draft, f"detail_rung_{kind}")
+    called = call_rung(draft, order, kind)
+    if not called:
+        said = _words(draft, "detail_rung_skipped", rung=said)
+    draft.report(draft.find(Order, order.id), "escalated", medium="clock", detail=said)
+    return called
+
+
+# ---- a medium that fails ----
+
+
+def medium_failed(draft: Draft, order_id: str, failed: Medium) -> None:
+    """Take the other medium now for whom one has failed; climb now if there is none."""
     order = draft.find(Order, order_id)
-    assert order is not None
-    if kind == "repeat":
-        return _repeat(draft, order)
-    if kind in ("ring_1", "ring_2"):
-        return call_ring(draft, order, 1 if kind == "ring_1" else 2)
-    return _call_manager(draft, order, first=kind == "first_manager")
+    if order is None or not moved_on.nothing_gets_through(draft, order, failed):
+        return
+    draft.report(order, "warning", medium="clock", detail=_words(draft, "detail_moved_on"))
+    climb(draft, order_id)
 
 
-def _repeat(draft: Draft, order: Order) -> bool:
-    """Speak and write again to those who have said nothing yet."""
-    silent = [
-        person
-        for a in draft.of_order(Assignment, order.id)
-        if a.role is Role.GUARD
-        and not answered_at_all(a)
-        and (person := draft.find(Person, a.person)) is not None
-    ]
-    if not silent:
-        return False
-    for channel, listeners in channels_of(draft, order, silent).items():
-        page_channel(draft, order, channel, "repeat", listeners, rung=order.rung)
-    tell_people(draft, order, "note_repeat", privately=False)
-    for person in silent:
-        tell_person(draft, order, person.id, "note_repeat")
-    return True
-
-
-def call_ring(draft: Draft, order: Order, distance: int) -> bool:
-    """Call who is on duty so many grids away; return whether there is anybody."""
-    # A reload may have taken the order's own grid away.
-    own = grids_of(draft, order)[:1]
-    around = {id_ for grid in own for id_ in ring(draft.site, grid.id, distance)}
-    called = {a.person for a in draft.of_order(Assignment, order.id)}
-    guards: dict[str, Person] = {}
-    new_grids = []
-    for grid in sorted(around - set(order.grids)):
-        found = guards_on_duty(draft.state, draft.site, grid, draft.now_us)
-        fresh = [g for g in found if g.id not in called]
-        if fresh:
-            new_grids.append(grid)
-            guards.update({g.id: g for g in fresh})
-    if not guards:
-        return False
-    order = replace(order, grids=(*order.grids, *new_grids))
-    draft.put(order)
-    call_guards(draft, order, list(guards.values()), rung=order.rung)
-    return True
-
-
-def _call_manager(draft: Draft, order: Order, *, first: bool) -> bool:
-    called = {a.person for a in draft.of_order(Assignment, order.id)}
-    reached_one = False
-    for grid in grids_of(draft, order)[:1]:
-        manager_id = grid.first_manager if first else grid.second_manager
-        manager = draft.find(Person, manager_id) if manager_id else None
-        if manager is None or not manager.active or manager.id in called:
-            continue
-        reached_one |= call_person(draft, order, manager, Role.MANAGER, rung=order.rung)
-    return reached_one
+def hurry_if_unreached(draft: Draft, order_id: str) -> None:
+    """Bring the next rung forward where nothing can reach anybody who was called."""
+    order = draft.find(Order, order_id)
+    if order is None or not moved_on.nothing_gets_through(draft, order, None):
+        return
+    timer = draft.find(Timer, f"{LADDER}/{order_id}")
+    soon_us = draft.now_us + UNREACHED_US
+    if timer is not None and timer.due_us > soon_us:
+        draft.report(order, "warning", medium="clock", detail=_words(draft, "detail_moved_on"))
+        draft.wake(LADDER, order_id, soon_us)
 
 
 def _end_ladder(draft: Draft, order: Order) -> None:
@@ -231,21 +216,22 @@ def call_help(draft: Draft, order: Order, name: str) -> None:
 
     Whoever asks for help is in need now, however old the order is: its clock starts again.
     """
-    guards = [a for a in draft.of_order(Assignment, order.id) if a.role is Role.GUARD]
-    takers = sum(takes(a, order.alert.level) for a in guards)
+    takers = strength(draft.of_order(Assignment, order.id), order.alert.level)
     needs = min(max(order.alert.needs, takers) + 1, 50)
     order = replace(order, alert=replace(order.alert, needs=needs))
     if expired(draft, order):
         order = replace(order, clock_us=draft.now_us)
-    if [r.kind for r in draft.site.response.ladder[order.rung : order.rung + 1]] == ["repeat"]:
+    here = draft.site.response.ladder[order.rung : order.rung + 1]
+    if here and here[0].kind == "repeat":
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
     draft.put(order)
     tell_people(draft, order, "note_help", privately=True, name=name)
     if not expired(draft, order):
         for channel in channels_used(draft, order):
             page_channel(
-                draft, order, channel, "update", (), rung=order.rung, help_wanted=True
-            )
+                draft, order, channel, "update", (), rung=order.rung,
+                said=Wording(draft.site).say_help(order),
+            )  # fmt: skip
     follow_facts(draft, order.id, climbing=True)
 
 
@@ -268,38 +254,56 @@ def follow_facts(
     status = LIFE[order.status].get(trigger, order.status)
     before = order.status
     if status is not before:
-        order = replace(order, status=status, owner=_owner(order, people))
+        order = replace(order, status=status)
         draft.put(order)
     if trigger is not Trigger.SHORT:
         draft.sleep(LADDER, order_id)
         withdraw_pages(draft, order, reason="answered", all_of_them=False)
     elif climbing is None and status is OrderStatus.CALLING:
         fell_short = before is not OrderStatus.CALLING
-        climbing = fell_short or (declined and not _outstanding(order, people))
-    if climbing:
+        climbing = fell_short or (declined and _too_few(draft, order, people))
+    if climbing and not (declined and _next_called(draft, order)):
         climb(draft, order_id)
-    if any(a.role is Role.GUARD and reached(a, Node.ARRIVED) for a in people):
-        _stop_arrival_clocks(draft, order)
+    _watch(draft, order_id)
+    settle_owner(draft, order_id)
     order = draft.find(Order, order_id)
     assert order is not None
     refresh_cards(draft, order)
 
 
-def _owner(order: Order, people: list[Assignment]) -> str | None:
-    """Return who is accountable: the first guard who took it, else a manager who did."""
-    takers = [a for a in people if a.role is not Role.STATION and takes(a, order.alert.level)]
-    takers.sort(key=lambda a: a.role is not Role.GUARD)
-    return takers[0].person if takers else None
+def _watch(draft: Draft, order_id: str) -> None:
+    """Keep the clocks of an order's people as its people now are."""
+    order = draft.find(Order, order_id)
+    people = draft.of_order(Assignment, order_id)
+    if order is None:
+        return
+    if any(a.role is Role.GUARD and reached(a, Node.ARRIVED) for a in people):
+        _stop_arrival_clocks(draft, order)
+    still_on_it.watch(draft, order, people)
 
 
-def _outstanding(order: Order, people: list[Assignment]) -> bool:
-    """Return whether anybody who was called may still take it, or take it more surely."""
-    return any(
-        a.role is not Role.STATION
-        and not takes(a, order.alert.level)
-        and (not a.said or a.said[-1].node not in (Node.DECLINED, Node.RELEASED))
-        for a in people
-    )
+def _next_called(draft: Draft, order: Order) -> bool:
+    """Call who is next nearest where no more were called than are needed."""
+    if draft.site.response.call != "nearest" or not call_next(draft, order):
+        return False
+    draft.report(order, "escalated", detail=_words(draft, "detail_called_next"))
+    draft.wake(
+        LADDER, order.id,
+        draft.now_us + draft.site.response.rung_s[int(order.alert.level) - 1] * US,
+    )  # fmt: skip
+    return True
+
+
+def _too_few(draft: Draft, order: Order, people: list[Assignment]) -> bool:
+    """Return whether too few could take it, if all who were called still did; or nobody."""
+    may = [a for a in people if a.role in (Role.GUARD, Role.MANAGER) and not left(a)]
+    waiting = [a for a in may if not _sure(order, a)]
+    manager = any(a.role is Role.MANAGER for a in waiting)
+    return not waiting or (not manager and wanting(draft, order) > 0)
+
+
+def _sure(order: Order, assignment: Assignment) -> bool:
+    return takes(assignment, order.alert.level)
 
 
 def _stop_arrival_clocks(draft: Draft, order: Order) -> None:

@@ -17,6 +17,7 @@ from gateway.core.alert import Alert, AlertKind
 from gateway.core.closing import end_order
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.first_call import unknown_target
 from gateway.core.intake import (
     amend,
     answer_message,
@@ -42,6 +43,10 @@ _NAMED: Final = 5
 def alert_received(draft: Draft, received: AlertReceived) -> None:
     """Take a message of the centre and answer it with a receipt."""
     draft.synchronised = draft.synchronised and received.synchronised
+    problem = unknown_target(draft, received.alert.to)
+    if problem is not None and _prior(draft, received) is None:
+        answer_message(draft, received.alert, "refused", reason=problem)
+        return
     match received.alert.kind:
         case AlertKind.ALERT:
             _raise(draft, received)

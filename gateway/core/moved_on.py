@@ -1,8 +1,8 @@
 """A medium that fails moves the deadline forward: the other one now, and if there is none, on.
 
-Waiting a minute for an answer of people whom nothing has reached is a minute lost. So whenever a
-page or a card fails, a channel stays busy or a way goes down, it is asked who may still answer
-and by what he has been, or will be, reached.
+Waiting a minute for an answer of people whom nothing has reached is a minute lost. So whenever
+a page or a card fails, a channel stays busy or a way goes down, it is asked who may still
+answer and by what he has been, or will be, reached.
 """
 
 from collections.abc import Iterable
@@ -149,7 +149,7 @@ def page_waits(draft: Draft, order: Order) -> None:
 
 
 def busy_too_long(draft: Draft, order: Order) -> bool:
-    """Count the pages that still wait as failed for the ladder; return whether there are any."""
+    """Count the pages that still wait as failed, for the ladder; return whether any do."""
     pages = draft.of_order(Page, order.id)
     late = [p for p in pages if p.state == "queued" and p.waited and not p.late]
     for page in late:

@@ -28,6 +28,7 @@ from gateway.core.overs import Recording
 from gateway.core.people import Person, Role, Tries
 from gateway.core.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
 from gateway.core.report_air import code_of, has_declined, keyed, reported, voice_heard
+from gateway.core.stand_down import awaited_from, understood
 from gateway.core.state import Draft
 from gateway.core.tries import note_try, paused
 from gateway.core.wording import Wording
@@ -128,6 +129,12 @@ def _apply_air_reply(
     order = only_order_of(draft, sender.id)
     if reply.number:
         order = order_of_number(draft, reply.number)
+    elif order is None:
+        order = next(iter(awaited_from(draft, sender.id)), None)
+    if understood(
+        draft, order, sender.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1
+    ):
+        return None
     if order is None or not order.open:
         return Refused("detail_stale", sender.id, order)
     applied = apply_reply(

@@ -5,10 +5,10 @@ may be there in five minutes (E12). Gridcall proposes; a named person decides.
 """
 
 from gateway.core.answering import order_of_number
+from gateway.core.call_events import PartnerCalled
 from gateway.core.calling import call_guards, grids_of
 from gateway.core.choice import choose
 from gateway.core.effects import Receipt
-from gateway.core.events import PartnerCalled
 from gateway.core.ladder import follow_facts
 from gateway.core.nearest import Near, nearest_first, spot_of_order
 from gateway.core.order import Assignment, Order

@@ -24,13 +24,13 @@ from gateway.core.effects import Receipt, ReportStatus
 from gateway.core.events import AlertReceived
 from gateway.core.guard_report import GuardReport, ReportActed, ReportKind
 from gateway.core.intake import open_order
-from gateway.core.ladder import call_ring
 from gateway.core.order import AlertKey, Card, Order, Timer
 from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
 from gateway.core.replies import Action
 from gateway.core.report_cards import refresh, tell_managers, tell_reporter
 from gateway.core.report_words import details, said_by
+from gateway.core.rungs import call_ring
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 

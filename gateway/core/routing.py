@@ -1,11 +1,13 @@
 """Alert → grids → people on duty, nearest first."""
 
+from collections.abc import Iterable
+
 from gateway.core.alert import Alert
 from gateway.core.duty import stands
-from gateway.core.people import Person, Role
+from gateway.core.people import Person, Role, Tier
 from gateway.core.places import Site, grid_at, site_point
-from gateway.core.roster import duty_at
-from gateway.core.state import State
+from gateway.core.roster import Duty, duty_at
+from gateway.core.state import Draft, State
 
 
 def find_grid(site: Site, alert: Alert) -> str | None:
@@ -44,11 +46,31 @@ def guards_on_duty(state: State, site: Site, grid: str, at_us: int) -> list[Pers
     found = [
         person
         for person in state.people_of_grid(grid).values()
-        if person.active
-        and person.role is Role.GUARD
-        and stands(state, duty, person)
+        if _on_call(state, duty, person) and person.tier == "guard"
     ]
     return sorted(found, key=lambda p: (not _stands_in(site, p, grid), p.id))
+
+
+def of_tier_on_duty(draft: Draft, grids: Iterable[str], tier: Tier) -> list[Person]:
+    """Return the active people of a force who serve any of the grids and are on duty now."""
+    duty = duty_at(draft.site.roster, draft.now_us, draft.site.timezone)
+    found = {
+        person.id: person
+        for grid in grids
+        for person in draft.state.people_of_grid(grid).values()
+        if person.tier == tier and _on_call(draft.state, duty, person)
+    }
+    return list(found.values())
+
+
+def only_on_duty(draft: Draft, people: Iterable[Person]) -> list[Person]:
+    """Return those of the people who are active and on duty now."""
+    duty = duty_at(draft.site.roster, draft.now_us, draft.site.timezone)
+    return [p for p in people if _on_call(draft.state, duty, p)]
+
+
+def _on_call(state: State, duty: Duty, person: Person) -> bool:
+    return person.active and person.role is Role.GUARD and stands(state, duty, person)
 
 
 def _stands_in(site: Site, person: Person, grid: str) -> bool:

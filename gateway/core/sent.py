@@ -5,7 +5,6 @@ from dataclasses import replace
 from gateway.core.alert import Medium
 from gateway.core.calling import (
     end_deliveries,
-    page_channel,
     refresh_card,
     speak_again,
     told,
@@ -19,6 +18,8 @@ from gateway.core.events import (
     PageWaited,
     RecordingKept,
 )
+from gateway.core.ladder import medium_failed
+from gateway.core.moved_on import page_waits
 from gateway.core.order import (
     Card,
     Order,
@@ -26,6 +27,7 @@ from gateway.core.order import (
     Page,
     Path,
 )
+from gateway.core.stand_down import told_late
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -49,6 +51,10 @@ def page_event(
             why = wording.text(f"waiting_{event.reason}")
             detail = wording.text("detail_waiting", reason=why)
             draft.report(order, "waiting", medium="radio", detail=detail)
+            if not page.waited:
+                page = draft.find(Page, page.id) or page
+                draft.put(replace(page, waited=True))
+                page_waits(draft, order)
         case PageStarted():
             if page.state in ("queued", "withdrawn"):
                 draft.put(replace(page, state="on_air", started_us=event.at_us))
@@ -66,9 +72,7 @@ def _page_spoken(draft: Draft, order: Order, page: Page, spoken: PageSpoken) -> 
     told(draft, order, page.id, Medium.RADIO)
     if order.status is OrderStatus.CANCELLED and page.purpose != "stand_down":
         # It had begun when we took it back: who heard it must hear that it is off.
-        off = [p for p in draft.of_order(Page, order.id) if p.purpose == "stand_down"]
-        if all(p.channel != page.channel for p in off):
-            page_channel(draft, order, page.channel, "stand_down", (), rung=order.rung)
+        told_late(draft, order)
 
 
 def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> None:
@@ -85,6 +89,7 @@ def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> 
     cut_short = page.state == "on_air" and failed.state == "failed"
     if cut_short and (path is None or path.up):
         speak_again(draft, order, page)
+    medium_failed(draft, order.id, Medium.RADIO)
 
 
 def card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
@@ -97,6 +102,8 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
         card = replace(card, state="posted", message=event.message)
         draft.put(card)
         told(draft, order, card.id, Medium.CHAT)
+        if order.status is OrderStatus.CANCELLED:
+            told_late(draft, order)
         refresh_card(draft, order, card)
         return
     if card.state == "queued":
@@ -104,3 +111,4 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
         end_deliveries(draft, order, card.id, event.state, event.reason)
     detail = Wording(draft.site).text(f"detail_card_{event.state}", reason=event.reason)
     draft.report(order, "warning", person=card.person, medium="chat", detail=detail)
+    medium_failed(draft, order.id, Medium.CHAT)

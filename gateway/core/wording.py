@@ -36,6 +36,10 @@ def _rows_of(labels: tuple[str, ...]) -> tuple[tuple[Button, ...], ...]:
     return tuple(tuple(Button(label=next(said), action=a) for a in r) for r in _BUTTON_ROWS)
 
 
+# What a leader says for his team as well.
+_TAKEN = (Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE)
+
+
 def _plain(text: str) -> str:
     """Return text as one line without control characters: it is hostile until shown."""
     if not text.isprintable():
@@ -167,6 +171,7 @@ class Wording:
         *,
         heading: str | None = None,
         ending: str | None = None,
+        owner: str | None = None,
     ) -> str:
         """Return a card's text.
 
@@ -175,6 +180,7 @@ class Wording:
             people: Name and assignment of everybody whose state is shown.
             heading: A first line for whom it is, or None.
             ending: A last line (cancelled, closed), or None.
+            owner: Name of who is accountable now, or None.
         """
         alert = order.alert
         lines = [self.text("card_exercise")] if alert.exercise else []
@@ -196,6 +202,8 @@ class Wording:
         if order.open:
             lines += self._instructions(order)
         lines += self._states(people)
+        if owner is not None:
+            lines.append(self.text("card_owner", name=owner))
         if order.status is OrderStatus.UNANSWERED:
             lines.append(self.text("card_unanswered"))
         if ending:
@@ -223,12 +231,15 @@ class Wording:
         return lines
 
     def _states(self, people: Iterable[tuple[str, Assignment]]) -> list[str]:
-        lines = [
-            self.text("card_line", name=name, state=self.state(assignment))
-            for name, assignment in people
-            if assignment.said
-        ]
+        lines = [self._line(name, part) for name, part in people if part.said]
         return lines or [self.text("card_nobody")]
+
+    def _line(self, name: str, part: Assignment) -> str:
+        """Return what one person said; a leader's taking is said to be for his team."""
+        state = self.state(part)
+        if part.leads and part.team and part.said[-1].node in _TAKEN:
+            return self.text("card_team", name=name, state=state, team=part.team)
+        return self.text("card_line", name=name, state=state)
 
     def state(self, assignment: Assignment) -> str:
         """Return what one person last said, in words, with his reason if he gave one."""
@@ -237,6 +248,17 @@ class Wording:
         if last is Node.DECLINED and assignment.reason:
             said += f"（{_plain(assignment.reason)}）"
         return said
+
+    def understood_button(self) -> tuple[tuple[Button, ...], ...]:
+        """Return the one button of a card whose order was called off: it says 知道了."""
+        return ((Button(label=self.text("button_understood"), action="1"),),)
+
+    def say_still(self, order: Order, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the sentences that ask people by name whether they are still on it."""
+        said = self.listed(name[:SPOKEN_NAME_CHARS] for name in names)
+        return self._framed(
+            order, [self.text("say_still", number=self._number(order), names=said)]
+        )
 
     def buttons(self) -> tuple[tuple[Button, ...], ...]:
         """Return the rows of buttons of a card that can still be answered."""

@@ -157,7 +157,7 @@ def test_the_timeline_of_a_good_guard():
         "told/M", "acknowledged/C2", "en_route/C2", "arrived/C2", "done/C2",
     ]  # fmt: skip
     assert [r.node for r in desk.reports(person="zhang")] == [
-        "told", "acknowledged", "en_route", "arrived", "done",
+        "told", "acknowledged", "owner", "en_route", "arrived", "done",
     ]  # fmt: skip
     assert desk.order.alert.needs == 1
     assert desk.order.owner == "zhang"
@@ -573,10 +573,10 @@ def test_a_cancel_stands_everybody_down_on_the_air_and_in_the_chat():
     assert "一零号警情解除，请撤回，完毕" in page.text
     assert desk.notes()["-101"] == "10号警情解除：误报。请撤回。"
     assert desk.edits()["-101"].text.endswith("■ 已取消：误报")
-    assert desk.edits()["-101"].buttons == ()
+    assert [b.label for row in desk.edits()["-101"].buttons for b in row] == ["知道了"]
     assert desk.nodes("zhang")[-1] == "released/H"
     assert {r.person for r in desk.reports("released")} == {"zhang", "wang", "station"}
-    assert desk.timers() == {}
+    assert list(desk.timers()) == ["stand_down"]
     assert desk.details("cancelled") == ["误报"]
 
 
@@ -905,10 +905,10 @@ def test_when_both_ways_are_down_the_centre_hears_that_nothing_can_be_delivered(
     desk.path("channel:ch1", up=False)
     assert desk.details("warning") == []
     desk.path("chat:work", up=False)
-    assert desk.details("warning") == [desk.words("detail_no_way")]
+    assert desk.words("detail_no_way") in desk.details("warning")
     desk.forget()
     desk.alert(id="second")
-    assert desk.details("warning") == [desk.words("detail_no_way")]
+    assert desk.words("detail_no_way") in desk.details("warning")
     assert desk.pages(), "it waits all the same for a way to open"
 
 
