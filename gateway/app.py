@@ -24,7 +24,7 @@ from gateway.control import ControlServer
 from gateway.core.places import Site
 from gateway.engine import Engine, Reloaded
 from gateway.housekeeping import keep_house
-from gateway.installed import driver_models, load_settings
+from gateway.installed import alert_formats, driver_models, load_settings
 from gateway.installed import drivers as installed_drivers
 from gateway.interfaces import Driver, GridcallError, Surroundings
 from gateway.journal import SqliteJournal
@@ -68,6 +68,7 @@ def surroundings(settings: Settings, engine: Engine, clock: SystemClock) -> Surr
     """Return what drivers are built with."""
     return Surroundings(
         site=settings.site.id,
+        formats=alert_formats(settings),
         language=settings.site.language,
         base_dir=settings.base_dir,
         state_dir=Path(settings.site.state_dir),
@@ -183,7 +184,7 @@ class Daemon:
             web_server = await asyncio.to_thread(import_module, "gateway.web.server")
             application = web_app.build(
                 http, engine, engine, engine, self._clock, self._around.media_dir,
-                self._around.recordings_dir,
+                self._around.recordings_dir, self._around.formats,
             )  # fmt: skip
             self._start("http", lambda: web_server.serve(application, http))
         control = ControlServer(
@@ -193,6 +194,7 @@ class Daemon:
             control=engine,
             clock=self._clock,
             site=settings.site.id,
+            formats=self._around.formats,
         )
         self._start("control", control.run)
         records = Records(Path(settings.journal.file))
@@ -329,6 +331,8 @@ def _unchangeable(before: Settings, now: Settings) -> tuple[str, ...]:
         wrong.append("journal.file")
     if before.command_centre.http != now.command_centre.http:
         wrong.append("command_centre.http")
+    if before.command_centre.cap != now.command_centre.cap:
+        wrong.append("command_centre.cap")
     if bool(before.channels) != bool(now.channels):
         wrong.append("channels (the first, or none at all)")
     return tuple(f"{key}: changing it needs a restart, not a reload" for key in wrong)

@@ -192,7 +192,7 @@ def health(config: Config, as_json: AsJson = False) -> None:
 @app.command()
 def alert(
     config: Config,
-    file: Annotated[str, typer.Argument(help="An alert as JSON, or - for standard input.")],
+    file: Annotated[str, typer.Argument(help="An alert, JSON or CAP; - for standard input.")],
     follow: Annotated[bool, typer.Option(help="Go on and print its timeline.")] = True,
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from gateway.core.act_json import ACTS, CONFIRMED
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
 from gateway.core.centre_acts import decode_centre_act
-from gateway.core.events import AlertReceived, InputRefused, OrderActed
+from gateway.core.events import AlertReceived, InputRefused, MessageNoted, OrderActed
 from gateway.core.report_json import event_json, receipt_json
 from gateway.interfaces import (
+    AlertFormat,
     Control,
     GridcallError,
     Intake,
@@ -29,8 +30,8 @@ from gateway.interfaces import (
     WallClock,
 )
 
-# A command is small; an alert is at most 64 kB (alert_json).
-LONGEST_LINE = 128 * 1024
+# A command is small; a CAP message is at most 256 kB, and JSON doubles what it must escape.
+LONGEST_LINE = 640 * 1024
 ANSWER_WAIT_S = 10.0
 
 Answer = dict[str, object]
@@ -48,6 +49,7 @@ class ControlServer:
         control: Control,
         clock: WallClock,
         site: str,
+        formats: Sequence[AlertFormat] = (),
     ) -> None:
         self._path = path
         self._intake = intake
@@ -55,6 +57,7 @@ class ControlServer:
         self._control = control
         self._clock = clock
         self._site = site
+        self._formats = formats
         self._callers: set[asyncio.Task[None]] = set()
         self._acts: Mapping[str, Callable[[Answer], Awaitable[Answer]]] = {
             "health": self._health,
@@ -192,14 +195,19 @@ class ControlServer:
         now_us = self._clock.now_us()
         asked_kind = str(asked.get("kind", ""))
         kind = AlertKind(asked_kind) if asked_kind in set(AlertKind) else None
+        event: AlertReceived | MessageNoted
+        written = next((one for one in self._formats if one.recognises(raw)), None)
         try:
-            alert = decode_alert(raw, kind=kind, now_us=now_us)
+            if written is not None:
+                event = written.decode(raw, door="control", now_us=now_us, synchronised=True)
+            else:
+                alert = decode_alert(raw, kind=kind, now_us=now_us)
+                event = AlertReceived(at_us=now_us, door="control", alert=alert)
         except Refusal as refusal:
             await self._intake.submit(
                 InputRefused(at_us=now_us, door="control", reason=str(refusal))
             )
             return {"ok": False, "errors": [str(refusal)]}
-        event = AlertReceived(at_us=now_us, door="control", alert=alert)
         committed = await self._intake.submit(event)
         assert committed.receipt is not None, "every alert has a receipt"
         receipt = receipt_json(committed.receipt, committed.seq)

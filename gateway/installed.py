@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from gateway.interfaces import Driver, SetupError, Surroundings
+from gateway.interfaces import AlertFormat, Driver, SetupError, Surroundings
 from gateway.settings import DriverModels, Problem, Settings, check, load
 
 
@@ -57,6 +57,15 @@ def drivers() -> dict[str, Installed]:
         msg = "no drivers are installed: install the package (`pip install .`) and try again"
         raise SetupError(msg)
     return found
+
+
+def alert_formats(settings: Settings) -> tuple[AlertFormat, ...]:
+    """Return how a centre may write to a site beside our own JSON, their code imported."""
+    cap = settings.command_centre.cap
+    if cap is None:
+        return ()
+    (entry,) = entry_points(group="gridcall.formats", name="cap")
+    return (entry.load()(cap, settings.site.id, settings.site.timezone),)
 
 
 def driver_models(known: Mapping[str, Installed]) -> DriverModels:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from gateway.core.effects import ChatEffect, RadioEffect, Receipt, ReportStatus
-from gateway.core.events import Event
+from gateway.core.events import AlertReceived, Event, MessageNoted
 from gateway.core.order import Change, Entity
 
 
@@ -40,6 +40,47 @@ class WallClock(Protocol):
 
     def synchronised(self) -> bool:
         """Return whether the time is to be trusted (set by NTP or plausible)."""
+        ...
+
+
+class AlertFormat(Protocol):
+    """A way beside our own JSON in which a centre writes, and is answered."""
+
+    @property
+    def content_type(self) -> str:
+        """What it is called on the wire, such as ``application/cap+xml``."""
+        ...
+
+    @property
+    def limit_bytes(self) -> int:
+        """The longest message that is read."""
+        ...
+
+    @property
+    def reports(self) -> bool:
+        """Whether what becomes of an alert is told in it as well."""
+        ...
+
+    def recognises(self, raw: bytes) -> bool:
+        """Return whether a message is written so, where nothing says how it is written."""
+        ...
+
+    def decode(
+        self, raw: bytes, *, door: str, now_us: int, synchronised: bool
+    ) -> AlertReceived | MessageNoted:
+        """Return the event that a message is.
+
+        Raises:
+            Refusal: Something is wrong with it; the element is named.
+        """
+        ...
+
+    def answer(self, raw: bytes, receipt: Mapping[str, object], at_us: int) -> bytes:
+        """Return what the sender of a message gets; ``receipt`` as in ``receipt_json``."""
+        ...
+
+    def report(self, report: "Report", about: str, *, exercise: bool) -> bytes:
+        """Return a timeline node; ``about`` is the ``sender,id,sent`` of its alert."""
         ...
 
 
@@ -298,6 +339,7 @@ class Surroundings:
         state_dir: Folder of everything we keep.
         clock: Wall time.
         queries: What may be read.
+        formats: How a centre may write beside our own JSON.
     """
 
     site: str
@@ -306,6 +348,7 @@ class Surroundings:
     state_dir: Path
     clock: WallClock
     queries: Queries
+    formats: Sequence[AlertFormat] = ()
 
     @property
     def media_dir(self) -> Path:

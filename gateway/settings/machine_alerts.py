@@ -1,4 +1,4 @@
-"""Settings of machine alerts: how alarms of hosts become orders, and when there are too many."""
+"""Settings of machine alerts: how alarms become orders, and when there are too many."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 """The alert routes: one message in, its receipt out, only after the commit."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.types import ASGIApp, Receive, Send
@@ -9,14 +9,17 @@ from starlette.types import Scope as StarletteScope
 
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.alert_json import Refusal, alert_schema, decode_alert
-from gateway.core.events import AlertReceived
-from gateway.core.report_json import RECEIPT_SCHEMA, receipt_json
-from gateway.interfaces import GridcallError
+from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.report_json import RECEIPT_SCHEMA, receipt_json, refusal_json
+from gateway.interfaces import AlertFormat, GridcallError
 from gateway.web.documents import json_body, json_reply, replies
-from gateway.web.entrance import DOOR, BodyRefusedError, Entrance, json_response
+from gateway.web.entrance import DOOR, HEADERS, BodyRefusedError, Entrance, json_response
 from gateway.web.tokens import Scope
 
 ALERTS = "/v1/alerts"
+# What senders call CAP besides its own name.
+_CAP = "application/cap+xml"
+_XML_TYPES = dict.fromkeys((_CAP, "application/xml", "text/xml"), _CAP)
 _STATUS = {"accepted": 202, "duplicate": 200, "conflict": 409, "refused": 422}
 _RECEIPTS = replies(
     {
@@ -38,8 +41,22 @@ _RECEIPTS = replies(
 class AlertDoor:
     """Takes alerts, updates and cancels over HTTP."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Entrance, formats: Sequence[AlertFormat] = ()) -> None:
         self._entrance = entrance
+        self._formats = {one.content_type: one for one in formats}
+
+    async def raised(self, request: Request) -> Response:
+        """Return the receipt of what came to the one door of all: our JSON, or a format."""
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        found = self._formats.get(_XML_TYPES.get(content_type, content_type))
+        if found is not None:
+            return await FormatDoor(self._entrance, found).take(request)
+        if content_type in _XML_TYPES:
+            await self._entrance.admit(request, "alert:write")
+            reason = "body: is CAP; this site has no section command_centre.cap"
+            headers = {"connection": "close"}
+            return await self._entrance.refuse(415, reason, b"", headers=headers)
+        return await self.take(request, AlertKind.ALERT, "alert:write")
 
     async def take(
         self, request: Request, kind: AlertKind, scope: Scope, path_id: str | None = None
@@ -110,6 +127,81 @@ class AlertDoor:
         )
 
 
+class FormatDoor:
+    """Takes messages in a format that is not ours over HTTP, and answers in it.
+
+    The message itself says whether it raises, amends or cancels, so what its token must be
+    allowed to do is known only when it has been read.
+    """
+
+    def __init__(self, entrance: Entrance, written: AlertFormat) -> None:
+        self._entrance = entrance
+        self._format = written
+
+    async def take(self, request: Request) -> Response:
+        """Return the answer to one message; whatever was refused stands in the journal."""
+        entrance = self._entrance
+        token = await entrance.admit(request, None)
+        try:
+            raw = await entrance.body(request, self._format.limit_bytes)
+        except BodyRefusedError as error:
+            return await self._refuse(error.status, error.raw, error.reason, close=True)
+        now_us = entrance.clock.now_us()
+        synchronised = entrance.clock.synchronised()
+        event: AlertReceived | MessageNoted | Refusal
+        try:
+            event = self._format.decode(
+                raw, door=DOOR, now_us=now_us, synchronised=synchronised
+            )
+        except Refusal as refusal:
+            event = refusal
+        await entrance.admit(request, _scope_of(event))
+        urgent = isinstance(event, AlertReceived) and event.alert.level is Level.ONE
+        wait_s = entrance.rate.wait_s(token.id, level_1=urgent)
+        if wait_s:
+            return await self._refuse(429, raw, "rate: too many messages; send it again later")
+        if isinstance(event, Refusal):
+            return await self._refuse(422, raw, str(event), event)
+        return await self._submit(raw, event)
+
+    async def _submit(self, raw: bytes, event: AlertReceived | MessageNoted) -> Response:
+        with self._entrance.meters.receipt_seconds.time():
+            committed = await self._entrance.intake.submit(event)
+        assert committed.receipt is not None, "the core answers every message"
+        receipt = receipt_json(committed.receipt, committed.seq)
+        return self._answer(_STATUS[committed.receipt.status], raw, receipt)
+
+    async def _refuse(
+        self,
+        status: int,
+        raw: bytes,
+        reason: str,
+        refusal: Refusal | None = None,
+        *,
+        close: bool = False,
+    ) -> Response:
+        seq = await self._entrance.note_refusal(status, reason, raw)
+        known = refusal or Refusal("body", reason)
+        receipt = refusal_json(reason, seq, sender=known.sender, alert=known.id)
+        answer = self._answer(status, raw, receipt)
+        if close:
+            answer.headers["connection"] = "close"
+        if status == 429:
+            answer.headers["retry-after"] = "1"
+        return answer
+
+    def _answer(self, status: int, raw: bytes, receipt: Mapping[str, object]) -> Response:
+        body = self._format.answer(raw, receipt, self._entrance.clock.now_us())
+        kind = f"{self._format.content_type}; charset=utf-8"
+        return Response(body, status, headers={**HEADERS, "content-type": kind})
+
+
+def _scope_of(event: AlertReceived | MessageNoted | Refusal) -> Scope:
+    """Return what a token needs for a message; to be told what is wrong with one, to write."""
+    cancels = isinstance(event, AlertReceived) and event.alert.kind is AlertKind.CANCEL
+    return "alert:cancel" if cancels else "alert:write"
+
+
 def _other_id(alert: Alert) -> Refusal:
     refusal = Refusal("id", "is not the id in the path")
     refusal.sender, refusal.id = alert.sender, alert.id
@@ -129,7 +221,7 @@ def express(
     async def raise_alert(scope: StarletteScope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
-            answer = await door.take(request, AlertKind.ALERT, "alert:write")
+            answer = await door.raised(request)
         except HTTPException as refused:
             content = {"detail": refused.detail}
             answer = json_response(refused.status_code, content, refused.headers)
@@ -140,9 +232,8 @@ def express(
     return raise_alert
 
 
-def alert_routes(entrance: Entrance) -> APIRouter:
+def alert_routes(door: AlertDoor) -> APIRouter:
     """Return the routes that take alerts, updates and cancels."""
-    door = AlertDoor(entrance)
     router = APIRouter(tags=["alerts"])
 
     @router.post(
@@ -153,7 +244,7 @@ def alert_routes(entrance: Entrance) -> APIRouter:
         openapi_extra=json_body(alert_schema(AlertKind.ALERT), "alert:write"),
     )
     async def raise_alert(request: Request) -> Response:
-        return await door.take(request, AlertKind.ALERT, "alert:write")
+        return await door.raised(request)
 
     @router.post(
         "/v1/alerts/{id}/update",

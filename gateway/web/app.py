@@ -1,6 +1,7 @@
 """The HTTP application: every route, who may use it, and how errors are answered."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.interfaces import Control, GridcallError, Intake, Queries, WallClock
+from gateway.interfaces import AlertFormat, Control, GridcallError, Intake, Queries, WallClock
 from gateway.settings import HttpDoor
 from gateway.web.acts import act_routes
 from gateway.web.alerts import ALERTS, AlertDoor, alert_routes, express
@@ -62,6 +63,7 @@ def build(
     clock: WallClock,
     media_dir: Path,
     recordings_dir: Path,
+    formats: Sequence[AlertFormat] = (),
 ) -> FastAPI:
     """Return the application of the HTTP door.
 
@@ -73,6 +75,7 @@ def build(
         clock: Wall time.
         media_dir: Where uploaded files are kept.
         recordings_dir: Where the recordings of the air are.
+        formats: How alerts may be written beside our own JSON.
     """
     app = WebDoor(
         title="Gridcall",
@@ -94,8 +97,9 @@ def build(
         rate=AlertRate(http.alerts_per_s, _loop_time_s),
         time_s=_loop_time_s,
     )
-    app.express = express(AlertDoor(entrance), _unconfirmed)
-    app.include_router(alert_routes(entrance))
+    door = AlertDoor(entrance, formats)
+    app.express = express(door, _unconfirmed)
+    app.include_router(alert_routes(door))
     app.include_router(order_routes(entrance, queries))
     app.include_router(act_routes(entrance))
     app.include_router(event_routes(entrance, queries, app.state.stopping))

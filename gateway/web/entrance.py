@@ -139,6 +139,12 @@ class Entrance:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Return the refusal of a message, once it stands in the journal with its raw bytes."""
+        seq = await self.note_refusal(status, reason, raw)
+        content = refusal_json(reason, seq, sender=sender, alert=alert)
+        return json_response(status, content, headers)
+
+    async def note_refusal(self, status: int, reason: str, raw: bytes) -> int:
+        """Return the journal number of a refusal once it is written with its raw bytes."""
         self.meters.refused.labels(reason=str(status)).inc()
         event = InputRefused(
             at_us=self.clock.now_us(),
@@ -146,9 +152,7 @@ class Entrance:
             reason=reason,
             raw=base64.b64encode(raw[:RAW_KEPT_BYTES]).decode("ascii"),
         )
-        committed = await self.intake.submit(event)
-        content = refusal_json(reason, committed.seq, sender=sender, alert=alert)
-        return json_response(status, content, headers)
+        return (await self.intake.submit(event)).seq
 
     async def _note_failure(self, failure: str, request: Request) -> None:
         """Count and log a caller who was not let in; journal the first and then a summary."""
