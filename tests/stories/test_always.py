@@ -86,7 +86,7 @@ def _district():
     return {"grids": grids, "people": people, "channels": channels}
 
 
-@story("D3", off=without("gateway.core.intake.call_guards"), settings=_district())
+@story("D3", off=without("gateway.core.first_call.call_guards"), settings=_district())
 async def test_a_whole_district_on_one_machine(w):
     """Fifty grids are called within the same minute; each guard has his own grid's order."""
     orders = {}

@@ -3,7 +3,7 @@
 from tests.stories.world import instead, story, without
 
 
-@story("A12", off=without("gateway.core.intake.call_guards"))
+@story("A12", off=without("gateway.core.first_call.call_guards"))
 async def test_an_order_reaches_the_guards_of_its_grid_and_nobody_elses(w):
     """Whoever is on duty in the grid is addressed; who is not, is not."""
     receipt = await w.alert(grid="east")
@@ -31,7 +31,7 @@ async def test_channel_and_group_of_the_grid_are_used_at_the_same_moment(w):
     assert w.t(page) < 2
 
 
-@story("A19", off=without("gateway.core.intake._call_station"))
+@story("A19", off=without("gateway.core.first_call._call_station"))
 async def test_the_station_is_ordered_at_the_same_moment(w):
     """The station has its own card with the guards', and a clock of its own."""
     await w.alert(grid="east")
