@@ -13,6 +13,7 @@ from dataclasses import replace
 from gateway.core import still_on_it
 from gateway.core.alert import Assurance, Medium
 from gateway.core.calling import NOTE_LIFE_US, answered_elsewhere, name_of
+from gateway.core.convergence import place_people
 from gateway.core.effects import AnswerPress, SendText
 from gateway.core.events import (
     ButtonPressed,
@@ -38,6 +39,7 @@ from gateway.core.replies import (
     parse_text,
 )
 from gateway.core.stand_down import awaited_from, understood
+from gateway.core.report_words import keys_below
 from gateway.core.state import Draft, by_age
 from gateway.core.teams import covered_now, team_told
 from gateway.core.tries import HOUR_US, note_try, paused
@@ -82,6 +84,7 @@ def apply_reply(
         )
     answered_elsewhere(draft, order, person)
     team_told(draft, order, person, led)
+    place_people(draft, order.id, person, node)
     if node is Node.ARRIVED:
         arrived_at(draft, order, person)
     if assignment.role is Role.STATION and node in TAKING and not silent_stations(draft, order):
@@ -202,7 +205,9 @@ def text_received(draft: Draft, text: TextReceived) -> None:
         _apply_words(draft, text, person)
 
 
-def _say(draft: Draft, text: TextReceived | MediaReceived, words: str) -> None:
+def _say(
+    draft: Draft, text: TextReceived | MediaReceived, words: str, keys: tuple[str, ...] = ()
+) -> None:
     draft.ask(
         SendText(
             chat=text.chat,
@@ -211,6 +216,7 @@ def _say(draft: Draft, text: TextReceived | MediaReceived, words: str) -> None:
             level=2,
             not_after_us=draft.now_us + NOTE_LIFE_US,
             reply_to=text.message,
+            keys=keys,
         )
     )
 
@@ -361,4 +367,5 @@ def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
     wording = Wording(draft.site, person.language)
     detail = wording.text("detail_enrolled")
     draft.report(None, "enrolled", person=person.id, medium="chat", detail=detail)
-    _say(draft, text, wording.text("answer_code_ok", name=person.name))
+    keys = keys_below(wording) if person.role is Role.GUARD else ()
+    _say(draft, text, wording.text("answer_code_ok", name=person.name), keys)

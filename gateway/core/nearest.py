@@ -72,15 +72,22 @@ def _middle(site: Site, grids: Iterable[str]) -> Spot | None:
 
 def spot_of_person(draft: Draft, person: Person) -> Spot | None:
     """Return where a person is, or None when nothing says it."""
-    seen = draft.find(LastSeen, person.id)
-    fresh_us = draft.site.response.position_fresh_s * US
-    if seen is not None and 0 <= draft.now_us - seen.at_us <= fresh_us and seen.point:
-        return Spot(seen.point, sure=True)
+    seen = seen_at(draft, person)
+    if seen is not None:
+        return Spot(seen, sure=True)
     post = draft.site.posts.get(person.post or "")
     if post is not None and post.position is not None:
         return Spot(post.position, sure=True)
     grids = (post.grid, *person.grids) if post is not None else person.grids
     return _middle(draft.site, grids)
+
+
+def seen_at(draft: Draft, person: Person) -> Point | None:
+    """Return where a person has lately said, or proved, that he is; None when he has not."""
+    seen = draft.find(LastSeen, person.id)
+    fresh_us = draft.site.response.position_fresh_s * US
+    fresh = seen is not None and 0 <= draft.now_us - seen.at_us <= fresh_us
+    return seen.point if seen is not None and fresh else None
 
 
 def nearest_first(draft: Draft, order: Order, people: Iterable[Person]) -> list[Near]:

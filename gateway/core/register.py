@@ -12,6 +12,7 @@ from gateway.core.events import (
     PersonLeft,
     RegisterSeeded,
 )
+from gateway.core.guard_report import GuardReport
 from gateway.core.order import (
     Assignment,
     Card,
@@ -162,6 +163,9 @@ def _erase(draft: Draft, person_id: str) -> None:
     person = draft.find(Person, person_id)
     if person is None:
         return
+    for report in list(draft.state.each(GuardReport)):
+        if report.person == person_id:
+            draft.put(replace(report, text=ERASED, place=None))
     draft.put(replace(person, name=ERASED, certificate=None, filing=None))
     for order_id in sorted(draft.state.orders_of(person_id), key=by_age):
         his = draft.find(Assignment, f"{order_id}/{person_id}")

@@ -17,11 +17,12 @@ from gateway.core.duty import on_duty_now
 from gateway.core.effects import AnswerPress, ReportStatus, SendText
 from gateway.core.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.guard_report import GuardReport, ReportKind
+from gateway.core.nearest import place_shared
 from gateway.core.order import Assignment, Node, Order
 from gateway.core.people import Person, Role
 from gateway.core.replies import Action, parse_code, parse_report, parse_text
 from gateway.core.report_cards import NO, ask_reporter, may_judge
-from gateway.core.report_words import shown
+from gateway.core.report_words import keys_below, shown
 from gateway.core.reports import (
     Telling,
     add,
@@ -65,6 +66,8 @@ def text_received(draft: Draft, text: TextReceived) -> bool:
 def media_received(draft: Draft, media: MediaReceived) -> bool:
     """Take what was sent for a report, or for more of one; return False when it is neither."""
     person = _sender(draft, media)
+    if person is not None:
+        place_shared(draft, media, person)
     if person is None or open_orders_of(draft, person.id):
         return False
     if order_of_card(draft, media.chat, media.group or media.address, media.reply_to):
@@ -143,7 +146,7 @@ def _take(
     report = tell(draft, _telling(person, said, kind))
     begun = standing is None or standing.state != report.state
     key = "report_received" if begun else "report_added"
-    _say(draft, said, wording.text(key, number=report.number), keys=True)
+    _say(draft, said, wording.text(key, number=report.number), keys_below(wording))
 
 
 def _busy_with(draft: Draft, person: Person, orders: list[Order]) -> Order:
@@ -212,10 +215,8 @@ def _ask(
 
 
 def _say(
-    draft: Draft, said: TextReceived | MediaReceived, words: str, *, keys: bool = False
+    draft: Draft, said: TextReceived | MediaReceived, words: str, keys: tuple[str, ...] = ()
 ) -> None:
-    wording = Wording(draft.site)
-    offered = (wording.text("report_key"), wording.text("report_key_help"))
     draft.ask(
         SendText(
             chat=said.chat,
@@ -224,7 +225,7 @@ def _say(
             level=1,
             not_after_us=draft.now_us + NOTE_LIFE_US,
             reply_to=said.message,
-            keys=offered if keys and said.group is None else (),
+            keys=keys if said.group is None else (),
         )
     )
 

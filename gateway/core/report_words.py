@@ -27,6 +27,11 @@ def shown(text: str, limit: int = SHOWN_CHARS) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def keys_below(wording: Wording) -> tuple[str, ...]:
+    """Return the words on the keys under a guard's private chat: report, call for help."""
+    return wording.text("report_key"), wording.text("report_key_help")
+
+
 def details(draft: Draft, report: GuardReport | None, telling: "Telling") -> str:
     """Return what the centre reads of what has just come."""
     wording = Wording(draft.site)

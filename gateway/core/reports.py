@@ -20,10 +20,12 @@ from typing import Final, Literal
 from gateway.core.alert import Alert, AlertKind, Assurance, Datum, Level, Medium, Position
 from gateway.core.answering import apply_reply, code_digest
 from gateway.core.calling import US
+from gateway.core.convergence import CONVERGE
 from gateway.core.effects import Receipt, ReportStatus
 from gateway.core.events import AlertReceived
 from gateway.core.guard_report import GuardReport, ReportActed, ReportKind
 from gateway.core.intake import open_order
+from gateway.core.nearest import seen_at
 from gateway.core.order import AlertKey, Card, Order, Timer
 from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
@@ -43,7 +45,6 @@ KEPT_US: Final = 24 * 3600 * US
 # So much of what somebody writes to one report is kept with it; the rows keep all.
 LONGEST_TEXT: Final = 4000
 CLOCK: Final = "report"
-CONVERGE: Final = "converge"
 _RANK: Final = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
 
 State = Literal["draft", "offered", "open"]
@@ -189,6 +190,11 @@ def _where(draft: Draft, telling: Telling) -> tuple[str | None, str | None]:
         grid = grid_at(draft.site, *point)
         if grid is not None:
             return grid, post.id if post is not None and post.grid == grid else None
+    if person is not None:
+        seen = seen_at(draft, person)
+        grid = grid_at(draft.site, *seen) if seen is not None else None
+        if grid is not None and (post is None or post.grid != grid):
+            return grid, None
     if post is not None:
         return post.grid, post.id
     if person is not None:

@@ -247,7 +247,7 @@ class Wording:
         said = self.text(f"state_{last.value}")
         if last is Node.DECLINED and assignment.reason:
             said += f"（{_plain(assignment.reason)}）"
-        return said
+        return f"{said} {_plain(assignment.point)}" if assignment.point else said
 
     def understood_button(self) -> tuple[tuple[Button, ...], ...]:
         """Return the one button of a card whose order was called off: it says 知道了."""

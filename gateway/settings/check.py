@@ -12,8 +12,8 @@ from gateway.settings.models import Settings
 from gateway.settings.radio_check import radio_findings
 from gateway.settings.register import PersonSettings
 from gateway.settings.register_check import register_findings
-from gateway.settings.response import ResponseSettings
 from gateway.settings.report_check import report_findings
+from gateway.settings.response import ResponseSettings
 from gateway.settings.roster_check import roster_findings
 from gateway.settings.speech_check import speech_findings
 from gateway.settings.yaml_source import KeyPath
