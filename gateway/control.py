@@ -17,6 +17,7 @@ from gateway.core.act_json import ACTS, CONFIRMED
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
 from gateway.core.centre_acts import decode_centre_act
+from gateway.core.duty import MOST_DAYS
 from gateway.core.events import AlertReceived, InputRefused, MessageNoted, OrderActed
 from gateway.core.report_json import event_json, receipt_json
 from gateway.interfaces import (
@@ -66,6 +67,7 @@ class ControlServer:
             "leave": self._leave,
             "erase": self._erase,
             "people": self._people,
+            "duty": self._duty,
             "alert": self._alert,
             "act": self._act,
             "centre_act": self._centre_act,
@@ -189,6 +191,18 @@ class ControlServer:
 
     async def _people(self, _: Answer) -> Answer:
         return {"ok": True, "people": self._control.people()}
+
+    async def _duty(self, asked: Answer) -> Answer:
+        """Return who stands which shift in the days to come."""
+        days = asked.get("days", 60)
+        if not isinstance(days, int) or not 1 <= days <= MOST_DAYS:
+            return _no(f"days is a number of days, 1 to {MOST_DAYS}")
+        person, grid = asked.get("person"), asked.get("grid")
+        return self._control.duty(
+            days=days,
+            person=None if person is None else str(person),
+            grid=None if grid is None else str(grid),
+        )
 
     async def _alert(self, asked: Answer) -> Answer:
         raw = str(asked.get("alert", "")).encode("utf-8", "surrogatepass")

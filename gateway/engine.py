@@ -51,6 +51,7 @@ from gateway.core.events import (
 from gateway.core.order import AlertKey, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
+from gateway.core.register_json import concerns, duty_json, people_json
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
 from gateway.core.state import State
 from gateway.hand_out import HandOut, driver_of, once_more
@@ -648,20 +649,23 @@ class Engine:
         return {"ok": True, "group": group, "on": on, "until_us": until_us}
 
     def people(self) -> list[dict[str, object]]:
-        """Return the register: id, name, role, codes, chats, active."""
-        return [
-            {
-                "id": p.id,
-                "name": p.name,
-                "role": p.role.value,
-                "guard_code": p.guard_code,
-                "grids": list(p.grids),
-                "crew": p.crew,
-                "active": p.active,
-                "chats": [c.chat for c in self._state.contacts_of(p.id)],
-            }
-            for p in self._state.each(Person)
-        ]
+        """Return the register, each person as ``person_json`` tells him."""
+        return people_json(self._state, self._site, self._clock.now_us())
+
+    def own_people(self, organisation: str) -> frozenset[str]:
+        """Return the ids of everybody of a body, of those who have left as well."""
+        everybody = self._state.each(Person)
+        return frozenset(p.id for p in everybody if p.organisation == organisation)
+
+    def concerns(self, order: str, organisation: str) -> bool:
+        """Return whether a body raised a live order, or has people in it."""
+        return concerns(self._state, order, organisation)
+
+    def duty(self, *, days: int, person: str | None, grid: str | None) -> dict[str, object]:
+        """Return who stands which shift in the days to come."""
+        now_us = self._clock.now_us()
+        found = duty_json(self._state, self._site, now_us, days, person=person, grid=grid)
+        return {"ok": True, **found}
 
 
 class _Decided(NamedTuple):

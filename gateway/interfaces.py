@@ -289,6 +289,18 @@ class Queries(Protocol):
         """Yield reports after ``after_seq`` for ever, each once it is on the disk."""
         ...
 
+    def own_people(self, organisation: str) -> frozenset[str]:
+        """Return the ids of everybody of a body, of those who have left as well."""
+        ...
+
+    def concerns(self, order: str, organisation: str) -> bool:
+        """Return whether a body raised a live order, or has people in it."""
+        ...
+
+    def people(self) -> list[dict[str, object]]:
+        """Return the register: id, name, role, organisation, chats, active, fields."""
+        ...
+
     def health(self) -> dict[str, object]:
         """Return ok, site, version, journal seq, age of the last commit, paths, open orders."""
         ...
@@ -324,7 +336,11 @@ class Control(Protocol):
         ...
 
     def people(self) -> list[dict[str, object]]:
-        """Return the register: id, name, role, codes, chats, active."""
+        """Return the register: id, name, role, organisation, chats, active, fields."""
+        ...
+
+    def duty(self, *, days: int, person: str | None, grid: str | None) -> dict[str, object]:
+        """Return the shifts of the days to come: ``{"ok", "days", "shifts", "changes"}``."""
         ...
 
 

@@ -45,6 +45,7 @@ class FakeEngine:
         self.changed = asyncio.Event()
         self.recordings_known: list[dict[str, object]] = []
         self.asked: Wanted | None = None
+        self.register: list[dict[str, object]] = []
         self._turn = asyncio.Lock()
         self._seen: dict[tuple[str, str], tuple[str, str, str]] = {}
 
@@ -129,6 +130,16 @@ class FakeEngine:
                 if report.seq > after_seq:
                     yield report
             await self._change()
+
+    def own_people(self, organisation: str) -> frozenset[str]:
+        return frozenset(p["id"] for p in self.register if p["organisation"] == organisation)
+
+    def concerns(self, order: str, organisation: str) -> bool:
+        own = self.own_people(organisation)
+        return any(r.order == order and r.person in own for r in self.published)
+
+    def people(self) -> list[dict[str, object]]:
+        return self.register
 
     def health(self):
         return {"ok": not self.broken, "site": self.site, "journal": len(self.rows)}

@@ -31,6 +31,7 @@ from gateway.core.calling import (
 from gateway.core.certificates import CERTIFICATES, keep_watch
 from gateway.core.certificates import morning as look_at_certificates
 from gateway.core.closing import order_acted
+from gateway.core.company_alerts import company_refused
 from gateway.core.consent import ask_for_consent, consent_wrote
 from gateway.core.duty_steps import duty_event
 from gateway.core.effects import Effect
@@ -124,7 +125,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case MessageNoted():
             message_noted(draft, event)
         case AlertReceived():
-            alert_received(draft, event)
+            if not company_refused(draft, event):
+                alert_received(draft, event)
         case OrderActed():
             order_acted(draft, event)
         case DigitsHeard():
