@@ -78,7 +78,7 @@ _BETWEEN_HZ = np.array([0.5 * (a + b) for a, b in itertools.pairwise(TONES_HZ)])
 _SEARCH_STEPS, _LOOKS_TO_OPEN = 2, 2
 # Before it opens, so much of a tone's power must be one sine.
 _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
-# A tone that has begun half a window too late has so much; it will be steady 20 ms later.
+# A tone that fills four of the windows has 0.8: it can be steady one of them, 40 ms, later.
 _STEADINESS_NEAR = 0.75
 # The phase is followed in 40 ms.
 _SHORT = 32
@@ -135,6 +135,13 @@ def _hann(n: int) -> Float64Array:
 
 
 _SHORT_WINDOW = _hann(_SHORT) * (2 / _hann(_SHORT).sum())
+
+
+def _short_waves(hz: Float64Array) -> Complex128Array:
+    """Return (n, 32) filters at those frequencies."""
+    waves: Complex128Array = np.exp(np.outer(hz, _SHORT_N * (-2j * np.pi / LOW_RATE_HZ)))
+    waves *= _SHORT_WINDOW
+    return waves
 
 
 def _half_widths_hz() -> Float64Array:
@@ -224,19 +231,17 @@ class CtcssBank(BelowVoiceBank):
     def _due(self, idle: BoolArray) -> BoolArray:
         """Return which of the channels without a tone are looked at in this step.
 
-        Two looks in a row find a tone. So every second look can be left out where the one
-        before found none, and be made up for where the next one finds something.
+        Two looks in a row find a tone. So every second look can be left out where nothing was
+        nearly steady at the one before, and be made up for where at the next one it is.
         """
         turn = self._sample // FRAME_SAMPLES % (2 * _SEARCH_STEPS)
         self._skipped &= idle
         if turn % _SEARCH_STEPS == 0:
             # Found twice, but not steady yet: noise may make it wait, not this rhythm.
-            return idle & (self._looks >= _LOOKS_TO_OPEN) & self._nearly
-        if turn == 1:
-            return idle
-        skips: BoolArray = idle & (self._looks == 0)
-        self._skipped |= skips
-        idle &= ~skips
+            idle &= self._nearly & (self._looks >= _LOOKS_TO_OPEN)
+        elif turn != 1:
+            self._skipped |= idle & ~self._nearly
+            idle &= self._nearly
         return idle
 
     def _search(self, due: BoolArray) -> None:
@@ -244,27 +249,38 @@ class CtcssBank(BelowVoiceBank):
         window = self._low.samples[:, -_WINDOW:]
         loud = due & (np.einsum("ij,ij->i", window, window) >= _ENERGY_MIN)
         quiet = due & ~loud
-        self._tone[quiet], self._looks[quiet], self._skipped[quiet] = -1, 0, False
+        self._tone[quiet], self._looks[quiet] = -1, 0
+        self._skipped[quiet] = self._nearly[quiet] = False
         channels = np.flatnonzero(loud)
         if len(channels):
             self._search_loud(channels)
 
     def _search_loud(self, channels: IntArray) -> None:
         tone, hz = self._tones_of(channels, 0)
-        late = channels[self._skipped[channels] & (tone >= 0)]
+        steadiness = np.zeros(len(channels))
+        found = np.flatnonzero(tone >= 0)
+        if len(found):
+            steadiness[found] = self._steadiness(channels[found], hz[found])
+        nearly = steadiness >= _STEADINESS_NEAR
+        self._nearly[channels] = nearly
+        late = channels[self._skipped[channels] & nearly]
         if len(late):
             self._note(late, *self._tones_of(late, _SEARCH_STEPS * LOW_FRAME_SAMPLES))
         self._skipped[channels] = False
         self._note(channels, tone, hz)
-        opens = channels[self._looks[channels] >= _LOOKS_TO_OPEN]
-        opens = opens[self._steady(opens)]
-        if len(opens):
-            self._phase[opens] = self._short(opens, 0)
-            self._weak[opens] = 0
-            self.present[opens] = True
-            self._end[opens] = self._sample
-            for channel in opens.tolist():
-                self._start[channel] = self._began(channel)
+        steady = (steadiness >= _STEADINESS_MIN) & (self._looks[channels] >= _LOOKS_TO_OPEN)
+        if steady.any():
+            self._open(channels[steady])
+
+    def _open(self, channels: IntArray) -> None:
+        """Have tones that were found begin."""
+        self._phase[channels] = self._short(channels, 0)
+        self._weak[channels] = 0
+        self.present[channels] = True
+        self._nearly[channels] = False
+        self._end[channels] = self._sample
+        for channel in channels.tolist():
+            self._start[channel] = self._began(channel)
 
     def _tones_of(self, channels: IntArray, back: int) -> tuple[IntArray, Float64Array]:
         """Return the wanted tone of each, -1 for none, and its frequency, ``back`` ago."""
@@ -303,39 +319,26 @@ class CtcssBank(BelowVoiceBank):
         """Return amplitude and phase of the channels' tones 40 ms long, ``back`` ago."""
         stop = self._low.samples.shape[1] - back
         samples = self._low.samples[channels, stop - _SHORT : stop]
-        parts: Complex128Array = (samples * self._short_waves(channels)).sum(axis=1)
+        parts: Complex128Array = (samples * _short_waves(self._hz[channels])).sum(axis=1)
         return parts
 
-    def _short_waves(self, channels: IntArray) -> Complex128Array:
-        """Return (n, 32) filters at the channels' frequencies."""
-        waves: Complex128Array = np.exp(
-            np.outer(self._hz[channels], _SHORT_N * (-2j * np.pi / LOW_RATE_HZ))
-        )
-        waves *= _SHORT_WINDOW
-        return waves
-
-    def _steady(self, channels: IntArray) -> BoolArray:
-        """Return whether phase and level of the channels' tones have not moved lately.
+    def _steadiness(self, channels: IntArray, hz: Float64Array) -> Float64Array:
+        """Return how far phase and level of those tones have not moved lately, 0 to 1.
 
         A voice that was not cut off at 300 Hz is as loud as a tone, but glides.
         """
-        if not len(channels):
-            return np.zeros(0, np.bool_)
         backs = np.arange(_STEADY_WINDOWS) * _SHORT
         samples = self._low.samples[channels, -_STEADY_WINDOWS * _SHORT :]
         windows = samples.reshape(len(channels), _STEADY_WINDOWS, _SHORT)[:, ::-1]
-        parts = np.matmul(windows, self._short_waves(channels)[:, :, None])[:, :, 0]
-        turn = 2j * np.pi * self._hz[channels, None] * backs / LOW_RATE_HZ
+        parts = np.matmul(windows, _short_waves(hz)[:, :, None])[:, :, 0]
         # The frequency is an estimate too: what is left of an even advance is taken out.
-        parts = parts * np.exp(turn)
+        parts = parts * np.exp(2j * np.pi * hz[:, None] * backs / LOW_RATE_HZ)
         drift = np.angle((parts[:, 1:] * parts[:, :-1].conj()).sum(axis=1))
         parts = parts * np.exp(-1j * drift[:, None] * np.arange(_STEADY_WINDOWS))
-        power = np.square(np.abs(parts))
+        power = np.square(np.abs(parts)).sum(axis=1)
         one = np.square(np.abs(parts.sum(axis=1))) / _STEADY_WINDOWS
-        whole = power.sum(axis=1)
-        self._nearly[channels] = one >= _STEADINESS_NEAR * whole
-        steady: BoolArray = one >= _STEADINESS_MIN * whole
-        return steady
+        steadiness: Float64Array = one / np.maximum(power, 1e-12)
+        return steadiness
 
     def _follow(self, channels: IntArray) -> list[Heard]:
         """Follow the phase of tones that are there; end those that cease or turn."""
@@ -371,6 +374,7 @@ class CtcssBank(BelowVoiceBank):
     def _finish(self, channels: IntArray, now: int) -> list[Heard]:
         self.present[channels] = False
         self._looks[channels] = 0
+        self._nearly[channels] = False
         ended = [self._told(c, min(int(self._end[c]), now)) for c in channels.tolist()]
         self._tone[channels] = -1
         return ended

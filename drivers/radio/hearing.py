@@ -250,7 +250,7 @@ def tables_of(channel: RadioChannel) -> tuple[SelcallTable, ...]:
 def _cut(samples: Int16Array, length: int) -> list[Int16Array]:
     """Return the samples in pieces of that length, the last one shorter."""
     places = range(0, samples.shape[1], length)
-    return [np.ascontiguousarray(samples[:, k : k + length]) for k in places]
+    return [samples[:, k : k + length] for k in places]
 
 
 def _as_heard(bank: DtmfBank) -> Step:

@@ -203,7 +203,10 @@ class SelcallBank:
         left, right = samples[:, :_HOP_SAMPLES], samples[:, : _HOP_SAMPLES - 1 : -1]
         even = (left + right) @ self._cosines
         odd = (left - right) @ self._sines
-        hz, tonal = _strongest(even * even + odd * odd)
+        even *= even
+        odd *= odd
+        even += odd
+        hz, tonal = _strongest(even)
         return hz.reshape(n, looks), tonal.reshape(n, looks)
 
     def _follow(
