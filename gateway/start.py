@@ -60,11 +60,24 @@ def _hold_site(state_dir: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise RefusedError(
-            f"{state_dir}: a daemon of this site runs already; stop it first, or give it new "
-            "settings with `gridcall reload`"
-        ) from None
+        raise RefusedError(f"{state_dir}: {_held_by(lock)}") from None
+    os.ftruncate(lock, 0)
     os.set_inheritable(lock, True)
+
+
+def _held_by(lock: int) -> str:
+    """Return who holds a site, and what to do: a technician's command has signed the lock."""
+    pid, _, command = os.pread(lock, 300, 0).decode("utf-8", "replace").partition(" ")
+    if pid.isdigit() and command.strip():
+        named = "".join(c for c in command.strip() if c.isprintable())
+        return (
+            f"`{named}` (process {pid}) holds the ports of this site; wait until it has ended, "
+            f"or end it (`kill {pid}`)"
+        )
+    return (
+        "a daemon of this site runs already; stop it first, or give it new settings with "
+        "`gridcall reload`"
+    )
 
 
 def run(config: Path, *, only_radio: bool = False) -> int:

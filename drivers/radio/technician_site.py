@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from drivers.radio.settings import RadioChannel
 from gateway.interfaces import LinkError, SetupError
 
 __all__ = ["Site", "ports_held", "read_site"]
+
+# Who holds the ports: process id and command, in the lock itself.
+_SIGNATURE_BYTES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +118,40 @@ def ports_held(site: Site) -> Iterator[None]:
         raise SetupError(msg) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
-        raise LinkError(_taken(site)) from None
+        holder = os.pread(lock, _SIGNATURE_BYTES, 0).decode("utf-8", "replace")
+        os.close(lock)
+        raise LinkError(_taken(site, holder)) from None
+    try:
+        _sign(lock)
+        yield
     finally:
+        os.ftruncate(lock, 0)
         os.close(lock)
 
 
-def _taken(site: Site) -> str:
+def _sign(lock: int) -> None:
+    """Write into the lock which command this is: whoever finds it taken says so."""
+    words = " ".join(["gridcall", *sys.argv[1:]])
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()} {words}".encode()[:_SIGNATURE_BYTES], 0)
+
+
+def _taken(site: Site, holder: str) -> str:
+    pid, _, command = holder.partition(" ")
+    if pid.isdigit() and command:
+        named = "".join(c for c in command if c.isprintable())
+        return (
+            f"{site.state_dir}: `{named}` (process {pid}) holds the ports of this site; wait "
+            f"until it has ended, or end it (`kill {pid}`)"
+        )
     try:
         pid = json.loads((site.state_dir / "processes.json").read_text("utf-8"))["supervisor"]
         os.kill(pid, 0)
     except (OSError, ValueError, KeyError, TypeError):
         return (
-            f"{site.state_dir}: another `gridcall channel` command, or a daemon that is "
-            "starting or stopping, holds the ports of this site; wait for it, or end it"
+            f"{site.state_dir}: a daemon that is starting or stopping holds the ports of this "
+            "site; wait for it"
         )
     return (
         f"the daemon of site {site.id} runs (process {pid}) and holds the ports; stop it "
