@@ -1,8 +1,11 @@
 """The route by which the centre's people act on the site: one object an act."""
 
-from fastapi import APIRouter, Request, Response
+from dataclasses import replace
+
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from gateway.core.centre_acts import centre_act_schema, decode_centre_act
+from gateway.core.register_events import REGISTER_EVENTS
 from gateway.core.strict_json import Refusal
 from gateway.web.documents import guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
@@ -28,7 +31,7 @@ class ActDoor:
     async def act(self, request: Request) -> Response:
         """Return what became of an act."""
         entrance = self._entrance
-        token = await entrance.admit(request, "order:write")
+        token = await entrance.admit(request, "order:write", bodies=True)
         try:
             raw = await entrance.body(request, entrance.http.body_limit_kb * 1024)
         except BodyRefusedError as error:
@@ -39,6 +42,10 @@ class ActDoor:
             event = decode_centre_act(raw, now_us=entrance.clock.now_us(), holder=token.id)
         except Refusal as refusal:
             return await entrance.refuse(422, str(refusal), raw)
+        if token.organisation is not None:
+            if not isinstance(event, REGISTER_EVENTS):
+                raise HTTPException(403, "a body's token may not do that")
+            event = replace(event, within=token.organisation)
         committed = await entrance.intake.submit(event)
         receipt = committed.receipt
         done = receipt is None or receipt.status in ("accepted", "duplicate")

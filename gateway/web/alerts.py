@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.types import ASGIApp, Receive, Send
@@ -12,6 +13,7 @@ from gateway.core.alert_json import Refusal, alert_schema, decode_alert
 from gateway.core.events import AlertReceived, MessageNoted
 from gateway.core.report_json import RECEIPT_SCHEMA, receipt_json, refusal_json
 from gateway.interfaces import AlertFormat, GridcallError
+from gateway.settings import Token
 from gateway.web.documents import json_body, json_reply, replies
 from gateway.web.entrance import DOOR, HEADERS, BodyRefusedError, Entrance, json_response
 from gateway.web.tokens import Scope
@@ -63,7 +65,7 @@ class AlertDoor:
     ) -> Response:
         """Return the receipt of one message; whatever was refused stands in the journal."""
         entrance = self._entrance
-        token = await entrance.admit(request, scope)
+        token = await entrance.admit(request, scope, bodies=True)
         try:
             raw = await entrance.body(request, entrance.http.body_limit_kb * 1024)
         except BodyRefusedError as error:
@@ -72,19 +74,20 @@ class AlertDoor:
                 error.status, error.reason, error.raw, headers={"connection": "close"}
             )
         with entrance.meters.receipt_seconds.time():
-            return await self._take(raw, kind, token.id, path_id)
+            return await self._take(raw, kind, token, path_id)
 
     async def _take(
-        self, raw: bytes, kind: AlertKind, holder: str, path_id: str | None
+        self, raw: bytes, kind: AlertKind, token: Token, path_id: str | None
     ) -> Response:
         now_us = self._entrance.clock.now_us()
         try:
             alert = decode_alert(raw, kind=kind, now_us=now_us)
             if path_id not in (None, alert.id):
                 raise _other_id(alert)
+            alert = _of_body(alert, token.organisation)
         except Refusal as refusal:
-            return await self._refuse(raw, holder, refusal)
-        wait_s = self._entrance.rate.wait_s(holder, level_1=alert.level is Level.ONE)
+            return await self._refuse(raw, token.id, refusal)
+        wait_s = self._entrance.rate.wait_s(token.id, level_1=alert.level is Level.ONE)
         if wait_s:
             return await self._hold_off(raw, wait_s, alert.sender, alert.id)
         return await self._submit(alert, now_us)
@@ -203,7 +206,26 @@ def _scope_of(event: AlertReceived | MessageNoted | Refusal) -> Scope:
 
 
 def _other_id(alert: Alert) -> Refusal:
-    refusal = Refusal("id", "is not the id in the path")
+    return _refused(alert, "id", "is not the id in the path")
+
+
+def _of_body(alert: Alert, organisation: str | None) -> Alert:
+    """Return an alert marked as a body's where its token is one's.
+
+    Such a body signs with its own id and refers to its own messages only, so that it can
+    neither amend nor call off another's.
+    """
+    if organisation is None:
+        return alert
+    if alert.sender != organisation:
+        raise _refused(alert, "sender", f"must be {organisation} with this token")
+    if any(not reference.startswith(f"{organisation},") for reference in alert.references):
+        raise _refused(alert, "references", "must be this sender's own with this token")
+    return replace(alert, organisation=organisation)
+
+
+def _refused(alert: Alert, field: str, reason: str) -> Refusal:
+    refusal = Refusal(field, reason)
     refusal.sender, refusal.id = alert.sender, alert.id
     return refusal
 

@@ -19,6 +19,7 @@ from gateway.web.entrance import Entrance, json_response
 from gateway.web.events import event_routes
 from gateway.web.media import media_routes
 from gateway.web.orders import order_routes
+from gateway.web.people import people_routes
 from gateway.web.recordings import recording_routes
 from gateway.web.tokens import AlertRate, TokenRegister
 
@@ -102,6 +103,7 @@ def build(
     app.include_router(alert_routes(door))
     app.include_router(order_routes(entrance, queries))
     app.include_router(act_routes(entrance))
+    app.include_router(people_routes(entrance, queries))
     app.include_router(event_routes(entrance, queries, app.state.stopping))
     app.include_router(media_routes(entrance, media_dir))
     app.include_router(recording_routes(entrance, queries, recordings_dir))
@@ -156,7 +158,7 @@ def _add_watch_routes(app: FastAPI, entrance: Entrance, queries: Queries) -> Non
         openapi_extra=guarded(None),
     )
     async def openapi_document(request: Request) -> Response:
-        await entrance.admit(request, None)
+        await entrance.admit(request, None, bodies=True)
         return json_response(200, app.openapi())
 
 

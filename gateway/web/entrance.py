@@ -83,8 +83,13 @@ class Entrance:
     _failures: int = 0
     _failure_row_s: float = -math.inf
 
-    async def admit(self, request: Request, scope: Scope | None) -> Token:
+    async def admit(
+        self, request: Request, scope: Scope | None, *, bodies: bool = False
+    ) -> Token:
         """Return the caller's token, which has ``scope`` (None: any token will do).
+
+        A body's token (one with an organisation) is let in only by a route that narrows what
+        it does to that body's own people and says so (``bodies``).
 
         Raises:
             HTTPException: 401 without a good token, 403 without the scope; both say nothing
@@ -101,6 +106,9 @@ class Entrance:
             ) from error
         if scope is not None and scope not in token.scopes:
             await self._note_failure(f"scope {scope}, holder {token.id}", request)
+            raise HTTPException(403, "this token may not do that")
+        if token.organisation is not None and not bodies:
+            await self._note_failure(f"body's token, holder {token.id}", request)
             raise HTTPException(403, "this token may not do that")
         return token
 

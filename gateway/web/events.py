@@ -19,6 +19,7 @@ from gateway.core.report_json import EVENT_SCHEMA, event_json
 from gateway.interfaces import Queries, Report
 from gateway.web.documents import DETAIL_SCHEMA, guarded, json_reply, replies
 from gateway.web.entrance import HEADERS, Entrance
+from gateway.web.own_view import own_report
 
 MAX_VIEWERS = 32
 STALL_S = 10.0
@@ -65,6 +66,7 @@ class EventStream(StreamingResponse):
         *,
         stall_s: float = STALL_S,
         ping_s: float = PING_S,
+        organisation: str | None = None,
     ) -> None:
         super().__init__((), media_type="text/event-stream", headers=dict(HEADERS))
         self._queries = queries
@@ -73,6 +75,7 @@ class EventStream(StreamingResponse):
         self._stopping = stopping
         self._stall_s = stall_s
         self._ping_s = ping_s
+        self._organisation = organisation
         self._site = str(queries.health().get("site", ""))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -101,10 +104,22 @@ class EventStream(StreamingResponse):
         try:
             async for report in reports:
                 if part is None or (report.seq, report.part) > (seq, part):
-                    await ahead.put(report)
+                    shown = self._shown(report)
+                    if shown is not None:
+                        await ahead.put(shown)
         finally:
             if isinstance(reports, AsyncGenerator):
                 await reports.aclose()
+
+    def _shown(self, report: Report) -> Report | None:
+        """Return a node as this viewer may see it; None where it is nothing of his body's."""
+        if self._organisation is None:
+            return report
+        own = self._queries.own_people(self._organisation)
+        theirs = report.order is not None and self._queries.concerns(
+            report.order, self._organisation
+        )
+        return own_report(report, own) if theirs or report.person in own else None
 
     async def _write(self, ahead: asyncio.Queue[Report], send: Send) -> None:
         await self._send(send, {"type": "http.response.start", "status": 200})
@@ -157,7 +172,7 @@ class EventDoor:
 
     async def stream(self, request: Request) -> Response:
         """Return the stream that a viewer asked for, from where he left off."""
-        await self._entrance.admit(request, "event:read")
+        token = await self._entrance.admit(request, "event:read", bodies=True)
         asked = request.headers.get("last-event-id") or request.query_params.get("after")
         try:
             after = parse_event_id(asked) if asked else (_last_seq(self._queries), None)
@@ -165,7 +180,9 @@ class EventDoor:
             raise HTTPException(422, str(error)) from error
         if self._open >= MAX_VIEWERS:
             raise HTTPException(503, "too many viewers", {"retry-after": "10"})
-        return EventStream(self._queries, after, self._count, self._stopping)
+        return EventStream(
+            self._queries, after, self._count, self._stopping, organisation=token.organisation
+        )
 
     def _count(self, change: int) -> None:
         self._open += change

@@ -11,6 +11,7 @@ from gateway.core.strict_json import Refusal
 from gateway.interfaces import Queries
 from gateway.web.documents import DETAIL_SCHEMA, guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
+from gateway.web.own_view import own_order
 
 MAX_ORDERS = 1000
 _ORDER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -52,13 +53,27 @@ class OrderDoor:
 
     async def list_orders(self, request: Request, *, open_only: bool, limit: int) -> Response:
         """Return the orders, newest first."""
-        await self._entrance.admit(request, "event:read")
-        return json_response(200, await self._queries.orders(open_only=open_only, limit=limit))
+        token = await self._entrance.admit(request, "event:read", bodies=True)
+        if token.organisation is None:
+            found = await self._queries.orders(open_only=open_only, limit=limit)
+            return json_response(200, found)
+        # Which are its own is known only once they are looked at.
+        found = await self._queries.orders(open_only=open_only, limit=MAX_ORDERS)
+        own = [self._own(order, token.organisation) for order in found]
+        return json_response(200, [order for order in own if order is not None][:limit])
+
+    def _own(self, order: dict[str, object], organisation: str) -> dict[str, object] | None:
+        return own_order(order, self._queries.own_people(organisation), organisation)
 
     async def one_order(self, request: Request, order: str) -> Response:
         """Return one order with its timeline. Raises 404 when there is none of that id."""
-        await self._entrance.admit(request, "event:read")
-        return json_response(200, await self._found(order))
+        token = await self._entrance.admit(request, "event:read", bodies=True)
+        found: dict[str, object] | None = await self._found(order)
+        if token.organisation is not None and found is not None:
+            found = self._own(found, token.organisation)
+        if found is None:
+            raise HTTPException(404, "there is no order of that id")
+        return json_response(200, found)
 
     async def act(self, request: Request, order: str, act: Act) -> Response:
         """Return what became of an act, once it stands in the journal."""
