@@ -36,6 +36,7 @@ from gateway.journal import backup as journal_backup
 from gateway.journal import verify as journal_verify
 from gateway.records import Records
 from gateway.settings import Settings, SettingsError, json_schema, resolved
+from gateway.voices import unconfirmed, voices_table
 from gateway.web.tokens import Scope, new_token
 
 app = typer.Typer(
@@ -349,12 +350,28 @@ class Heard(StrEnum):
 @app.command()
 def confirm(
     config: Config,
-    order: Annotated[str, typer.Argument(help="Order id or number, such as o12 or 34.")],
-    person: Annotated[str, typer.Argument(help="Person id whose voice it was.")],
+    order: Annotated[
+        str | None, typer.Argument(help="Order id or number, such as o12 or 34.")
+    ] = None,
+    person: Annotated[
+        str | None, typer.Argument(help="Person id whose voice it was.")
+    ] = None,
     heard: Annotated[Heard, typer.Argument(help="What he said.")] = Heard.ACKNOWLEDGE,
     by: By = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Confirm that a voice on the air was a person's answer, as who has heard it."""
+    """Confirm whose voice on the air an answer was; without an order: list what is left."""
+    if order is None:
+        settings = settings_of(config)
+        with plainly():
+            left = asyncio.run(unconfirmed(Records(Path(settings.journal.file))))
+        if as_json:
+            print_json(left)
+        else:
+            typer.echo(voices_table(left, settings.site.timezone))
+        return
+    if person is None:
+        fail(f"confirm {order}: give the person whose voice it was, such as p_zhang", 2)
     node = "acknowledged" if heard is Heard.ACKNOWLEDGE else heard.value
     ask(
         config, do="act", act="confirm", order=order, person=person, node=node,
