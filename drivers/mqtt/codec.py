@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.core.alert import Alert
 from gateway.core.alert_json import Refusal, decode_alert
+from gateway.core.events import AlertReceived, MessageNoted
 from gateway.core.report_json import event_json, health_json
-from gateway.interfaces import Report
+from gateway.interfaces import AlertFormat, Report
 
 ROOT = "gridcall/v1"
 
@@ -39,6 +39,11 @@ class Topics:
         return f"{ROOT}/{self.site}/events"
 
     @property
+    def cap(self) -> str:
+        """Ack and Error of messages that came in CAP, and what becomes of their alerts."""
+        return f"{ROOT}/{self.site}/cap"
+
+    @property
     def health(self) -> str:
         """Whether the gateway is there; retained."""
         return f"{ROOT}/{self.site}/health"
@@ -60,8 +65,18 @@ class Incoming:
     qos: int
 
 
-def decode(incoming: Incoming, topics: Topics, now_us: int) -> Alert:
-    """Return the alert that a message holds.
+DOOR = "mqtt"
+
+
+def decode(
+    incoming: Incoming,
+    topics: Topics,
+    now_us: int,
+    *,
+    written: AlertFormat | None = None,
+    synchronised: bool = True,
+) -> AlertReceived | MessageNoted:
+    """Return the event that a message is, written in our JSON unless told otherwise.
 
     Raises:
         Refusal: It is of another site, retained, or malformed. ``id`` is set where the sender
@@ -69,13 +84,21 @@ def decode(incoming: Incoming, topics: Topics, now_us: int) -> Alert:
     """
     if incoming.topic != topics.alerts:
         raise Refusal("topic", f"is not {topics.alerts}; the message is of another site")
-    alert = decode_alert(incoming.payload, kind=None, now_us=now_us)
+    event: AlertReceived | MessageNoted
+    if written is not None:
+        event = written.decode(
+            incoming.payload, door=DOOR, now_us=now_us, synchronised=synchronised
+        )
+    else:
+        alert = decode_alert(incoming.payload, kind=None, now_us=now_us)
+        event = AlertReceived(at_us=now_us, door=DOOR, alert=alert, synchronised=synchronised)
     if incoming.retained:
         # The broker would hand it to us again at every subscription, as if it were new.
         refusal = Refusal("retain", "an alert must not be retained; send it without the flag")
-        refusal.sender, refusal.id = alert.sender, alert.id
+        named = event.alert if isinstance(event, AlertReceived) else event
+        refusal.sender, refusal.id = named.sender, named.id
         raise refusal
-    return alert
+    return event
 
 
 def encode(content: Mapping[str, object]) -> bytes:

@@ -29,9 +29,9 @@ from gateway.interfaces import LinkError, SetupError
 SESSION_EXPIRY_S = 7 * 86_400
 # How many messages the broker may hand us before the first is acknowledged.
 RECEIVE_MAXIMUM = 64
-# Twice the alert's limit: what is a little too long is refused with a receipt, what is far too
-# long never leaves the broker.
-PACKET_LIMIT_BYTES = 128 * 1024
+# A little more than a CAP message's limit: what is a little too long is refused with a receipt,
+# what is far too long never leaves the broker.
+PACKET_LIMIT_BYTES = 320 * 1024
 GOODBYE_S = 1.0
 
 

@@ -15,11 +15,13 @@ import base64
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from drivers.mqtt.codec import (
+    DOOR,
     Incoming,
     Topics,
     decode,
@@ -32,9 +34,10 @@ from drivers.mqtt.codec import (
 from drivers.mqtt.connection import Connection, connect
 from drivers.mqtt.settings import MqttDoor
 from gateway.core.alert_json import Refusal
-from gateway.core.events import AlertReceived, InputRefused, PathChanged
+from gateway.core.events import InputRefused, PathChanged
 from gateway.core.report_json import receipt_json, refusal_json
 from gateway.interfaces import (
+    AlertFormat,
     Cursor,
     Intake,
     LinkError,
@@ -48,7 +51,6 @@ from gateway.interfaces import (
 
 log = logging.getLogger(__name__)
 
-DOOR = "mqtt"
 EVENTS_CURSOR = "mqtt:events"
 RAW_KEPT_BYTES = 4096
 # Publications that the broker has not answered: together as many as it lets a client have
@@ -56,6 +58,11 @@ RAW_KEPT_BYTES = 4096
 EVENT_BATCH = 10
 RECEIPT_WINDOW = 9
 EVENTS_WAIT_S = 0.25
+# What a reader who knows CAP only is told of an order.
+NODES_TOLD = frozenset(
+    {"accepted", "acknowledged", "en_route", "arrived", "done", "nobody", "unanswered",
+     "breach", "cancelled", "closed"}
+)  # fmt: skip
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 # A link that stood this long starts again from the shortest wait; two gateways with one client
 # id, which throw each other out for ever, do not.
@@ -107,8 +114,14 @@ class MqttDriver:
     name: Final = "mqtt"
 
     def __init__(
-        self, settings: MqttDoor, site_id: str, queries: Queries, clock: WallClock
+        self,
+        settings: MqttDoor,
+        site_id: str,
+        queries: Queries,
+        clock: WallClock,
+        formats: Sequence[AlertFormat] = (),
     ) -> None:
+        self._formats = formats
         self._settings = settings
         self._topics = Topics(site_id)
         self._queries = queries
@@ -192,28 +205,37 @@ class MqttDriver:
         """Commit one message, send its receipt, and have it acknowledged in its turn."""
         receipt = await self._commit(intake, turn.incoming)
         if receipt is not None:
-            await room.acquire()
-            answered = link.send(self._topics.receipts, encode(receipt))
-            answered.add_done_callback(lambda _: room.release())
+            answers = [(self._topics.receipts, encode(receipt))]
+            written = self._written(turn.incoming)
+            if written is not None:
+                payload = turn.incoming.payload
+                reply = written.answer(payload, receipt, self._clock.now_us())
+                answers.append((self._topics.cap, reply))
+            for topic, answer in answers:
+                await room.acquire()
+                answered = link.send(topic, answer)
+                answered.add_done_callback(lambda _: room.release())
         turns.done(turn)
 
     async def _commit(self, intake: Intake, incoming: Incoming) -> dict[str, object] | None:
         """Return the receipt of a message once it stands in the journal, if it can be sent."""
-        now_us = self._clock.now_us()
         try:
-            alert = decode(incoming, self._topics, now_us)
-        except Refusal as refusal:
-            return await self._refuse(intake, incoming, refusal)
-        committed = await intake.submit(
-            AlertReceived(
-                at_us=now_us,
-                door=DOOR,
-                alert=alert,
+            event = decode(
+                incoming,
+                self._topics,
+                self._clock.now_us(),
+                written=self._written(incoming),
                 synchronised=self._clock.synchronised(),
             )
-        )
+        except Refusal as refusal:
+            return await self._refuse(intake, incoming, refusal)
+        committed = await intake.submit(event)
         assert committed.receipt is not None, "the core answers every alert"
         return receipt_json(committed.receipt, committed.seq)
+
+    def _written(self, incoming: Incoming) -> AlertFormat | None:
+        """Return the format that a message is written in; None for our own JSON."""
+        return next((f for f in self._formats if f.recognises(incoming.payload)), None)
 
     async def _refuse(
         self, intake: Intake, incoming: Incoming, refusal: Refusal
@@ -249,8 +271,32 @@ class MqttDriver:
                     batch.append(ahead.get_nowait())
                 payloads = (encode_event(report, self._topics.site) for report in batch)
                 await link.publish(self._topics.events, *payloads)
+                await self._publish_reports(link, batch)
                 mark = Cursor(source=EVENTS_CURSOR, position=position(batch[-1]))
                 intake.note_cursor(mark)
+
+    async def _publish_reports(self, link: Connection, batch: Sequence[Report]) -> None:
+        """Publish what became of alerts that came in a format which is told so, in it."""
+        telling = [written for written in self._formats if written.reports]
+        for report in batch if telling else ():
+            if report.order is None or report.node not in NODES_TOLD:
+                continue
+            about = await self._about(report.order)
+            if about is None:
+                continue
+            for written in telling:
+                told = written.report(report, about[0], exercise=about[1])
+                await link.publish(self._topics.cap, told)
+
+    async def _about(self, order_id: str) -> tuple[str, bool] | None:
+        """Return the sender,id,sent of an order's alert, and whether it is an exercise."""
+        order = await self._queries.order(order_id)
+        alert = order.get("alert") if order else None
+        if not isinstance(alert, dict) or not isinstance(alert.get("sent_us"), int):
+            return None
+        sent = datetime.fromtimestamp(alert["sent_us"] // 1_000_000, UTC)
+        text = sent.isoformat().replace("+00:00", "-00:00")
+        return f"{alert['sender']},{alert['id']},{text}", alert.get("exercise") is True
 
     async def _read_events(self, after: tuple[int, int], ahead: asyncio.Queue[Report]) -> None:
         # A row may have several nodes: start before it and leave out what was published.
@@ -298,7 +344,9 @@ class Plugin:
 
     def build(self, name: str, settings: MqttDoor, around: Surroundings) -> MqttDriver:  # noqa: ARG002
         """Return the driver, not running yet."""
-        return MqttDriver(settings, around.site, around.queries, around.clock)
+        return MqttDriver(
+            settings, around.site, around.queries, around.clock, around.formats
+        )
 
 
 plugin: Final = Plugin()

@@ -29,7 +29,7 @@ def incoming(content, topic=TOPICS.alerts, retained=False):
 
 
 def test_an_alert_is_taken_from_its_own_topic(alert):
-    assert decode(incoming(alert), TOPICS, START_US).id == "JQ-1"
+    assert decode(incoming(alert), TOPICS, START_US).alert.id == "JQ-1"
 
 
 @pytest.mark.parametrize(
