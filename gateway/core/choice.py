@@ -51,7 +51,7 @@ class Choice:
             order = replace(order, flags=(*order.flags, "nobody_near"))
             draft.put(order)
         detail = wording.text(
-            "detail_nobody_near", name=self.far.person.name, metres=self.far.distance_m,
+            "detail_far_away", name=self.far.person.name, metres=self.far.distance_m,
             count=len(self.people),
         )  # fmt: skip
         draft.report(order, "nobody_near", person=self.far.person.id, detail=detail)
