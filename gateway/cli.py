@@ -11,15 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
 from enum import StrEnum
 from getpass import getuser
 from pathlib import Path
 from typing import Annotated, NoReturn, get_args
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gateway import control, installed, start
 from gateway.cli_commands import LateGroup
@@ -46,10 +43,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-people_app = typer.Typer(help="The register of people.", no_args_is_help=True)
 journal_app = typer.Typer(help="The journal: verify, export, back up.", no_args_is_help=True)
 order_app = typer.Typer(help="Orders of the running daemon.", no_args_is_help=True)
-app.add_typer(people_app, name="people")
 app.add_typer(journal_app, name="journal")
 app.add_typer(order_app, name="order")
 
@@ -257,82 +252,6 @@ def demo(
             raise typer.Exit(wanted.run())
         except KeyboardInterrupt:
             fail("ended before the story did", NO)
-
-
-# ---- people ----
-
-
-@people_app.command("list")
-def people_list(config: Config, as_json: AsJson = False) -> None:
-    """Show the register of the running daemon."""
-    people = ask(config, do="people")["people"]
-    assert isinstance(people, list)
-    if as_json:
-        print_json(people)
-        return
-    table = Table("id", "name", "role", "code", "crew", "grids", "chats", "active")
-    for p in people:
-        table.add_row(
-            p["id"], p["name"], p["role"], p["guard_code"], p["crew"], " ".join(p["grids"]),
-            " ".join(p["chats"]), "yes" if p["active"] else "left",
-        )  # fmt: skip
-    Console().print(table)
-
-
-@people_app.command()
-def enrol(
-    config: Config,
-    person: Annotated[str, typer.Argument(help="Person id of the register.")],
-    as_json: AsJson = False,
-) -> None:
-    """Issue a one-time code; the guard sends it to the bot in a private chat."""
-    answer = ask(config, do="enrol", person=person)
-    if as_json:
-        print_json(answer)
-        return
-    until = datetime.fromisoformat(str(answer["expires"])).astimezone()
-    typer.echo(f"code for {person}: {answer['code']}  (until {until:%H:%M:%S}, used once)")
-    typer.echo("he sends it, alone, to the bot in a private chat")
-
-
-@people_app.command()
-def leave(
-    config: Config,
-    person: Annotated[str, typer.Argument(help="Person id of the register.")],
-) -> None:
-    """Strike a person from duty at once, on every medium."""
-    ask(config, do="leave", person=person)
-    typer.echo(f"{person} has left: nothing of this person is accepted any more")
-
-
-@people_app.command()
-def erase(
-    config: Config,
-    person: Annotated[str, typer.Argument(help="Person id of the register.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Strike a person off and make his name, accounts and words unreadable for ever."""
-    if not yes:
-        typer.confirm(f"erase {person}? It cannot be undone", abort=True)
-    ask(config, do="erase", person=person)
-    typer.echo(f"{person} is erased from the journal; the chain of its rows holds as before")
-    typer.echo(f"still to do by hand: {config}, older backups, recordings and photos of him")
-
-
-@people_app.command("radio-lost")
-def radio_lost(config: Config, radio: Radio, by: By = None) -> None:
-    """Report a radio lost or stolen: each use is told at once and applied to nothing."""
-    act = {"act": "radio_lost", "by": by or login(), "radio": radio}
-    ask(config, do="centre_act", act=act)
-    typer.echo(f"{radio} is lost: nothing it says is applied, each use is reported")
-
-
-@people_app.command("radio-found")
-def radio_found(config: Config, radio: Radio, by: By = None) -> None:
-    """Take back that a radio was lost."""
-    act = {"act": "radio_found", "by": by or login(), "radio": radio}
-    ask(config, do="centre_act", act=act)
-    typer.echo(f"{radio} is known again as whoever has it")
 
 
 # ---- orders ----

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -357,6 +357,30 @@ def ask(path: Path, /, **command: object) -> Answer:
     answer = json.loads(line)
     assert isinstance(answer, dict)
     return answer
+
+
+def ask_each(path: Path, commands: Iterable[Answer]) -> Iterator[Answer]:
+    """Yield the running daemon's answers to commands, one after the other on one connection.
+
+    Raises:
+        LinkError: No daemon runs, or it stopped answering.
+    """
+    with connect(path) as caller:
+        caller.settimeout(ANSWER_WAIT_S)
+        lines = caller.makefile("rb")
+        for command in commands:
+            try:
+                caller.sendall((json.dumps(command) + "\n").encode())
+                line = lines.readline()
+            except OSError as error:  # a time-out is one
+                msg = f"the daemon at {path} does not answer any more: {error}"
+                raise LinkError(msg) from error
+            if not line.endswith(b"\n"):
+                msg = f"the daemon at {path} closed the connection; it may be restarting"
+                raise LinkError(msg)
+            answer = json.loads(line)
+            assert isinstance(answer, dict)
+            yield answer
 
 
 def follow(path: Path, after_seq: int) -> Iterator[Answer]:
