@@ -19,6 +19,7 @@ NEEDS = {
     ("GET", "/v1/recordings"): "event:read",
     ("GET", "/v1/recordings/{recording}"): "event:read",
     ("GET", "/v1/events"): "event:read",
+    ("GET", "/v1/people"): "event:read",
     ("POST", "/v1/orders/{order}/close"): "order:write",
     ("POST", "/v1/orders/{order}/confirm"): "order:write",
     ("POST", "/v1/orders/{order}/stand_down"): "order:write",
