@@ -1,8 +1,8 @@
 """What our calls say: the parameters of Bot API methods, from the core's effects. Pure.
 
 Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, editMessageText, sendVoice,
-answerCallbackQuery, ReplyKeyboardMarkup). Plain values, not python-telegram-bot's objects: making those,
-and turning them into plain values again, cost more than all the rest of a call. The tests
+answerCallbackQuery, ReplyKeyboardMarkup). Plain values, not python-telegram-bot's objects:
+making those, and turning them into plain values again, cost more than all the rest of a call. The tests
 compare these with what its objects would say.
 """
 

@@ -38,8 +38,8 @@ from gateway.core.replies import (
     parse_code,
     parse_text,
 )
-from gateway.core.stand_down import awaited_from, understood
 from gateway.core.report_words import keys_below
+from gateway.core.stand_down import awaited_from, understood
 from gateway.core.state import Draft, by_age
 from gateway.core.teams import covered_now, team_told
 from gateway.core.tries import HOUR_US, note_try, paused
