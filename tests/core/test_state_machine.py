@@ -49,7 +49,8 @@ from gateway.core.order import (
     Put,
     Timer,
 )
-from gateway.core.people import Contact
+from gateway.core.owner import DESK
+from gateway.core.people import Contact, Person
 from gateway.core.state import Draft, State
 from tests.core.site_for_tests import (
     ACCOUNTS,
@@ -321,6 +322,20 @@ class Days(RuleBasedStateMachine):
             assert before not in ended or order.status is before
             assert (order.closed_us is not None) is (order.status in ended)
             self.statuses[order.id] = order.status
+
+    @invariant()
+    def an_open_order_has_always_one_owner_who_is_there(self):
+        for order in self.desk.state.each(Order):
+            if order.open:
+                owner = self.desk.state.find(Person, order.owner)
+                assert order.owner == DESK or (owner is not None and owner.active), order
+
+    @invariant()
+    def who_is_asked_again_has_a_clock_that_ends_it(self):
+        for part in self.desk.state.each(Assignment):
+            order = self.desk.state.find(Order, part.order)
+            if part.asked_us is not None and order.open:
+                assert self.desk.state.find(Timer, f"still_answer/{part.order}"), part
 
     @invariant()
     def an_order_that_calls_has_a_clock(self):
