@@ -2,8 +2,8 @@
 
 Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, editMessageText, sendVoice,
 answerCallbackQuery, ReplyKeyboardMarkup). Plain values, not python-telegram-bot's objects:
-making those, and turning them into plain values again, cost more than all the rest of a call. The tests
-compare these with what its objects would say.
+making those, and turning them into plain values again, cost more than all the rest of a call.
+The tests compare these with what its objects would say.
 """
 
 import re

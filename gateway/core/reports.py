@@ -376,7 +376,8 @@ def report_acted(draft: Draft, acted: ReportActed) -> None:
 
 def _refused(draft: Draft, report: GuardReport | None, acted: ReportActed) -> str | None:
     """Return why an act is not done, or None."""
-    if report is None or report.state == "draft":
+    never_told = report is not None and report.state == "dismissed" and not report.by
+    if report is None or report.state == "draft" or never_told:
         return f"there is no report {acted.report}; see the nodes report and emergency"
     if acted.act == "dismiss":
         if report.state in ("open", "offered"):
