@@ -339,9 +339,6 @@ def _last_seq(queries: Queries) -> int:
 class Plugin:
     """What the composition root knows of this driver."""
 
-    kind: Final = "centre"
-    settings_model: Final = MqttDoor
-
     def build(self, name: str, settings: MqttDoor, around: Surroundings) -> MqttDriver:  # noqa: ARG002
         """Return the driver, not running yet."""
         return MqttDriver(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -301,10 +301,6 @@ class Channel:
     def missed(self) -> None:
         """Note that digits under way were lost: the decoder was replaced."""
         self._receiver.missed()
-
-    def presence(self, kind: Literal["ctcss", "dcs"], present: bool, now: Moment) -> None:
-        """Take a decoder's word on the channel's own tone or code."""
-        self._receiver.presence(kind, present, now.s)
 
     def below_voice(self, presence: Presence, now: Moment) -> None:
         """Take the word that a tone or code below the voice has come or gone."""

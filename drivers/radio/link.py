@@ -343,10 +343,7 @@ class RadioDriver:
 
 
 class Plugin:
-    """What the composition root and the settings loader know of this driver."""
-
-    kind: Final = "channel"
-    settings_model: Final = RadioChannel
+    """What the composition root knows of this driver."""
 
     def build(
         self, name: str, settings: Mapping[str, RadioChannel], around: Surroundings

@@ -286,7 +286,7 @@ class RadioProcess:
             Figures(
                 len(self._units), frames, late_p99_ms, late_max_ms,
                 keyings, key_p99_ms, key_max_ms, round(spent_ms / _FIGURES_EVERY_TICKS, 3),
-                late_frames,
+                late_frames, self._speech.restarts,
                 {name: self._tallies[name].figures(u.link) for name, u in self._units.items()},
                 {name: talk_figures(counts) for name, counts in self._bay.counts.items()},
             )

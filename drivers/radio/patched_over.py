@@ -159,11 +159,6 @@ class PatchedOver:
         """Whether nothing more of it will go out."""
         return self.finished or self.cut is not None
 
-    @property
-    def waiting_frames(self) -> int:
-        """How much of it waits to go out."""
-        return len(self._queue)
-
     def feed(self, frame: Int16Array) -> None:
         """Take the next frame of the talker."""
         if self.done:

@@ -151,6 +151,7 @@ class Figures:
         key_max_ms: The slowest.
         tick_cpu_ms: Processor time of one tick, all channels, on average.
         late_frames: Frames that left more than one frame late.
+        speech_restarts: How often the speech worker was started again.
         by_channel: What has passed, by channel id.
         by_group: What became of talk, by talk group.
     """
@@ -164,6 +165,7 @@ class Figures:
     key_max_ms: float
     tick_cpu_ms: float
     late_frames: int = 0
+    speech_restarts: int = 0
     by_channel: dict[str, ChannelFigures] = field(default_factory=dict)
     by_group: dict[str, TalkFigures] = field(default_factory=dict)
 

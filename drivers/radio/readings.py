@@ -53,6 +53,11 @@ class RadioReadings:
         yield Reading(
             "gridcall_radio_keyings_total", "Times a keyer moved its line", self._keyings
         )
+        yield Reading(
+            "gridcall_radio_speech_restarts_total",
+            "Times the speech worker was started again",
+            now.speech_restarts,
+        )
         late, key = "gridcall_radio_frame_late_seconds", "gridcall_radio_key_seconds"
         for quantile, late_ms, key_ms in (
             ("0.99", now.late_p99_ms, now.key_p99_ms),

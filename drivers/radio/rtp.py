@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.radio.jitter import JitterBuffer, LinkStatistics
-from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array
+from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 from gateway.interfaces import LinkError, SetupError, WireError
 
 Codec = Literal["l16", "pcmu"]
@@ -207,32 +207,6 @@ def parse_rtp_url(url: str) -> RtpAddress:
 
 def _bad_url(url: str, why: str) -> SetupError:
     return SetupError(f"audio {url!r}: {why}; write {_URL_FORM}")
-
-
-def session_description(url: str, local_host: str) -> str:
-    """Return what a program needs to hear us send to ``url`` (SDP, RFC 8866 section 5).
-
-    Args:
-        url: As ``parse_rtp_url`` takes it; its host and port are where we send to.
-        local_host: The address that we send from.
-
-    Raises:
-        SetupError: the URL has another form.
-    """
-    address = parse_rtp_url(url)
-    kind = PAYLOAD_TYPES[address.codec]
-    family = "IP6" if ":" in address.host else "IP4"
-    lines = [
-        "v=0",
-        f"o=- 0 0 IN {family} {local_host}",
-        "s=Gridcall",
-        f"c=IN {family} {address.host}",
-        "t=0 0",
-        f"m=audio {address.port} RTP/AVP {kind}",
-        f"a=rtpmap:{kind} {address.codec.upper()}/{SAMPLE_RATE_HZ}",
-        f"a=ptime:{FRAME_MS}",
-    ]
-    return "".join(f"{line}\r\n" for line in lines)
 
 
 class Reframer:

@@ -71,11 +71,6 @@ class Unit:
         self.channel = make_channel(id, settings, self._keyer)
 
     @property
-    def keyer_pid(self) -> int | None:
-        """The keyer's process id."""
-        return self._keyer.pid
-
-    @property
     def link(self) -> LinkStatistics:
         """What the sound link has seen since it was opened."""
         return self._audio.statistics() if self._audio is not None else LinkStatistics()

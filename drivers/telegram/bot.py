@@ -151,9 +151,6 @@ def _account(chat: str, settings: TelegramChat, key: str, language: str) -> Acco
 class Plugin:
     """What the composition root knows of this driver."""
 
-    kind: Final = "chat"
-    settings_model: Final = TelegramChat
-
     def build(self, name: str, settings: TelegramChat, around: Surroundings) -> TelegramDriver:
         """Return the driver of one account, not running yet.
 

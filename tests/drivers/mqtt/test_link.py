@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.mqtt.codec import Incoming
-from drivers.mqtt.link import EVENT_BATCH, EVENTS_CURSOR, RECEIPT_WINDOW, Turns, plugin
-from drivers.mqtt.settings import MqttDoor
+from drivers.mqtt.link import EVENT_BATCH, EVENTS_CURSOR, RECEIPT_WINDOW, Turns
 from gateway.core.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
 from gateway.interfaces import Cursor
 from tests.drivers.mqtt.conftest import (
@@ -389,6 +388,5 @@ async def test_the_round_trip_is_quick(broker, centre, engine, alert):
     assert taken_ms[50] < 40, "Nagle's 40 ms are back"
 
 
-def test_the_plugin_says_what_it_is():
-    assert (plugin.kind, plugin.settings_model) == ("centre", MqttDoor)
+def test_the_topics_are_of_the_site():
     assert ALERTS == "gridcall/v1/donghe/alerts"

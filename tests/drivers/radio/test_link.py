@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from drivers.radio import engine_door, link
 from drivers.radio.engine_door import EngineDoor
-from drivers.radio.link import RadioDriver, plugin
+from drivers.radio.link import RadioDriver
 from drivers.radio.loop import REPEAT_WORDS
 from drivers.radio.protocol import (
     PROTOCOL,
@@ -31,7 +31,6 @@ from drivers.radio.protocol import (
     decode,
     encode,
 )
-from drivers.radio.settings import RadioChannel
 from gateway.core.effects import AnswerOver, PageChannel, SetTalkGroup, WithdrawPage
 from gateway.core.events import (
     Event,
@@ -384,10 +383,6 @@ async def test_driver_and_radio_process_together(tmp_path: Path) -> None:
         driver.deliver(outgoing(3, WithdrawPage(page="p2", channel="gate", reason="r")))
         await wait_until(lambda: intake.events(PageFailed), 9, "withdrawn")
         assert 3 in intake.settled
-
-
-def test_the_plugin_names_its_kind_and_its_settings() -> None:
-    assert (plugin.kind, plugin.settings_model) == ("channel", RadioChannel)
 
 
 @pytest.mark.parametrize("language", ["zh_CN", "en"])

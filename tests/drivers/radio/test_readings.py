@@ -18,7 +18,7 @@ def figures(**fields: object) -> Figures:
     link = LinkStatistics(received=90, lost=3, late=2, silent=50)
     talk = talk_figures(Counts(talks=4, refused=1, cut=2, dropped=10, muted=5))
     of_one = {"by_channel": {"gate": tally.figures(link)}, "by_group": {"yard": talk}}
-    return Figures(1, 500, 1.5, 80.0, 2, 9.0, 9.5, 2.0, 3, **(of_one | fields))  # type: ignore[arg-type]
+    return Figures(1, 500, 1.5, 80.0, 2, 9.0, 9.5, 2.0, 3, 1, **(of_one | fields))  # type: ignore[arg-type]
 
 
 def scraped(readings: RadioReadings) -> str:
@@ -54,6 +54,7 @@ def test_a_scrape_names_every_figure_with_its_unit() -> None:
         "gridcall_radio_frames_total 1000.0",
         "gridcall_radio_late_frames_total 6.0",
         "gridcall_radio_keyings_total 4.0",
+        "gridcall_radio_speech_restarts_total 1.0",
     ):
         assert line in text.splitlines(), line
     assert text.count("# TYPE gridcall_radio_sound_frames_total counter") == 1

@@ -25,7 +25,6 @@ from drivers.radio.rtp import (
     pack,
     parse,
     parse_rtp_url,
-    session_description,
 )
 from gateway.interfaces import LinkError, SetupError, WireError
 
@@ -493,6 +492,22 @@ def test_ffmpeg_is_heard(codec: str, coder: str, opened: Callable[[str], RtpLink
     assert np.percentile(smooth, 99) < 0.1 * np.abs(sound).max(), "one tone, without a break"
 
 
+def session_description(port: int, codec: str) -> str:
+    """What ffmpeg needs to hear us send to a port (SDP, RFC 8866 section 5)."""
+    kind = {"l16": 96, "pcmu": 0}[codec]
+    lines = [
+        "v=0",
+        "o=- 0 0 IN IP4 127.0.0.1",
+        "s=Gridcall",
+        "c=IN IP4 127.0.0.1",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {kind}",
+        f"a=rtpmap:{kind} {codec.upper()}/8000",
+        "a=ptime:20",
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
 @pytest.mark.parametrize("codec", ["l16", "pcmu"])
 def test_ffmpeg_hears_us(
     codec: str, tmp_path: Path, opened: Callable[[str], RtpLink], radio: socket.socket
@@ -500,7 +515,7 @@ def test_ffmpeg_hears_us(
     port = radio.getsockname()[1]
     radio.close()
     url = f"rtp://127.0.0.1:{port}?local_port=0&codec={codec}"
-    (tmp_path / "gridcall.sdp").write_text(session_description(url, "127.0.0.1"))
+    (tmp_path / "gridcall.sdp").write_text(session_description(port, codec))
     link = opened(url)
     source = ["-protocol_whitelist", "file,udp,rtp", "-i", str(tmp_path / "gridcall.sdp")]
     target = ["-t", "1", "-f", "s16le", "-ar", "8000", "-ac", "1", "pipe:1"]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from drivers.radio.channel import Channel
+from drivers.radio.heard import Heard
+from drivers.radio.hearing import Presence
 from drivers.radio.identification import StationIdentity
 from drivers.radio.loop import load_channels
 from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
@@ -153,9 +155,10 @@ def test_a_line_and_a_tone_together_make_an_over() -> None:
     air.squelch(True)
     air.run(for_s=1)
     assert air.channel.idle, "a stranger without the tone"
-    air.channel.presence("ctcss", True, air.now)
+    heard = Heard(0, "ctcss", None, "88.5", 0, 0.0)
+    air.channel.below_voice(Presence(0, "ctcss", heard), air.now)
     air.run(for_s=1)
-    air.channel.presence("ctcss", False, air.now)
+    air.channel.below_voice(Presence(0, "ctcss", None), air.now)
     air.run(lambda: air.told(OverHeard))
     assert air.told(OverHeard)[0].keyed_ms == pytest.approx(1000, abs=60)
 

@@ -693,7 +693,6 @@ class TestSecrets:
             queries=None,
         )
         driver = plugin.build("work", server_stub, around)
-        assert (plugin.kind, plugin.settings_model) == ("chat", TelegramChat)
         assert driver.name == "chat:work"
 
 
