@@ -524,7 +524,8 @@ def answered_elsewhere(draft: Draft, order: Order, person: str) -> None:
 def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool) -> None:
     """Withdraw the order's queued pages: all, or those that nobody needs any more.
 
-    A page of level 1 is spoken even so: everybody near by should know.
+    With all of them the one on the air is broken off behind its sentence. Of those that nobody
+    needs any more one of level 1 is spoken even so: everybody near by should know.
     """
     satisfied = _satisfied(draft, order)
     pending = {
@@ -533,6 +534,9 @@ def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool
         if d.state is DeliveryState.PENDING and d.person not in satisfied
     }
     for page in draft.of_order(Page, order.id):
+        if all_of_them and page.state == "on_air" and page.purpose != "stand_down":
+            # It ends after the sentence under way; the radio process tells when.
+            draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
         if page.state != "queued" or (not all_of_them and page.id in pending):
             continue
         spared = order.alert.level == 1 or page.purpose not in ("order", "repeat")

@@ -598,8 +598,11 @@ def test_a_sentence_under_way_is_finished_and_then_called_off():
     desk.take(PageStarted(at_us=desk.now_us, page=page.page))
     desk.forget()
     desk.cancel()
-    assert desk.withdrawn() == []
+    # The radio process ends it behind the sentence under way, and says so.
+    assert [w.page for w in desk.withdrawn()] == [page.page]
     assert [p.text for p in desk.pages()] == [("一零号警情解除，请撤回，完毕",)]
+    desk.take(PageFailed(at_us=desk.now_us, page=page.page, reason="off", state="withdrawn"))
+    assert len(desk.pages()) == 1
 
 
 def test_a_page_that_had_begun_when_it_was_taken_back_is_called_off_afterwards():
