@@ -95,7 +95,7 @@ def _source(person: Person) -> str:
 def _telling(
     person: Person, said: TextReceived | MediaReceived, kind: ReportKind
 ) -> Telling:
-    media = isinstance(said, MediaReceived)
+    path = said.path if isinstance(said, MediaReceived) else None
     return Telling(
         source=_source(person),
         kind=kind,
@@ -104,7 +104,7 @@ def _telling(
         person=person,
         text=said.caption if isinstance(said, MediaReceived) else said.text,
         place=said.place if isinstance(said, MediaReceived) else None,
-        media=(said.path,) if media and said.path is not None else (),
+        media=() if path is None else (path,),
     )
 
 
