@@ -87,12 +87,34 @@ def _end(
         return
     managers = [getattr(grid, rung) for rung in MANAGERS if rung in ladder]
     people = [settings.people[m] for m in managers if m in settings.people]
+    if not managers:
+        yield from _patrols(settings, id_)
     if not people:
-        return  # said of the manager, of the tier, or of the whole ladder
+        return  # said of the manager, of the patrols, or of the whole ladder
     # An account is usually enrolled by code, so that none need stand here.
     if not settings.chats and not known.lost("chats"):
         message = "the ladder ends at managers whom nothing reaches: there is no chat"
         yield Finding(("grids", id_), message, on_key=True)
+
+
+def _patrols(settings: Settings, id_: str) -> Iterator[Finding]:
+    """Check that a ladder that ends at a patrol finds one in the grid or near it."""
+    tiers = [tier for tier in TIERS if tier in settings.response.kinds]
+    near = _within(settings, id_, PATROL_RINGS)
+    if tiers and not any(near & guards_by_grid(settings.people, tier) for tier in tiers):
+        message = (
+            f'the ladder ends nowhere: "{id_}" and the grids near it have nobody of '
+            f'{" or ".join(tiers)}, and no manager is on it'
+        )
+        yield Finding(("grids", id_), message, on_key=True)
+
+
+def _within(settings: Settings, id_: str, steps: int) -> set[str]:
+    """Return the grids that lie at most so many steps from one."""
+    found, grids = {id_}, settings.grids
+    for _ in range(steps):
+        found |= {n for g in found & grids.keys() for n in grids[g].neighbours}
+    return found
 
 
 def _desk(settings: Settings, known: _Known) -> Iterator[Finding]:
