@@ -179,7 +179,7 @@ def _headings(cells: Sequence[str]) -> tuple[list[str], list[Mistake]]:
         name = heading if heading in COLUMNS else BY_HEADING.get(heading, "")
         if not name:
             known = [*COLUMNS, *BY_HEADING]
-            near = difflib.get_close_matches(heading[:40], known, n=1)
+            near = difflib.get_close_matches(heading[:40], known, n=1, cutoff=0.5)
             meant = f"; did you mean {near[0]}?" if near else f": {', '.join(COLUMNS)}"
             mistakes.append(Mistake(1, heading[:40], f"is no column of people{meant}"))
         elif name in names:
