@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.fitness import fittest
+from gateway.core.fitness import fittest, left_out
 from gateway.core.life import TAKING, covered, left, standing, strength
 from gateway.core.nearest import Near, nearest_first
 from gateway.core.order import Assignment, Node, Order
@@ -23,12 +23,14 @@ class Choice:
         far: Where no one is near: the nearest, and how far he is.
         busy: Whether all of them are on another order as urgent.
         manager: Whether a manager was called by name instead.
+        barred: Who is on duty and may not be called at all, with the key of the reason.
     """
 
     people: tuple[Person, ...]
     far: Near | None = None
     busy: bool = False
     manager: bool = False
+    barred: tuple[tuple[Person, str], ...] = ()
 
     @property
     def called(self) -> bool:
@@ -42,6 +44,9 @@ class Choice:
     def say(self, draft: Draft, order: Order) -> Order:
         """Tell the centre what it should know of the choice; return the order as flagged."""
         wording = Wording(draft.site)
+        for person, why in self.barred:
+            detail = wording.text("detail_left_out", why=wording.text(why))
+            draft.report(order, "warning", person=person.id, detail=detail)
         if self.busy:
             draft.report(order, "warning", detail=wording.text("detail_all_busy"))
         if self.far is None:
@@ -85,11 +90,13 @@ def choose(
     fresh = [p for p in found if p.id not in called]
     near = nearest_first(draft, order, fresh)
     fit = fittest(draft.site, (n.person for n in near), order.alert, draft.now_us)
+    barred = tuple(left_out(draft.site, fresh, order.alert, draft.now_us))
     if named:
-        return Choice(tuple(fit))
+        return Choice(tuple(fit), barred=barred)
     awake = [p for p in fit if order.alert.level == 1 or not rests(draft, p.id)]
     free = [p for p in awake if not busy(draft, order, p.id)]
-    return _enough(draft, order, near, free or awake, busy=bool(awake) and not free)
+    choice = _enough(draft, order, near, free or awake, busy=bool(awake) and not free)
+    return replace(choice, barred=barred)
 
 
 def _enough(

@@ -10,7 +10,6 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.calling import (
     US,
     channels_of,
-    name_of,
     page_channel,
     refresh_cards,
     tell_people,
@@ -109,13 +108,12 @@ def still_unaware(draft: Draft, order: Order, clock: str) -> None:
     missing = unaware(draft, order)
     if not missing:
         return
-    wording = Wording(draft.site)
-    names = wording.listed(name_of(draft, person) for person in missing)
     again = clock == STAND_DOWN
     key = "detail_stand_down_missing" if again else "detail_stand_down_missing_still"
-    draft.report(
-        order, "stand_down_missing", medium="clock", detail=wording.text(key, names=names)
-    )
+    detail = Wording(draft.site).text(key)
+    for person in missing:
+        # One node each: a name may stand only where it is sealed with its person.
+        draft.report(order, "stand_down_missing", person=person, medium="clock", detail=detail)
     if again:
         _tell_again(draft, order, missing)
         due_us = draft.now_us + draft.site.response.stand_down_s * US

@@ -312,3 +312,13 @@ def test_an_old_site_is_settled_after_a_reload():
     assert desk.order.owner == "zhang"
 
 
+
+
+def test_who_may_not_be_called_is_named_with_the_reason():
+    found = make_site()
+    body = replace(found.organisations["guard"], categories=("theft",))
+    desk = Desk("zhang", site=replace(found, organisations={"guard": body}), upstairs=())
+    desk.alert(category="fight")
+    (said,) = [r for r in desk.reports("warning") if r.person == "zhang"]
+    assert said.detail == "未呼叫：本单位不承担此类警情"
+    assert "zhang" not in desk.called()
