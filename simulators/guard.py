@@ -69,6 +69,9 @@ class Temper:
         arrived_s: From there to his arrival.
         done_s: From there to the end.
         emergency_s: From his last step to the emergency key of his radio.
+        reports_s: From the beginning to a report that nobody asked him for: he writes it, or
+            presses the emergency key of his radio, or keys the code for it.
+        reports: What he then writes.
     """
 
     answers: Literal["radio", "chat", "nothing"] = "nothing"
@@ -84,6 +87,8 @@ class Temper:
     arrived_s: float | None = None
     done_s: float | None = None
     emergency_s: float | None = None
+    reports_s: float | None = None
+    reports: str = "报告：有情况，请派人来"
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> "Temper":
@@ -147,8 +152,9 @@ class RadioGuard:
     _taken: set[str | None] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Listen, and answer each order heard; for ever."""
+        """Listen, and answer each order heard; for ever. Report by himself if he is to."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._report_first())
             async for heard in self.radio:
                 if heard.attention is not None:
                     self._say("heard", f"听到{heard.attention}级呼叫", level=heard.attention)
@@ -175,6 +181,19 @@ class RadioGuard:
         else:
             await self._press_emergency()
         self._taken.discard(None)
+
+    async def _report_first(self) -> None:
+        if self.temper.reports_s is None:
+            return
+        await self.pace.after(self.temper.reports_s)
+        model = self.radio.radio
+        if model is not None and model.able.emergency == "mdc1200":
+            await self._send(Emergency())
+        elif model is None or model.able.keypad:
+            short = self.temper.style == "short" or self.code is None
+            await self._send(Keyed("*9#" if short else f"*{self.code}9#"))
+        else:
+            self._say("given_up", "电台没有紧急键，也没有键盘")
 
     async def _press_emergency(self) -> None:
         if self.temper.emergency_s is not None:
@@ -319,6 +338,7 @@ class ChatPerson:
             await self._enrol()
         self.enrolled.set()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._report_first())
             while True:
                 card = await self._next_card()
                 group.create_task(self._answer_card(card))
@@ -348,6 +368,14 @@ class ChatPerson:
         found = answer()
         assert found is not None
         self._say("read", found.text, message=found.id)
+
+    async def _report_first(self) -> None:
+        if self.temper.reports_s is None:
+            return
+        await self.pace.after(self.temper.reports_s)
+        sent = self.chat.text(self.account, self.temper.reports)
+        self._say("wrote", f"上报“{self.temper.reports}”", message=sent.id)
+        await self._read_answer(sent)
 
     async def _next_card(self) -> ChatMessage:
         def fresh() -> ChatMessage | None:
