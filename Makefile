@@ -1,6 +1,7 @@
 # make demo   the daemon and a simulated outside, start to end (needs Python 3.11+, pip, an index)
 # make test   style, types, import contracts and every test
 # make bench  how fast it is here, beside this machine's floors (ARGS=--quick for less)
+# make soak   200 simulated days on as many seeds, judged (ARGS="--seeds 20")
 # make clean  forget the environment and everything built
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test style types contracts tests bench clean
+.PHONY: demo test style types contracts tests bench soak clean
 
 demo: $(VENV)/product
 	$(BIN)/gridcall demo $(ARGS)
@@ -24,12 +25,15 @@ types: $(VENV)/tools
 contracts: $(VENV)/tools
 	$(BIN)/lint-imports --no-cache
 
-# Two workers: most of the time a test listens to sentences that last as long as they last.
+# Four workers: most of the time a test listens to sentences that last as long as they last.
 tests: $(VENV)/tools
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 bench: $(VENV)/tools
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/tools
+	$(BIN)/python -m tests.simulation.soak $(ARGS)
 
 $(VENV)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

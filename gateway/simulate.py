@@ -10,7 +10,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -186,7 +186,8 @@ class _Run:
         file = self.folder / "county.yaml"
         file.write_text(yaml.safe_dump(self.county.settings, allow_unicode=True), "utf-8")
         self.settings: Settings = load_settings(file)
-        self.site = site_of(self.settings, catalogues())
+        # The version tells where the file lay; one seed is one run, wherever.
+        self.site = replace(site_of(self.settings, catalogues()), version="simulated")
 
     def _people_outside(self) -> None:
         plan, now_us = self.plan, self.clock.now_us

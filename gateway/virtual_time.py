@@ -56,6 +56,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._returned)
         return future
 
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Return once no thread of ours is left; time stands still until then."""
+        self._in_executor += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self._in_executor -= 1
+
     def _returned(self, _: "asyncio.Future[Any]") -> None:
         self._in_executor -= 1
 

@@ -60,17 +60,18 @@ class Misfortune:
 def misfortunes(
     kinds: frozenset[str], hours: float, channels: list[str], seed: int
 ) -> list[Misfortune]:
-    """Return what goes wrong in so many hours, in the order in which it does."""
+    """Return what goes wrong in so many hours, in the order in which it does.
+
+    However short they are, everything goes wrong once.
+    """
     chance = random.Random(f"misfortune {seed}")
     found = []
     for kind in FAULTS:
-        at_s = 0.0
-        while kind in kinds:
-            at_s += chance.expovariate(A_DAY / 86_400)
-            if at_s >= hours * 3600:
-                break
+        at_s = chance.uniform(0, min(hours, 24.0) * 3600)
+        while kind in kinds and at_s < hours * 3600:
             lasts_s, where = chance.uniform(*LASTS_S[kind]), chance.choice(channels)
             found.append(Misfortune(at_s=at_s, kind=kind, lasts_s=lasts_s, where=where))
+            at_s += chance.expovariate(A_DAY / 86_400)
     return sorted(found, key=lambda m: m.at_s)
 
 
