@@ -299,6 +299,17 @@ async def test_who_has_statuses_sends_them_and_at_last_the_emergency() -> None:
     ]  # fmt: skip
 
 
+@at_once
+async def test_who_reports_first_presses_his_emergency_key_or_keys_the_code() -> None:
+    async with without_digits(radio={"model": "mdc1200"}, reports_s=2) as (_, ether, diary):
+        await asyncio.sleep(20)
+    assert [o.signals for o in ether.overs if o.who == "p_zhang"] == [("mdc1200 00/80 1031",) * 2]
+    assert [line["digits"] for line in diary.of("satisfied")] == ["紧急键"]
+    async with on_the_air([ACCEPTED], reports_s=2) as (_, _, _, diary):
+        await asyncio.sleep(20)
+    assert [line["digits"] for line in diary.of("satisfied")] == ["*0319#"]
+
+
 class CutRadio:
     """A base radio whose sound to the gateway can be cut."""
 
