@@ -60,6 +60,8 @@ from simulators.tones import (
 
 _VOICED_DBFS: Final = -40.0
 _RESYNC_S: Final = 0.5
+# Two frames wait in a gateway's buffer, one more is filled in without a gap.
+_LATE_S: Final = 2 * FRAME_S
 _KEPT_SAMPLES_S: Final = 1800.0
 
 
@@ -169,6 +171,8 @@ class Ether:
         name: the channel's name in the records.
         seed: where all its noise comes from.
         overs: every finished over, oldest first.
+        late_frames: how many frames came later than jitter buffers wait for: whoever was heard
+            meanwhile was not heard whole, and no gateway is to blame.
     """
 
     def __init__(
@@ -198,6 +202,7 @@ class Ether:
         self.name = name
         self.seed = seed
         self.overs: list[Over] = []
+        self.late_frames = 0
         self._utc_us = utc_us
         self._wav_dir = wav_dir
         self._ears: list[Ear] = []
@@ -241,6 +246,7 @@ class Ether:
             with on_time():
                 while True:
                     now_s = loop.time()
+                    self.late_frames += now_s - due_s > _LATE_S
                     if now_s - due_s > _RESYNC_S:
                         self.note("stalled", self.name, late_s=round(now_s - due_s, 3))
                         due_s = now_s

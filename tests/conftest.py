@@ -5,11 +5,36 @@ import os
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Examples are derived from the test itself, so that two runs are the same; the time limit of a
 # single example would measure the machine, not the code.
 settings.register_profile("gridcall", deadline=None, derandomize=True)
 settings.load_profile("gridcall")
+
+
+def pytest_collection_modifyitems(items):
+    """Whoever may take longest begins first: no worker is left with a long story at the end."""
+
+    def limit_s(item):
+        mark = item.get_closest_marker("timeout")
+        return mark.args[0] if mark else 0
+
+    items.sort(key=limit_s, reverse=True)
+
+
+class ByModule(LoadScopeScheduling):
+    """A module's tests stay on one worker and share its set-up; real daemons share nothing."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Workers take module after module, in the order of collection."""
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
 
 
 def pytest_collection_finish():

@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class Listener:
-    """A base radio that says nothing and keeps what it hears."""
+    """A base radio that plays the frames it is given and keeps what it hears."""
 
     kind = "base"
-    strength = 1.0
 
-    def __init__(self, ether: Ether, who: str = "base") -> None:
+    def __init__(self, ether: Ether, who: str = "base", strength: float = 1.0) -> None:
         self.who = who
+        self.strength = strength
         self.frames: list[Samples] = []
         self.squelch: list[bool] = []
         self.to_say: list[Samples] = []

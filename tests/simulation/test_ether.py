@@ -14,32 +14,9 @@ from simulators import ether as ether_module
 from simulators.ether import SILENCE, Ether, Over
 from simulators.handheld import AniPosition, Handheld
 from simulators.tones import FRAME_S, Samples, dtmf, silence, voice
+from tests.simulation.air_stories import Listener
 
 T = TypeVar("T")
-
-
-class Probe:
-    """A station that plays the frames it is given and keeps what it hears."""
-
-    kind = "base"
-
-    def __init__(self, ether: Ether, who: str, strength: float = 1.0) -> None:
-        self.who = who
-        self.strength = strength
-        self.to_say: list[Samples] = []
-        self.frames: list[Samples] = []
-        self.squelch: list[bool] = []
-        ether.attach(self)
-
-    def radiate(self) -> Samples | None:
-        return self.to_say.pop(0) if self.to_say else None
-
-    def hear(self, frame: Samples, *, squelch_open: bool) -> None:
-        self.frames.append(frame)
-        self.squelch.append(squelch_open)
-
-    def recorded(self, over: Over) -> None:
-        pass
 
 
 async def pass_time(ether: Ether, seconds: float, start_s: float = 0.0) -> None:
@@ -103,7 +80,7 @@ async def test_the_radio_sends_its_own_number_where_it_was_set_to(
 @pytest.mark.asyncio
 async def test_squelch_opens_after_some_50_ms_and_closes_100_ms_after_the_carrier() -> None:
     ether = Ether("ch1", seed=1)
-    speaker, listener = Probe(ether, "a"), Probe(ether, "b")
+    speaker, listener = Listener(ether, "a"), Listener(ether, "b")
     speaker.to_say = [SILENCE] * 10
     await pass_time(ether, 0.5)
     assert listener.squelch == [False] * 2 + [True] * 8 + [True] * 4 + [False] * 11
@@ -115,7 +92,7 @@ async def test_squelch_opens_after_some_50_ms_and_closes_100_ms_after_the_carrie
 @pytest.mark.asyncio
 async def test_a_flicker_of_carrier_does_not_open_the_squelch() -> None:
     ether = Ether("ch1", seed=1)
-    speaker, listener = Probe(ether, "a"), Probe(ether, "b")
+    speaker, listener = Listener(ether, "a"), Listener(ether, "b")
     speaker.to_say = [SILENCE] * 2
     await pass_time(ether, 0.3)
     assert not any(listener.squelch)
@@ -124,7 +101,7 @@ async def test_a_flicker_of_carrier_does_not_open_the_squelch() -> None:
 @pytest.mark.asyncio
 async def test_who_transmits_hears_nothing() -> None:
     ether = Ether("ch1", seed=1)
-    a, b = Probe(ether, "a"), Probe(ether, "b")
+    a, b = Listener(ether, "a"), Listener(ether, "b")
     tone = dtmf("5", tone_ms=20, gap_ms=0)
     a.to_say, b.to_say = [tone] * 50, [SILENCE] * 20
     await pass_time(ether, 1.2)
@@ -138,7 +115,7 @@ async def test_who_transmits_hears_nothing() -> None:
 async def test_two_at_once_spoil_each_other(tmp_path: Path) -> None:
     log = tmp_path / "ether.jsonl"
     ether = Ether("ch1", seed=1, log=log)
-    a, b, listener = Probe(ether, "a"), Probe(ether, "b"), Handheld(ether, "c")
+    a, b, listener = Listener(ether, "a"), Listener(ether, "b"), Handheld(ether, "c")
     a.to_say = frames_of(dtmf("123456789"))
     b.to_say = frames_of(dtmf("987654321"))
     await pass_time(ether, 2.0)
@@ -153,7 +130,7 @@ async def test_two_at_once_spoil_each_other(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_one_twice_as_strong_is_heard_alone() -> None:
     ether = Ether("ch1", seed=1)
-    near, far, listener = Probe(ether, "near", 2.0), Probe(ether, "far"), Handheld(ether, "c")
+    near, far, listener = Listener(ether, "near", 2.0), Listener(ether, "far"), Handheld(ether, "c")
     near.to_say = frames_of(joined(silence(200), dtmf("123456789")))
     far.to_say = frames_of(joined(silence(200), dtmf("987654321")))
     await pass_time(ether, 2.5)
@@ -165,7 +142,7 @@ async def test_one_twice_as_strong_is_heard_alone() -> None:
 async def test_everything_is_written_down(tmp_path: Path) -> None:
     log, air = tmp_path / "ether.jsonl", tmp_path / "air"
     ether = Ether("北街 1", seed=1, log=log, wav_dir=air, utc_us=lambda: 1_795_000_000_000_000)
-    base, guard = Probe(ether, "base"), Handheld(ether, "guard 034")
+    base, guard = Listener(ether, "base"), Handheld(ether, "guard 034")
     over = await while_time_passes(ether, guard.key_and_send("*1#"))
     ether.close(60.0)
     assert over.wav is not None
@@ -209,7 +186,7 @@ async def test_the_same_seed_makes_the_same_noise() -> None:
     heard: list[list[Samples]] = []
     for seed in (1, 1, 2):
         ether = Ether("ch1", seed=seed)
-        probe = Probe(ether, "a")
+        probe = Listener(ether, "a")
         await pass_time(ether, 1.0)
         heard.append(probe.frames)
     assert np.array_equal(heard[0], heard[1])
@@ -226,7 +203,7 @@ def test_two_stations_of_one_name_are_refused() -> None:
 @pytest.mark.asyncio
 async def test_a_polite_guard_waits_until_the_channel_is_clear() -> None:
     ether = Ether("ch1", seed=1)
-    talker, polite = Probe(ether, "a"), Handheld(ether, "b")
+    talker, polite = Listener(ether, "a"), Handheld(ether, "b")
     await polite.wait_clear(0)
     talker.to_say = [SILENCE] * 1000
     await pass_time(ether, 0.2)
@@ -240,7 +217,7 @@ async def test_a_polite_guard_waits_until_the_channel_is_clear() -> None:
 @pytest.mark.asyncio
 async def test_a_pause_shorter_than_the_settling_time_is_not_clear() -> None:
     async with Ether("ch1", seed=1) as ether:
-        talker, polite = Probe(ether, "a"), Handheld(ether, "b")
+        talker, polite = Listener(ether, "a"), Handheld(ether, "b")
         talker.to_say = [SILENCE] * 10
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             await ether_is(ether, busy=True)
@@ -302,7 +279,7 @@ async def test_a_long_day_fits_in_memory(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_the_record_is_whole_when_the_ether_ends_in_mid_over(tmp_path: Path) -> None:
     log = tmp_path / "ether.jsonl"
     async with Ether("ch1", seed=1, log=log) as ether:
-        talker = Probe(ether, "a")
+        talker = Listener(ether, "a")
         talker.to_say = [SILENCE] * 1000
         async with asyncio.timeout(5):
             await ether_is(ether, busy=True)
@@ -321,7 +298,7 @@ async def test_what_goes_wrong_inside_comes_out_as_it_was() -> None:
 async def test_a_real_second_carries_fifty_frames() -> None:
     loop = asyncio.get_running_loop()
     async with Ether("ch1", seed=1) as ether:
-        probe = Probe(ether, "a")
+        probe = Listener(ether, "a")
         started_s = loop.time()
         async with asyncio.timeout(5):
             while len(probe.frames) < 50:  # noqa: ASYNC110 a limited wait for the outside

@@ -1,7 +1,6 @@
 """Kills, hangs and cuts in the middle of an order: nothing accepted is lost, PTT comes down."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
@@ -23,20 +22,23 @@ async def kill_engine(lab):
     await lab.wait_ready()
 
 
-async def say(radio, digits):
-    """Key digits and return how the gateway answered; key again when it says nothing.
+async def say(lab, digits):
+    """Key digits once, on a clear channel, and return how the gateway answered.
 
-    Nothing is said to an over that lost sound on its way, as on a machine that is too busy to
-    play the ether. What is answered is answered rightly: nobody keys again after a wrong tone.
+    Who is not answered keys again only if the simulated air itself was late meanwhile, which it
+    knows: an over that was played on time is answered.
     """
-    for _ in range(3):
-        await radio.wait_clear(30, settle_s=0.3)
-        await radio.key_and_send(digits)
-        with contextlib.suppress(TimeoutError):
-            while (answer := (await radio.next_heard(6)).answer) is None:
-                pass
+    while True:
+        await lab.zhang.wait_clear(30, settle_s=0.3)
+        late_before = lab.ether.late_frames
+        await lab.zhang.key_and_send(digits)
+        try:
+            async with asyncio.timeout(8):
+                while (answer := (await lab.zhang.next_heard(8)).answer) is None:
+                    pass
             return answer
-    return None
+        except TimeoutError:
+            assert lab.ether.late_frames > late_before, "played on time, and not answered"
 
 
 async def next_page(radio, limit_s=40):
@@ -59,16 +61,16 @@ async def test_the_engine_is_killed_at_every_node_of_the_timeline(tmp_path):
         assert heard.attention == 2 and heard.end_s - heard.start_s > 3
         await lab.wait_ready()
         await lab.event("told", person="p_zhang")
-        assert await say(lab.zhang, "*1#") == "accepted"
+        assert await say(lab, "*1#") == "accepted"
         await lab.event("acknowledged", person="p_zhang")
         await kill_engine(lab)  # acknowledged
         card = await lab.card("700032")
         lab.chat.press(card, "收到", "700032")
         await lab.event("acknowledged", person="p_li")
-        assert await say(lab.zhang, "*2#") == "accepted"
+        assert await say(lab, "*2#") == "accepted"
         await lab.event("en_route", person="p_zhang")
         await kill_engine(lab)  # en route
-        assert await say(lab.zhang, "*3#") == "accepted"
+        assert await say(lab, "*3#") == "accepted"
         await lab.event("arrived", person="p_zhang")
         await kill_engine(lab)  # arrived
         lab.chat.press(card, "到场", "700032")
@@ -118,7 +120,7 @@ async def test_radio_process_and_keyer_die_and_hang_while_keyed(tmp_path, who, n
         )  # fmt: skip
         assert page.attention == 2
         await lab.event("told", person="p_zhang", limit_s=20)
-        assert await say(lab.zhang, "*1#") == "accepted"
+        assert await say(lab, "*1#") == "accepted"
         await lab.event("acknowledged", person="p_zhang")
 
 
@@ -144,16 +146,16 @@ async def test_radio_process_and_keyer_are_killed_at_every_node_of_the_timeline(
         assert (await next_page(lab.zhang)).attention == 2
         await lab.event("told", person="p_zhang", limit_s=40)
         await kill_and_wait(lab, "keyer")  # told
-        assert await say(lab.zhang, "*1#") == "accepted"
+        assert await say(lab, "*1#") == "accepted"
         await lab.event("acknowledged", person="p_zhang")
         await kill_and_wait(lab, "radio")  # acknowledged
-        assert await say(lab.zhang, "*2#") == "accepted"
+        assert await say(lab, "*2#") == "accepted"
         await lab.event("en_route", person="p_zhang")
         await kill_and_wait(lab, "keyer")  # en route
-        assert await say(lab.zhang, "*3#") == "accepted"
+        assert await say(lab, "*3#") == "accepted"
         await lab.event("arrived", person="p_zhang")
         await kill_and_wait(lab, "radio")  # arrived
-        assert await say(lab.zhang, "*5#") == "accepted"
+        assert await say(lab, "*5#") == "accepted"
         await lab.event("done", person="p_zhang")
         assert (await lab.order(receipt["order"]))["status"] == "done"
 

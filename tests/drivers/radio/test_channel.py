@@ -145,6 +145,14 @@ class Air:
         return Moment(self.s, T0_US + round(1e6 * (self.s - 100)) + self.wall_moved_us)
 
     def tick(self, symbols: str = "") -> None:
+        self.words_come()
+        listening = self.channel.follow(self.now, QUIET)
+        for symbol in symbols if listening else "":
+            self.channel.heard(symbol, self.now)
+        self.channel_moves()
+
+    def words_come(self) -> None:
+        """Let a tick pass, and what keyer and speech have to say by then come in."""
         self.s += TICK_S
         self.keyer.now_s = self.speech.now_s = self.s
         for due in [w for w in self.keyer.words if w[0] <= self.s]:
@@ -153,11 +161,9 @@ class Air:
         for ready in [r for r in self.speech.due if r[0] <= self.s]:
             self.speech.due.remove(ready)
             self.channel.rendered(ready[1])
-        listening = self.channel.follow(self.now, QUIET)
-        for symbol in symbols if listening else "":
-            self.channel.heard(symbol, self.now)
-        frame = self.channel.tick(self.now, may_key=self.engine)
-        self.played.append(frame)
+
+    def channel_moves(self) -> None:
+        self.played.append(self.channel.tick(self.now, may_key=self.engine))
         if self.sound_leaves:
             self.channel.played()
         if self.keyer.keyed:

@@ -102,11 +102,11 @@ async def a_page_is_keyed_called_spoken_let_go_and_never_spoken_twice(
 ) -> None:
     async with working_bench(tmp_path, knows="你好") as (site, engine):
         warmed = len(our_overs(site))
-        await site.guard.wait_clear(timeout_s=15)
+        await site.guard.wait_clear(timeout_s=2)
         await asyncio.sleep(0.4)  # the gap that a level 1 leaves after any transmission
         begun = seconds()
         engine.do(page("p1", level=1), outbox_id=7)
-        await site.radio.wait_ptt(True, timeout_s=4)
+        await site.radio.wait_ptt(True, timeout_s=1)
         print(f"effect to PTT: {1000 * (seconds() - begun):.1f} ms")
         engine.do(page("p1", level=1), outbox_id=7, again=True)
         spoken = await engine.event(PageSpoken, page="p1")
@@ -201,7 +201,7 @@ async def a_guard_keys_his_answer_and_hears_that_it_was_taken(tmp_path: Path) ->
             channel="gate", over=digits.over, accepted=True, not_after_us=now_us() + 3_000_000
         )
         outbox_id = engine.do(answer)
-        heard = await guard.next_heard(timeout_s=4)
+        heard = await guard.next_heard(timeout_s=3)
         assert heard.answer == "accepted"
         assert outbox_id in engine.taken
         over = await engine.event(OverHeard, over=digits.over)
@@ -269,9 +269,9 @@ async def without_the_engine_the_sentence_ends_and_nothing_new_is_keyed(
             warmed = len(our_overs(site))
             engine.do(page("p1", text=(TASK, ANSWER), attention=False))
             engine.do(page("p2", attention=False))
-            await site.radio.wait_ptt(True, timeout_s=4)
+            await site.radio.wait_ptt(True, timeout_s=2)
             await asyncio.sleep(0.6)
-        await site.radio.wait_ptt(False, timeout_s=8)
+        await site.radio.wait_ptt(False, timeout_s=4)
         await asyncio.sleep(0.7)
         assert len(our_overs(site)) == warmed + 1, "something new was keyed"
         cut = our_overs(site)[-1]
@@ -320,14 +320,14 @@ async def a_line_absent_at_start_or_cut_in_mid_speech_is_told_and_comes_back(
             await engine.event(PathChanged, up=True)
 
             engine.do(page("p1", text=(TASK, ANSWER)))
-            await site.radio.wait_ptt(True, timeout_s=4)
+            await site.radio.wait_ptt(True, timeout_s=2)
             await asyncio.sleep(0.8)
             site.radio.stop_listening()
             site.radio.drop_connection()
-            failed = await engine.event(PageFailed, page="p1", timeout_s=30)
+            failed = await engine.event(PageFailed, page="p1", timeout_s=1)
             assert failed.state == "failed"
             assert "line lost" in failed.reason
-            await wait_until(lambda: len(engine.events(PathChanged, up=False)) == 2, 2, "down")
+            await wait_until(lambda: len(engine.events(PathChanged, up=False)) == 2, 1, "down")
             engine.do(page("p2", level=1, attention=False))
             assert (await engine.event(PageWaited, page="p2")).reason == "path"
             await site.radio.listen_again()
@@ -343,7 +343,7 @@ async def speech_is_cut_between_sentences_under_the_time_out(tmp_path: Path) -> 
     async with working_bench(tmp_path, knows=TASK, time_out_s=5) as (site, engine):
         warmed = len(our_overs(site))
         engine.do(page("p1", text=(TASK, TASK)))
-        spoken = await engine.event(PageSpoken, page="p1", timeout_s=30)
+        spoken = await engine.event(PageSpoken, page="p1", timeout_s=15)
         assert spoken.speech == "spoken"
         ours = our_overs(site)[warmed:]
         print("transmissions:", [round(o.duration_s, 2) for o in ours])
@@ -510,21 +510,18 @@ async def who_hears_everything(
 
 
 async def repeated(
+    site: Bench,
     send: Callable[[], Coroutine[None, None, object]],
     heard: Callable[[], bool],
-    *,
-    within_s: float = 2.5,
-    tries: int = 8,
 ) -> None:
-    """Say it again until it is heard, as on the air: a busy machine loses sound."""
-    for number in range(1, tries + 1):
+    """Say it once; again only when the simulated air was late meanwhile, which it knows."""
+    while True:
+        late_before = site.ether.late_frames
         await send()
         with suppress(pytest.fail.Exception):
-            await wait_until(heard, within_s, "an answer")
-        if heard():
-            print("heard at try", number)
+            await wait_until(heard, 2.5, "an answer")
             return
-    pytest.fail(f"not heard in {tries} tries")
+        assert site.ether.late_frames > late_before, "played on time, and not heard"
 
 
 @story
@@ -533,7 +530,7 @@ async def each_radio_is_known_by_what_it_can_send(tmp_path: Path) -> None:
         motorola = Handheld(site.ether, "wang", radio=RadioSet(model="mdc1200", id="1033"))
         said = {"value": "status 2 1033"}
         await repeated(
-            lambda: motorola.send_status(2), lambda: bool(engine.events(SignalHeard, **said))
+            site, lambda: motorola.send_status(2), lambda: bool(engine.events(SignalHeard, **said))
         )
         status = engine.events(SignalHeard, **said)[0]
         assert (status.kind, status.mdc) == ("mdc1200", (0x46, 2, 0x1033))
@@ -543,18 +540,18 @@ async def each_radio_is_known_by_what_it_can_send(tmp_path: Path) -> None:
         who = {"radio": "zvei1:12345"}
         li = Handheld(site.ether, "li", radio=fives)
         await repeated(
-            lambda: li.key_and_send("*121#"),
+            site, lambda: li.key_and_send("*121#"),
             lambda: bool(engine.events(DigitsHeard, digits="121", **who)),
         )
         await engine.event(OverHeard, **who)
         cheap = Handheld(site.ether, "zhao", radio=RadioSet(model="bf888s", ctcss_hz=88.5))
         await repeated(
-            lambda: cheap.key_and_send(voice_s=1),
+            site, lambda: cheap.key_and_send(voice_s=1),
             lambda: bool(engine.events(OverHeard, radio="ctcss:88.5")),
         )
         alarm = {"value": "emergency 1033"}
         await repeated(
-            motorola.send_emergency, lambda: bool(engine.events(SignalHeard, **alarm))
+            site, motorola.send_emergency, lambda: bool(engine.events(SignalHeard, **alarm))
         )
 
         async def acknowledge() -> None:
@@ -566,7 +563,7 @@ async def each_radio_is_known_by_what_it_can_send(tmp_path: Path) -> None:
                 )
             )  # fmt: skip
 
-        await repeated(acknowledge, lambda: "20/00 1033" in packets(site))
+        await repeated(site, acknowledge, lambda: "20/00 1033" in packets(site))
 
 
 @story
@@ -589,7 +586,7 @@ async def the_cheapest_radio_answers_by_its_key_and_muted_ones_are_called(
             await asyncio.sleep(0.5)
             await cheap.press(3)
 
-        await repeated(page_and_press, lambda: bool(engine.events(KeyPattern, presses=3)))
+        await repeated(site, page_and_press, lambda: bool(engine.events(KeyPattern, presses=3)))
         (pattern,) = engine.events(KeyPattern)
         assert pattern.radio in ("ctcss:88.5", None), "a tone needs 200 ms of 300"
 
@@ -598,8 +595,8 @@ async def the_cheapest_radio_answers_by_its_key_and_muted_ones_are_called(
             engine.do(page(name, calls=calls))
             await engine.event(PageSpoken, page=name)
 
-        await repeated(another_page, lambda: "35/89 1033" in packets(site))
-        await repeated(another_page, lambda: "12345" in five_tones(site))
+        await repeated(site, another_page, lambda: "35/89 1033" in packets(site))
+        await repeated(site, another_page, lambda: "12345" in five_tones(site))
 
 
 @story
@@ -627,7 +624,7 @@ async def a_reload_loses_no_digit_of_a_channel_that_stays(tmp_path: Path) -> Non
 
             whole = {"digits": "1233214", "ani": "10034"}
             await repeated(
-                key_while_it_is_reloaded, lambda: bool(engine.events(DigitsHeard, **whole))
+                site, key_while_it_is_reloaded, lambda: bool(engine.events(DigitsHeard, **whole))
             )
 
 
@@ -644,7 +641,7 @@ async def test_it_leaves_unkeyed_when_told_to_or_when_its_parent_is_gone(
 ) -> None:
     async with working_bench(tmp_path) as (site, engine):
         engine.do(page("p1", text=(TASK, ANSWER)))
-        await site.radio.wait_ptt(True, timeout_s=4)
+        await site.radio.wait_ptt(True, timeout_s=2)
         await asyncio.sleep(0.2)
         begun = seconds()
         process = site.process
@@ -659,6 +656,7 @@ async def test_it_leaves_unkeyed_when_told_to_or_when_its_parent_is_gone(
         print(f"{how}: gone after {1000 * (seconds() - begun):.0f} ms")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", STORIES)
 def test_on_the_wire(name: str, outcomes: dict[str, BaseException | None]) -> None:
     error = outcomes[name]

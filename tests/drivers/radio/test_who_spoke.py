@@ -59,19 +59,9 @@ class Ear(Air):
         super().__init__(**fields)
 
     def tick(self, symbols: str = "") -> None:
-        self.s += TICK_S
-        self.keyer.now_s = self.speech.now_s = self.s
-        for due in [w for w in self.keyer.words if w[0] <= self.s]:
-            self.keyer.words.remove(due)
-            self.channel.keyer_said(due[1], due[2], due[0], self.now)
-        for ready in [r for r in self.speech.due if r[0] <= self.s]:
-            self.speech.due.remove(ready)
-            self.channel.rendered(ready[1])
-        self.played.append(self.channel.tick(self.now, may_key=self.engine))
-        self.channel.played()
+        self.words_come()
+        self.channel_moves()
         self._listen(self.frames.pop(0) if self.frames else QUIET)
-        if self.keyer.keyed:
-            self.keyed_s.append(self.s)
 
     def _listen(self, frame: Samples) -> None:
         listening = np.array([self.channel.follow(self.now, frame)])
