@@ -77,6 +77,10 @@ class AudioLink(Protocol):
         """Return by how many frames sound is later here than on its arrival."""
         ...
 
+    def filled(self) -> bool:
+        """Return whether the frame just received was invented."""
+        ...
+
     def holed(self) -> bool:
         """Return whether the frame just received stands for sound that never came.
 
@@ -260,6 +264,10 @@ class SoundCardLink:
     def delay_frames(self) -> int:
         """Return how many frames the card has given that were not received yet."""
         return len(self._heard) // _FRAME_BYTES
+
+    def filled(self) -> bool:
+        """Return whether the card was late."""
+        return self._counts.silent > 0
 
     def holed(self) -> bool:
         """Return whether the card was late by more than a frame."""

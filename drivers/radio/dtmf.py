@@ -349,8 +349,10 @@ class DtmfBank:
         early = until - (_FRAMES_BEFORE_FIRST_VERDICT + 1) * FRAME_SAMPLES
         if segment.since > early or not math.isnan(segment.onset):
             return
-        begin, samples, _ = self._stretch(channel, segment, until)
-        verdict = judge(samples, *segment.pair_hz) if segment.promising else None
+        begin, samples, hole = self._stretch(channel, segment, until)
+        verdict = None
+        if segment.promising:
+            verdict = judge(samples, *segment.pair_hz, hole=hole)
         segment.onset = begin + verdict.onset if verdict else math.inf
 
     def _close(self, channel: int, until: int) -> list[DtmfSymbol]:
@@ -358,12 +360,14 @@ class DtmfBank:
         segment = self._segments.pop(channel, None)
         if segment is None or segment.onset == math.inf or not segment.promising:
             return []
+        begin, samples, hole = self._stretch(channel, segment, until)
         part = segment.held / segment.band
-        if not self._looks.resemble(channel, segment.key, segment.since, until, part):
+        if hole is None and not self._looks.resemble(
+            channel, segment.key, segment.since, until, part
+        ):
             return []
-        begin, samples, _ = self._stretch(channel, segment, until)
         running = not math.isnan(segment.onset)
-        verdict = judge(samples, *segment.pair_hz, running=running)
+        verdict = judge(samples, *segment.pair_hz, running=running, hole=hole)
         if verdict is None:
             return []
         key = segment.key
@@ -381,8 +385,8 @@ class DtmfBank:
 
     def _stretch(
         self, channel: int, segment: _Segment, until: int
-    ) -> tuple[int, Float32Array, BoolArray]:
-        """Return where the sound of the channel's segment begins, it, and its filled frames."""
+    ) -> tuple[int, Float32Array, tuple[int, int] | None]:
+        """Return where the sound of the channel's segment begins, it, and a hole in it."""
         newest = -(-until // FRAME_SAMPLES)
         begin = max(segment.since - _LEAD_SAMPLES, (newest - _FRAMES_JUDGED) * FRAME_SAMPLES)
         oldest = begin // FRAME_SAMPLES
@@ -390,4 +394,10 @@ class DtmfBank:
         sound = self._sound[slots, channel].reshape(-1)
         first = oldest * FRAME_SAMPLES
         samples = sound[begin - first : until - first] * np.float32(1 / 32768)
-        return begin, samples, self._filled[slots, channel]
+        filled = np.flatnonzero(self._filled[slots, channel])
+        if len(filled) != 1:
+            return begin, samples, None
+        # A lone lost packet; what more is lost is nobody's to guess.
+        place = first + FRAME_SAMPLES * int(filled[0]) - begin
+        hole = max(place, 0), min(place + FRAME_SAMPLES, len(samples))
+        return begin, samples, hole if hole[0] < hole[1] else None

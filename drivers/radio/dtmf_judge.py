@@ -53,6 +53,11 @@ _DETUNING_NOISY = 0.0205
 _TWIST_NOISY_DB = (-10.3, 7.0)
 # From one hop to the next, as part of the tone: a jump of the phase, or a fading.
 _UNEVEN = 0.12
+# Beside sound that never came a tone may have gone on: what is heard of it must be longer than
+# what "shall not operate", and within the standard beyond doubt.
+_VISIBLE_MIN_MS, _VISIBLE_APART_MIN_MS = 24.0, 20.0
+_DETUNING_AROUND = 0.0205
+_PIECE_SAMPLES_MIN = 60
 # 12 ms of steady tone, besides the windows that reach over an edge.
 _CORE_HOPS_MIN = 5
 _BAND_HZ = (350.0, 2900.0)
@@ -88,7 +93,12 @@ class _Run:
 
 
 def judge(
-    samples: Float32Array, low_hz: float, high_hz: float, *, running: bool = False
+    samples: Float32Array,
+    low_hz: float,
+    high_hz: float,
+    *,
+    running: bool = False,
+    hole: tuple[int, int] | None = None,
 ) -> Verdict | None:
     """Return where the digit of those two tones stands in the samples, or None if none does.
 
@@ -97,9 +107,21 @@ def judge(
         low_hz: nominal frequency of the low group.
         high_hz: nominal frequency of the high group.
         running: the tone began before the stretch, so that its onset and length say nothing.
+        hole: first sample and end of what was invented for sound that never came. Where it
+            spoils the digit, what lies around it decides.
     """
     nominal_hz = np.array([low_hz, high_hz])
     tones = _tones(samples, low_hz, high_hz)
+    verdict = _judge_whole(samples, tones, nominal_hz, running=running)
+    if verdict is None and hole is not None:
+        return _judge_around(samples, tones, nominal_hz, hole, running=running)
+    return verdict
+
+
+def _judge_whole(
+    samples: Float32Array, tones: _Tones, nominal_hz: Float64Array, *, running: bool
+) -> Verdict | None:
+    """Judge the stretch as it is."""
     run = _run(tones.envelope)
     if run is None or (not running and run.hops * _HOP_MS < _DURATION_MIN_MS):
         return None
@@ -112,6 +134,76 @@ def judge(
             return None
     middle = _WINDOW_SAMPLES // 2
     return Verdict(middle + run.onset * _HOP_SAMPLES, middle + run.end * _HOP_SAMPLES)
+
+
+def _judge_around(
+    samples: Float32Array,
+    tones: _Tones,
+    nominal_hz: Float64Array,
+    hole: tuple[int, int],
+    *,
+    running: bool,
+) -> Verdict | None:
+    """Judge what is heard before and after the hole; the sound in it counts for nothing."""
+    before, after = _parts_around(tones.envelope, hole)
+    middle = _WINDOW_SAMPLES // 2
+    onset = middle + before[0] * _HOP_SAMPLES if before else hole[1]
+    end = middle + (after[1] - 1) * _HOP_SAMPLES if after else hole[0]
+    visible = end - onset - (hole[1] - hole[0] if before and after else 0)
+    least_ms = _VISIBLE_APART_MIN_MS if before and after else _VISIBLE_MIN_MS
+    if 1000.0 * visible / SAMPLE_RATE_HZ < least_ms and not running:
+        return None
+    pieces = []
+    if before:
+        core = samples[onset + _HOP_SAMPLES : hole[0]]
+        pieces.append((core, tones.baseband[before[0] + 2 : before[1]]))
+    if after:
+        core = samples[hole[1] : max(end, hole[1])]
+        pieces.append((core, tones.baseband[after[0] : after[1] - 1]))
+    pieces = [(c, i) for c, i in pieces if len(c) >= _PIECE_SAMPLES_MIN and len(i) >= 1]
+    if sum(len(inside) for _, inside in pieces) < _CORE_HOPS_MIN:
+        return None
+    return Verdict(onset, end) if _pieces_are_digit(pieces, nominal_hz) else None
+
+
+def _parts_around(
+    envelope: Float64Array, hole: tuple[int, int]
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Return the hops above half amplitude that end before the hole, and those after it."""
+    left = max((hole[0] - _WINDOW_SAMPLES) // _HOP_SAMPLES + 1, 0)
+    right = min(-(-hole[1] // _HOP_SAMPLES), len(envelope))
+    heard = np.concatenate([envelope[:left], envelope[right:]])
+    if not len(heard):
+        return None, None
+    loud = np.sort(heard[heard >= 0.7 * heard.max()])
+    low = envelope < 0.5 * float(loud[len(loud) // 2])
+    lows_before, lows_after = np.flatnonzero(low[:left]), np.flatnonzero(low[right:])
+    first = int(lows_before[-1]) + 1 if len(lows_before) else 0
+    last = right + int(lows_after[0]) if len(lows_after) else len(envelope)
+    before = (first, left) if first < left else None
+    after = (right, last) if right < last else None
+    return before, after
+
+
+def _pieces_are_digit(
+    pieces: list[tuple[Float32Array, Complex128Array]], nominal_hz: Float64Array
+) -> bool:
+    """Whether two tones, of any phase in each piece, and next to nothing else are there."""
+    off_hz = _detuning_hz(*(inside for _, inside in pieces))
+    if float(np.abs(off_hz / nominal_hz).max()) > _DETUNING_AROUND:
+        return False
+    power, whole, left = np.zeros(2), 0.0, 0.0
+    for core, inside in pieces:
+        of_tones, rest = _without_tones(core, nominal_hz + off_hz)
+        remains = _band_power(rest)
+        power += of_tones * len(core)
+        whole += float(_band_power(core).sum())
+        left += float(remains.sum())
+        density = float(remains.mean()) / float(np.square(_hann(len(core))).sum())
+        if _coherence(inside, off_hz, density) < _COHERENCE_CLEAN:
+            return False
+    twist_db = 10.0 * float(np.log10((power[1] + 1e-12) / (power[0] + 1e-12)))
+    return _TWIST_MIN_DB <= twist_db <= _TWIST_MAX_DB and 1.0 - left / whole >= _FRACTION_BROKEN
 
 
 def _core_is_digit(
@@ -222,11 +314,11 @@ def _longest(parts: list[tuple[int, int]]) -> tuple[int, int, tuple[int, int]]:
     return chain[0][0], chain[-1][1], max(chain, key=lambda p: p[1] - p[0])
 
 
-def _detuning_hz(inside: Complex128Array) -> Float64Array:
-    """Return how far each tone is above its nominal frequency, by the spectrum's peak."""
+def _detuning_hz(*pieces: Complex128Array) -> Float64Array:
+    """Return how far each tone is above its frequency, by the peak of the pieces' spectra."""
     size = _SPECTRUM_POINTS
-    spectrum = np.fft.fft(np.ascontiguousarray(inside[:size].T), size)
-    power = spectrum.real**2 + spectrum.imag**2
+    spectra = [np.fft.fft(np.ascontiguousarray(piece[:size].T), size) for piece in pieces]
+    power: Float64Array = sum(np.square(s.real) + np.square(s.imag) for s in spectra)
     peak, rows = power.argmax(axis=1), np.arange(2)
     before, there, after = (power[rows, (peak + k) % size] for k in (-1, 0, 1))
     bend = before - 2.0 * there + after

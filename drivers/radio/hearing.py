@@ -101,7 +101,7 @@ class Hearing:
         n = len(wishes)
         from_ = [None] * n if sources is None else list(sources)
         self._dtmf: DtmfBank | None = None
-        self._digits: Step | None = None
+        self._digits = np.array([w.dtmf for w in wishes], np.bool_)
         self._selcall: SelcallBank | None = None
         self._mdc: MdcBank | None = None
         self.ctcss: CtcssBank | None = None
@@ -110,8 +110,6 @@ class Hearing:
         if any(w.dtmf for w in wishes):
             old_dtmf = before and before._dtmf
             self._dtmf = old_dtmf.rearranged(from_) if old_dtmf else DtmfBank(n)
-            self._digits = _as_heard(self._dtmf)
-            self._add([w.dtmf for w in wishes], self._digits)
         if any(w.selcall for w in wishes):
             tables, old_selcall = [w.selcall for w in wishes], before and before._selcall
             self._selcall = (
@@ -168,7 +166,11 @@ class Hearing:
         return Hearing(wishes, before=self, sources=sources)
 
     def step(
-        self, frames: Int16Array, listening: BoolArray, below: BoolArray | None = None
+        self,
+        frames: Int16Array,
+        listening: BoolArray,
+        below: BoolArray | None = None,
+        filled: BoolArray | None = None,
     ) -> list[Heard]:
         """Take the next 20 ms of every channel and return what has ended.
 
@@ -180,10 +182,23 @@ class Hearing:
             listening: (n_channels,) bool; frames of other channels are not looked at.
             below: (n_channels,) bool, where tones and codes below the voice are looked for;
                 None for where the rest is.
+            filled: (n_channels,) bool, where a frame was invented for one that never came: a
+                digit is read from what is around it.
         """
-        found = [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
+        found = self._step_digits(frames, listening, filled)
+        found += [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
         found += self._step_below(frames, listening if below is None else below)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
+
+    def _step_digits(
+        self, frames: Int16Array, listening: BoolArray, filled: BoolArray | None = None
+    ) -> list[Heard]:
+        if self._dtmf is None:
+            return []
+        return [
+            Heard(d.channel, "dtmf", None, d.symbol, d.start_sample, d.duration_ms)
+            for d in self._dtmf.step(frames, listening & self._digits, filled)
+        ]
 
     def _step_below(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
         if self.ctcss is None and self.dcs is None:
@@ -216,10 +231,11 @@ class Hearing:
             listening: (n_channels,) bool, for the whole piece.
         """
         frames, pieces = _cut(samples, FRAME_SAMPLES), _cut(samples, _PIECE_SAMPLES)
-        found = [
+        found = [h for piece in pieces for h in self._step_digits(piece, listening)]
+        found += [
             h
             for wanted, step in (*self._banks, (listening, self._step_below))
-            for frame in (pieces if step is self._digits else frames)
+            for frame in frames
             for h in step(frame, listening & wanted)
         ]
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
@@ -251,15 +267,3 @@ def _cut(samples: Int16Array, length: int) -> list[Int16Array]:
     """Return the samples in pieces of that length, the last one shorter."""
     places = range(0, samples.shape[1], length)
     return [samples[:, k : k + length] for k in places]
-
-
-def _as_heard(bank: DtmfBank) -> Step:
-    """Return the bank's step with digits as `Heard`."""
-
-    def step(frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        return [
-            Heard(d.channel, "dtmf", None, d.symbol, d.start_sample, d.duration_ms)
-            for d in bank.step(frames, listening)
-        ]
-
-    return step

@@ -235,14 +235,14 @@ class RadioProcess:
 
     def _listen(self, now: Moment) -> None:
         units = self._rows
-        listening, below = np.zeros((2, len(units)), np.bool_)
+        listening, below, filled = np.zeros((3, len(units)), np.bool_)
         frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
         for row, unit in enumerate(units):
             listening[row] = unit.receive(now)
-            below[row] = unit.channel.seeks
+            below[row], filled[row] = unit.channel.seeks, unit.filled
             if unit.frame is not None:
                 frames[row] = unit.frame
-        for heard in self._hearing.step(frames, listening, below):
+        for heard in self._hearing.step(frames, listening, below, filled):
             channel = units[heard.channel].channel
             if heard.kind == "dtmf":
                 channel.heard(heard.value, now)

@@ -295,8 +295,9 @@ class Transmitter:
         self.failure, self._programme, self._confirmed = None, programme, False
         self._begun_s = now_s
         self._enter(TxState.LEAD, now_s)
-        programme.begin(self._room_ms)
+        # The key first: what the programme prepares has the whole TX delay.
         self._renew()
+        programme.begin(self._room_ms)
 
     def next_frame(self, now_s: float, *, stop: bool) -> Int16Array | None:
         """Return the frame to play now, None when none must be (unkeyed, or letting go)."""

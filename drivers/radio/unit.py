@@ -42,6 +42,7 @@ class Unit:
         channel: The state machine.
         settings: As given.
         frame: What this tick's sound was, None where there was none.
+        filled: It was invented for sound that never came.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Unit:
         self.id = id
         self.settings = settings
         self.frame: Int16Array | None = None
+        self.filled = False
         self._selector = selector
         self._clock = clock
         self._keyer = KeyerProcess(settings)
@@ -131,6 +133,7 @@ class Unit:
         if self._audio is None and now.s >= self._audio_at_s:
             self._open_audio(now)
         self.frame = self._audio.receive() if self._audio is not None else None
+        self.filled = self._audio is not None and self._audio.filled()
         if self._audio is not None and self._audio.holed():
             self.channel.missed()
         self._watch_card(now)

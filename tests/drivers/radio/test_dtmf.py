@@ -445,3 +445,55 @@ def test_every_symbol_is_in_a_reply_or_kept_as_stray(strokes: list[tuple[str, fl
     keys = "".join(key for key, _ in strokes)
     assert len(last.stray) + sum(len(f) + 2 for f in frames) == len(keys)
     assert all(f"*{frame}#" in keys and not set(frame) & set("*#") for frame in frames)
+
+
+@pytest.mark.parametrize(("tone_ms", "most_lost"), [(50, 0.025), (70, 0.008)])
+def test_a_packet_lost_in_a_short_tone_is_bridged_where_it_is_told(
+    tone_ms: float, most_lost: float
+) -> None:
+    digits, rng = "1234567890*#" * 25, np.random.default_rng(SEED)
+    clean = encode(digits, tone_ms=tone_ms, gap_ms=tone_ms)
+    clean = np.pad(clean, (800, 1600 - len(clean) % 160))
+    lost = _alone(rng.random(len(clean) // 160) < 0.06)
+    told, untold = (_digits_heard(clean, lost, is_told=told) for told in (True, False))
+    # What is there is in its order: nothing was made up.
+    assert _is_subsequence(told, digits)
+    assert _is_subsequence(untold, told)
+    assert len(digits) - len(told) <= most_lost * len(digits)
+    assert len(told) > len(untold)
+
+
+def test_bridging_a_lost_packet_makes_no_digit_of_a_tone_of_20_ms() -> None:
+    for shift in range(0, 160, 10):
+        tone = np.pad(encode("5", tone_ms=20, gap_ms=0), (1600 + shift, 3200))
+        sound = tone[: len(tone) // 160 * 160]
+        for frame in range(8, 14):
+            lost = np.arange(len(sound) // 160) == frame
+            told, untold = (_digits_heard(sound, lost, is_told=t) for t in (True, False))
+            assert told == untold
+
+
+def _alone(lost: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    lost[1:] &= ~lost[:-1]
+    lost[0] = False
+    return lost
+
+
+def _digits_heard(
+    sound: npt.NDArray[np.int16], lost: npt.NDArray[np.bool_], *, is_told: bool
+) -> str:
+    """Return what is heard where the jitter buffer fills the lost frames."""
+    bank, on, said = DtmfBank(1), np.ones(1, np.bool_), ""
+    frames = sound.reshape(-1, 160)
+    for number, is_lost in enumerate(lost.tolist()):
+        frame = frames[number]
+        if is_lost:
+            frame = (frames[number - 1] * np.linspace(1.0, 0.0, 160)).astype(np.int16)
+        filled = np.array([is_lost and is_told])
+        said += "".join(s.symbol for s in bank.step(frame[None], on, filled))
+    return said + "".join(s.symbol for s in bank.step(0 * frames[:1], ~on))
+
+
+def _is_subsequence(part: str, whole: str) -> bool:
+    rest = iter(whole)
+    return all(symbol in rest for symbol in part)
