@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NoReturn
 
 from drivers.cap import places
-from drivers.cap.reply import answer_xml, report_xml
+from drivers.cap.reply import answer_xml, identity, report_xml
 from drivers.cap.structure import MAX_BYTES, Node, name_wrong, read, time_wrong
 from gateway.core.alert import Alert, AlertKind, Area, Level
 from gateway.core.alert_json import MAX_NEEDS, MAX_OPEN_DAYS, MAX_TEXT_CHARS, with_digest
@@ -87,11 +87,11 @@ class CapFormat:
             Refusal: Something is wrong with it; the element is named, and ``sender`` and
                 ``id`` are set where they could be read.
         """
-        message = read(raw)
         try:
-            return self._event(message, door, now_us, synchronised=synchronised)
+            return self._event(read(raw), door, now_us, synchronised=synchronised)
         except Refusal as refusal:
-            refusal.sender, refusal.id = message.need("sender"), message.need("identifier")
+            known = identity(raw)
+            refusal.sender, refusal.id = known.get("sender"), known.get("identifier")
             raise
 
     def answer(self, raw: bytes, receipt: Mapping[str, object], at_us: int) -> bytes:

@@ -33,7 +33,7 @@ def answer_xml(
     timezone: str,
 ) -> bytes:
     """Return the Ack of a message that was accepted or is a repeat, else its Error."""
-    message = _identity(raw)
+    message = identity(raw)
     taken = receipt["status"] in ("accepted", "duplicate")
     note = [str(receipt["status"])]
     note += [f"order {receipt['number']}"] if receipt.get("number") else []
@@ -85,7 +85,7 @@ def report_xml(
     return _written(root)
 
 
-def _identity(raw: bytes) -> dict[str, str]:
+def identity(raw: bytes) -> dict[str, str]:
     """Return what can be read of who sent a message, however wrong the rest of it is."""
     try:
         root = parse(raw)

@@ -18,7 +18,7 @@ class CapSettings(Model):
         sender: How our own answers and reports name us.
         addresses: Names that are ours in ``addresses`` of Private messages; empty for any.
         public: Whether messages of scope Public are taken as orders to guards.
-        reports: Whether what becomes of a CAP alert is also published as CAP over MQTT.
+        reports: Whether what becomes of orders is also published as CAP over MQTT.
     """
 
     senders: Annotated[tuple[Sender, ...], Field(min_length=1)]

@@ -64,6 +64,13 @@ def test_what_is_wrong_is_refused_and_named(raw, field, word):
     assert isinstance(event(GOOD["padded words"]), AlertReceived), "nothing was left behind"
 
 
+def test_a_refusal_finds_its_way_back_to_its_sender():
+    for raw in (cap(sent="2026-11-22T03:00:00Z"), cap(info(severity="High")), cap(status="Draft")):
+        with pytest.raises(Refusal) as refused:
+            event(raw)
+        assert (refused.value.sender, refused.value.id) == (SENDER, "JQ-1")
+
+
 def test_there_are_more_of_them_than_other_libraries_were_tried_with():
     assert len(GOOD) + len(WRONG) > 27
 
