@@ -60,6 +60,8 @@ def make_tokens():
     for name, (scopes, expires) in kinds.items():
         tokens[name], digest = new_token(name)
         entries.append(Token(id=name, sha256=digest, scopes=scopes, expires=expires))
+    tokens["company"], digest = new_token("company")
+    entries.append(Token(id="company", sha256=digest, scopes=ALL_SCOPES, organisation="xi"))
     return tokens, tuple(entries)
 
 

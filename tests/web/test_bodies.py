@@ -1,0 +1,125 @@
+"""A company's token: it sees its own people and their orders, and orders nobody else's."""
+
+import pytest
+
+from gateway.core.register_events import DutyChanged
+from gateway.interfaces import Report
+from gateway.web.own_view import own_order, own_report
+
+ORDER = {
+    "id": "o1", "number": "10", "owner": "zhao", "alert": {"organisation": None},
+    "people": [
+        {"person": "zhang", "name": "张三", "reason": None},
+        {"person": "zhao", "name": "赵六", "reason": "病了"},
+    ],
+    "cards": [
+        {"id": "c1", "person": None, "address": "-100"},
+        {"id": "c2", "person": "zhao", "address": "7001"},
+    ],
+    "timeline": [
+        {"node": "accepted", "person": None, "detail": "x"},
+        {"node": "declined", "person": "zhao", "name": "赵六", "detail": "病了"},
+        {"node": "arrived", "person": "zhang", "name": "张三", "detail": None},
+    ],
+}  # fmt: skip
+
+
+def test_others_are_seen_without_names_or_words():
+    shown = own_order(ORDER, frozenset({"zhang"}), "xi")
+    assert "赵六" not in str(shown)
+    assert "病了" not in str(shown)
+    assert "7001" not in str(shown)
+    assert "zhao" not in str(shown)
+    assert shown["people"][0]["name"] == "张三"
+    assert [e["node"] for e in shown["timeline"]] == ["accepted", "declined", "arrived"]
+    assert "赵六" in str(ORDER), "what others are shown is not changed"
+
+
+def test_an_order_without_its_people_is_not_there_unless_it_raised_it():
+    assert own_order(ORDER, frozenset({"sun"}), "xi") is None
+    raised = ORDER | {"alert": {"organisation": "xi"}}
+    assert own_order(raised, frozenset({"sun"}), "xi") is not None
+
+
+def test_a_node_of_anothers_guard_has_neither_name_nor_words():
+    report = Report(
+        seq=1, part=0, at_us=1, order="o1", number="10", node="declined", person="zhao",
+        name="赵六", medium="chat", assurance="C1", detail="病了",
+    )  # fmt: skip
+    shown = own_report(report, frozenset({"zhang"}))
+    assert (shown.person, shown.name, shown.detail, shown.node) == (None, None, None, "declined")
+    assert own_report(report, frozenset({"zhao"})) is report
+
+
+# ---- at the running door ----
+
+
+@pytest.fixture
+def register(door):
+    door.engine.register = [
+        {"id": "li", "name": "李四", "organisation": "xi", "active": True},
+        {"id": "sun", "name": "孙八", "organisation": "xi", "active": False},
+        {"id": "zhang", "name": "张三", "organisation": "guard", "active": True},
+    ]
+    return door
+
+
+@pytest.mark.asyncio
+async def test_a_company_is_shown_its_own_people(register):
+    status, people = await register.get("/v1/people", "company")
+    assert (status, [p["id"] for p in people]) == (200, ["li"])
+    _, everybody = await register.get("/v1/people")
+    assert [p["id"] for p in everybody] == ["li", "zhang"]
+    _, gone = await register.get("/v1/people?left=true", "company")
+    assert [p["id"] for p in gone] == ["li", "sun"]
+
+
+@pytest.mark.asyncio
+async def test_a_companys_alert_bears_its_name_and_it_signs_for_nobody_else(register, alert):
+    status, receipt, _ = await register.post("/v1/alerts", alert, "company")
+    assert (status, receipt["reason"]) == (422, "sender: must be xi with this token")
+    status, _, _ = await register.post("/v1/alerts", alert | {"sender": "xi"}, "company")
+    assert status == 202
+    status, _, _ = await register.post("/v1/alerts", alert)
+    assert status == 202
+    assert [e.alert.organisation for e in register.engine.alerts()] == ["xi", None]
+
+
+@pytest.mark.asyncio
+async def test_a_company_cannot_call_off_what_another_raised(register, alert):
+    await register.post("/v1/alerts", alert)
+    body = {"kind": "cancel", "id": "JQ-1", "sender": "zhzx", "sent": alert["sent"]}
+    status, _, _ = await register.post("/v1/alerts/JQ-1/cancel", body, "company")
+    assert status == 422
+    away = body | {"sender": "xi", "references": ["zhzx,JQ-1"]}
+    status, _, _ = await register.post("/v1/alerts/JQ-1/cancel", away, "company")
+    assert status == 422
+    assert len(register.engine.alerts()) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_company_acts_on_its_people_only_and_on_nothing_else(register):
+    pause = {"act": "pause", "person": "li", "hours": 2}
+    status, _, _ = await register.post("/v1/acts", pause, "company")
+    assert status == 200
+    (event,) = [e for e in register.engine.rows if isinstance(e, DutyChanged)]
+    assert (event.within, event.by) == ("xi", "company")
+    lost = {"act": "radio_lost", "radio": "dtmf:10031"}
+    assert (await register.post("/v1/acts", lost, "company"))[0] == 403
+    assert (await register.post("/v1/acts", lost))[0] == 200
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_narrowed_to_its_people_is_closed_to_a_company(register):
+    assert (await register.get("/v1/recordings", "company"))[0] == 403
+    assert (await register.get("/v1/recordings"))[0] == 200
+
+
+@pytest.mark.asyncio
+async def test_a_company_closes_no_order(register, alert):
+    await register.post("/v1/alerts", alert)
+    status, _, _ = await register.post(
+        "/v1/orders/o11/close", {"by": "x", "result": "y"}, "company"
+    )
+    assert status == 403
+    assert register.engine.acts() == []
