@@ -5,7 +5,7 @@ body that does not do this sort of thing, with a certificate that has run out. A
 to their post: they are called when it is about that post, or when nobody else is left.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -142,3 +142,11 @@ def fittest(
     if len(first) >= alert.needs:
         return first
     return first + [g for rank, g in ranked if rank is Rank.LATER]
+
+
+def left_out(
+    site: Site, guards: Sequence[Person], alert: Alert, at_us: int
+) -> list[tuple[Person, str]]:
+    """Return who of the guards may not be called at all, each with the key of the reason."""
+    found = ((g, fit_for(site, g, alert, at_us)) for g in guards)
+    return [(g, fit.why) for g, fit in found if fit.rank is Rank.NOT and fit.why is not None]
