@@ -318,7 +318,8 @@ def _detuning_hz(*pieces: Complex128Array) -> Float64Array:
     """Return how far each tone is above its frequency, by the peak of the pieces' spectra."""
     size = _SPECTRUM_POINTS
     spectra = [np.fft.fft(np.ascontiguousarray(piece[:size].T), size) for piece in pieces]
-    power: Float64Array = sum(np.square(s.real) + np.square(s.imag) for s in spectra)
+    powers = [np.square(spectrum.real) + np.square(spectrum.imag) for spectrum in spectra]
+    power: Float64Array = np.sum(powers, axis=0)
     peak, rows = power.argmax(axis=1), np.arange(2)
     before, there, after = (power[rows, (peak + k) % size] for k in (-1, 0, 1))
     bend = before - 2.0 * there + after

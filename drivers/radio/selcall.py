@@ -9,6 +9,7 @@ the samples themselves (`selcall_call`), and that decides.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Sequence
@@ -223,9 +224,12 @@ class SelcallBank:
         found: list[Heard] = []
         # Few runs end in a look: plain numbers cost less than arrays.
         of_look, at = np.nonzero(ended.T)
-        ends = zip(rows[at], earlier[at, of_look], looks[of_look], strict=True)
-        for channel, begin, end in ends:
-            found += self._put(int(channel), int(begin), int(end))
+        begins, ends = earlier[at, of_look], looks[of_look]
+        middles = np.maximum(begins + ends, 2 * ends - _LOOKS_KEPT) // 2 % _LOOKS_KEPT
+        hz = self._hz[rows[at], middles]
+        runs = (a.tolist() for a in (rows[at], begins, ends, hz))
+        for channel, begin, end, of_run in zip(*runs, strict=True):
+            found += self._put(channel, begin, end, of_run)
         now = first + same.shape[1]
         for channel in sorted(self._long):
             if self._is_over(channel, now):
@@ -238,13 +242,12 @@ class SelcallBank:
         steady = now - int(self._begun[channel]) if self._tonal[channel] else 0
         return (now - begin - looks >= _GAP_LOOKS and steady < 2) or steady >= _LONG_LOOKS
 
-    def _put(self, channel: int, begin: int, end: int) -> list[Heard]:
+    def _put(self, channel: int, begin: int, end: int, hz: float) -> list[Heard]:
         """Add a run that ended to the chain of its channel, or begin a new chain."""
         chain = self._chains[channel]
         apart = bool(chain) and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS
         found = self._judge(channel) if apart else []
-        middle = max(begin + end, 2 * end - _LOOKS_KEPT) // 2 % _LOOKS_KEPT
-        chain.append((begin, end - begin, float(self._hz[channel, middle])))
+        chain.append((begin, end - begin, hz))
         if len(chain) >= CALL_TONES:
             self._long.add(channel)
         return found
@@ -353,7 +356,8 @@ def _lengths_ms(five: list[list[float]]) -> list[float] | None:
     return [*lengths, five[-1][1] * _HOP_MS]
 
 
-def _lengths_allowed_ms(tables: Sequence[SelcallTable]) -> tuple[float, float]:
+@functools.lru_cache(maxsize=256)
+def _lengths_allowed_ms(tables: tuple[SelcallTable, ...]) -> tuple[float, float]:
     """Return the least and the greatest length of a tone that is worth measuring."""
     tone_ms = [table.tone_ms for table in tables] or [0.0]
     least = (1.0 - LENGTH_TOLERANCE) * min(tone_ms) - 2.5 * _HOP_MS
@@ -365,7 +369,7 @@ def _may_be(lengths_ms: list[float], hz: list[float], table: SelcallTable) -> bo
 
     Plain numbers: speech makes a hundred chains a minute, and arrays of five are slow.
     """
-    least, most = _lengths_allowed_ms([table])
+    least, most = _lengths_allowed_ms((table,))
     if min(lengths_ms) < least or max(lengths_ms[1:]) > most:
         return False
     return all(
