@@ -26,6 +26,8 @@ TEXTS: Final = (
 )  # fmt: skip
 REPEAT_AFTER_S: Final = 5.0
 STORM_S: Final = 60.0
+# Alarm hosts of the county.
+HOSTS: Final = 300
 WHO: Final = "值班员李敏"
 
 
@@ -144,7 +146,10 @@ class Centre:
 
     async def _machine_alert(self, at_s: float) -> None:
         await asyncio.sleep(at_s)
-        receipt = await self._send("alert", self._alert("alarm-host", 3))
+        host, zone = self._chance.randrange(HOSTS), self._chance.randrange(1, 9)
+        signal = {"source": "machine", "host": f"h{host}", "zone": f"{zone:03}"}
+        body = self._alert("alarm-host", 3) | signal | {"event": "alarm"}
+        receipt = await self._send("alert", body)
         if receipt.get("order") is not None:
             await asyncio.sleep(self._chance.uniform(1200, 5400))
             await self._close(receipt["order"])
