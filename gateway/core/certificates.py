@@ -52,15 +52,16 @@ def _look_at(draft: Draft, person: Person, expires: str) -> None:
     today = local_date(draft.now_us, draft.site.timezone)
     soon = today + timedelta(days=draft.site.register.warning_days)
     if expires < today.isoformat():
+        called = draft.site.register.expired_called
         stage = "over"
+        key = "detail_certificate_over_called" if called else "detail_certificate_over"
     elif expires <= soon.isoformat():
-        stage = "soon"
+        stage, key = "soon", "detail_certificate_soon"
     else:
         return
     told = f"{expires}/{stage}"
     if person.certificate_told == told:
         return
     draft.put(replace(person, certificate_told=told))
-    called = "_called" if stage == "over" and draft.site.register.expired_called else ""
-    detail = Wording(draft.site).text(f"detail_certificate_{stage}{called}", day=expires)
+    detail = Wording(draft.site).text(key, day=expires)
     draft.report(None, "register", person=person.id, medium="clock", detail=detail)
