@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answer_window import pages_open, turn_at
-from gateway.core.answering import apply_reply, only_order_of, order_of_number
+from gateway.core.answering import apply_reply, only_order_of, open_orders_of, order_of_number
 from gateway.core.calling import US
 from gateway.core.effects import AnswerOver
 from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
@@ -129,7 +129,8 @@ def _apply_air_reply(
     order = only_order_of(draft, sender.id)
     if reply.number:
         order = order_of_number(draft, reply.number)
-    elif order is None:
+    elif order is None and not open_orders_of(draft, sender.id):
+        # With several open ones it may be any of them that he means.
         order = next(iter(awaited_from(draft, sender.id)), None)
     if understood(
         draft, order, sender.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1

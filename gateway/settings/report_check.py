@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gateway.settings.check import Known
 
 
-def report_findings(settings: Settings, known: "Known") -> Iterator[Finding]:
+def report_findings(settings: Settings, _known: "Known") -> Iterator[Finding]:
     """Yield statuses that are a reply and a report at once, and points of one name."""
     for section in ("mdc_status", "selcall_status"):
         replies = {_number(key) for key in getattr(settings.policy, section)}

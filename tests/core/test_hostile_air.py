@@ -15,7 +15,7 @@ from gateway.core.effects import AnswerOver, PageChannel
 from gateway.core.events import ClockStepped, DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.events import RegisterSeeded as Seeded
 from gateway.core.guard_report import GuardReport, ReportPolicy
-from gateway.core.order import Assignment, Card, Counter, Order, Page, Timer
+from gateway.core.order import Assignment, Card, Counter, Node, Order, Page, Timer
 from gateway.core.overs import Recording, Talk
 from gateway.core.people import LostRadio, Person, Tries
 from gateway.core.places import Post
@@ -76,6 +76,7 @@ class HostileAir(RuleBasedStateMachine):
         self.desk.take(Seeded(at_us=self.desk.now_us, people=PEOPLE_HERE, contacts=()))
         self.ended: list[tuple[str, str, int]] = []
         self.lost: set[str] = set()
+        self.called_off: set[str] = set()
         self.counter = 0
         self.raise_alert("G1", level)
         self.speak()
@@ -99,8 +100,13 @@ class HostileAir(RuleBasedStateMachine):
 
     @rule(data=st.data(), act=st.sampled_from(["close", "stand_down"]))
     def end(self, data, act):
-        orders = sorted(o.id for o in self.desk.state.each(Order))
-        self.desk.act(act, order=data.draw(st.sampled_from(orders)))
+        orders = {o.id: o.open for o in self.desk.state.each(Order)}
+        order = data.draw(st.sampled_from(sorted(orders)))
+        self.desk.act(act, order=order)
+        if act == "stand_down" and orders[order]:
+            self.called_off.add(order)
+        elif act == "close":
+            self.called_off.discard(order)
 
     @rule(radio=st.sampled_from([*OWNER]), lost=st.booleans())
     def lose(self, radio, lost):
@@ -132,7 +138,7 @@ class HostileAir(RuleBasedStateMachine):
         if action == "9":
             number = None  # a call for help is about what he is busy with
         who = None if radio in self.lost else who
-        self.happen(heard, who, number or None, several=action == "9")
+        self.happen(heard, who, number or None, several=action == "9", knows=action == "1")
 
     @rule(channel=CHANNELS, operation=st.sampled_from([0x46, 0x46, 0x46, 0x01, 0x47, 0x99]),
           argument=st.sampled_from([0, 1, 2, 3, 4, 5, 6, 0x80, 0xFF]), unit=UNITS)  # fmt: skip
@@ -140,7 +146,7 @@ class HostileAir(RuleBasedStateMachine):
         heard = self.packet_of(channel, operation, argument, unit)
         radio = f"mdc1200:{unit:04X}"
         who = OWNER.get(radio) if radio not in self.lost and operation == 0x46 else None
-        self.happen(heard, who)
+        self.happen(heard, who, knows=argument == 1)
 
     @rule(channel=CHANNELS, unit=UNITS)
     def emergency(self, channel, unit):
@@ -165,7 +171,7 @@ class HostileAir(RuleBasedStateMachine):
             set=table, value=value,
         )  # fmt: skip
         his = (table, value) == ("zvei1", "12341") and "zvei1:1234" not in self.lost
-        self.happen(heard, "mdc" if his else None)
+        self.happen(heard, "mdc" if his else None, knows=True)
 
     @rule(channel=CHANNELS, presses=st.sampled_from([2, 3]), radio=st.none() | RADIOS,
           ago_s=st.sampled_from([0, 0, 0, 0.4, 3]))  # fmt: skip
@@ -204,8 +210,11 @@ class HostileAir(RuleBasedStateMachine):
             if where == channel and 0 <= began_us - at_us <= WINDOW_S * US
         }  # fmt: skip
 
-    def happen(self, heard, who, number=None, *, about=None, several=False):
-        """Let it be heard; only ``who`` (``*``: one who was called) may have changed by it."""
+    def happen(self, heard, who, number=None, *, about=None, several=False, knows=False):
+        """Let it be heard; only ``who`` (``*``: one who was called) may have changed by it.
+
+        With ``knows`` it may also be his word that he knows an order is called off.
+        """
         before = entities(self.desk.state)
         opened = {k: o for (kind, k), o in before.items() if kind == Order.KIND and o.open}
         his = {o for o in opened if (Assignment.KIND, f"{o}/{who}") in before}
@@ -216,6 +225,12 @@ class HostileAir(RuleBasedStateMachine):
         spoke = {(p.order, p.person) for p in parts if self.said_more(before, p)}
         assert len(spoke) <= 1
         for order, person in spoke:
+            if order in self.called_off:
+                assert knows
+                assert who == person
+                assert self.only_knows(before, after, order, person)
+                assert after[Order.KIND, order].number == number or (not number and not his)
+                continue
             assert who in (person, "*")
             assert order in opened
             assert number is None or opened[order].number == number
@@ -231,6 +246,14 @@ class HostileAir(RuleBasedStateMachine):
         for order in opened:
             assert after[Order.KIND, order].open, "nothing on the air ends an order"
         return effects
+
+    def only_knows(self, before, after, order, person):
+        """Whether all that is new of somebody called off is, for the first time, that he knows."""
+        key = (Assignment.KIND, f"{order}/{person}")
+        old = before[key].stamps
+        nodes = [stamp.node for stamp in after[key].stamps]
+        known = [stamp.node for stamp in old]
+        return old and Node.STOOD_DOWN not in known and nodes == [*known, Node.STOOD_DOWN]
 
     def said_more(self, before, part):
         """Whether somebody's part has new words in it, and none above what a radio is worth."""

@@ -414,6 +414,18 @@ def test_presses_after_a_stand_down_of_another_order_are_not_an_acknowledgement(
     assert desk.nodes("tone") == ["told/M"]
 
 
+def test_a_one_among_several_open_orders_is_no_word_on_the_one_called_off():
+    desk = desk_with("zhang")
+    desk.alert(id="second")
+    desk.alert(id="third")
+    desk.speak()
+    desk.act("stand_down", order="o1")
+    assert not desk.keys("*101 1#"), "any of three may be meant"
+    assert desk.reports("stood_down") == []
+    assert desk.keys("*10 101 1#")
+    assert [r.order for r in desk.reports("stood_down")] == ["o1"]
+
+
 def test_presses_after_a_stand_down_say_nothing_of_the_closed_order():
     desk = desk_with("mo")
     desk.act("stand_down")
