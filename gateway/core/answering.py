@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import replace
 
 from gateway.core import still_on_it
+from gateway.core.accounts import forget_account
 from gateway.core.alert import Assurance, Medium
 from gateway.core.calling import NOTE_LIFE_US, answered_elsewhere, name_of
 from gateway.core.convergence import place_people
@@ -145,7 +146,7 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
     person = draft.find(Person, person_id) if person_id else None
     order = draft.find(Order, pressed.order)
     wording = Wording(draft.site, person.language if person else None)
-    number = order.number if order else "?"
+    number = wording.written_number(order) if order else "?"
     if person is None:
         said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
     elif not person.active:
@@ -173,7 +174,7 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
         AnswerPress(
             chat=pressed.chat,
             press=pressed.press,
-            text=said,
+            text=wording.about(order, said) if order else said,
             alert=detail is not None,
             not_after_us=draft.now_us + NOTE_LIFE_US,
         )
@@ -253,8 +254,9 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1
     ):
         state = wording.text("state_stood_down")
-        number = order.number if order else ""
-        _say(draft, text, wording.text("answer_ok", number=number, state=state))
+        number = wording.written_number(order) if order else ""
+        said = wording.text("answer_ok", number=number, state=state)
+        _say(draft, text, wording.about(order, said) if order else said)
         return
     if order is None:
         _refuse_chat(draft, None, person, "detail_stale")
@@ -269,7 +271,8 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         _say(draft, text, wording.text("answer_not_addressed", number=order.number))
         return
     state = wording.text(f"state_{NODE_OF_ACTION[reply.action].value}")
-    _say(draft, text, wording.text("answer_ok", number=order.number, state=state))
+    said = wording.text("answer_ok", number=wording.written_number(order), state=state)
+    _say(draft, text, wording.about(order, said))
 
 
 def _order_meant(
@@ -352,15 +355,24 @@ def code_digest(code: str) -> str:
     return hashlib.sha256(f"gridcall enrolment {code}".encode()).hexdigest()
 
 
+def _free_account(draft: Draft, text: TextReceived, person: Person) -> None:
+    """Take the account from whose it was, and from the person the one he had before."""
+    holder = draft.state.person_of_account(text.chat, text.address)
+    if holder == person.id:
+        return
+    for id_ in (holder, person.id):
+        contact = draft.find(Contact, f"{text.chat}/{id_}")
+        if contact is not None:
+            forget_account(draft, contact)
+
+
 def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
     person = draft.find(Person, issued.person)
     draft.drop(EnrolmentCode, issued.key)
     if person is None or not person.active:
         _say(draft, text, Wording(draft.site).text("answer_code_wrong"))
         return
-    before = draft.state.person_of_account(text.chat, text.address)
-    if before is not None and before != person.id:
-        draft.drop(Contact, f"{text.chat}/{before}")
+    _free_account(draft, text, person)
     draft.put(
         Contact(person=person.id, chat=text.chat, address=text.address, since_us=draft.now_us)
     )

@@ -200,6 +200,7 @@ def page_channel(
             answer_window_s=page.window_s,
             calls=calls[:MOST_CALLS],
             not_after_us=life_us,
+            routine=order.alert.exercise,
         )
     )
 
@@ -454,7 +455,8 @@ def tell_people(
             continue
         person = draft.find(Person, card.person) if card.person else None
         wording = Wording(draft.site, person.language if person else None)
-        _write_under(draft, order, card, wording.text(key, number=order.number, **gaps))
+        said = wording.text(key, number=wording.written_number(order), **gaps)
+        _write_under(draft, order, card, wording.about(order, said))
 
 
 def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:
@@ -463,7 +465,8 @@ def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: objec
     wording = Wording(draft.site, found.language if found else None)
     for card in draft.of_order(Card, order.id):
         if card.person == person and card.state in ("posted", "queued"):
-            _write_under(draft, order, card, wording.text(key, number=order.number, **gaps))
+            said = wording.text(key, number=wording.written_number(order), **gaps)
+            _write_under(draft, order, card, wording.about(order, said))
 
 
 def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:

@@ -19,9 +19,8 @@ from gateway.core.nearest import spot_of_person
 from gateway.core.order import Assignment, Node, Order, Page
 from gateway.core.people import Person, Role
 from gateway.core.places import metres_between
-from gateway.core.spoken_numbers import spoken_number
 from gateway.core.state import Draft
-from gateway.core.wording import SPOKEN_NAME_CHARS, Wording
+from gateway.core.wording import Wording
 
 # The flag of an order whose people are given blocking points.
 CONVERGE: Final = "converge"
@@ -99,10 +98,7 @@ def _named(point: BlockingPoint) -> str:
 def _speak(draft: Draft, order: Order, person: Person, point: str) -> None:
     """Have it spoken on his channel who goes where: the others need not go there."""
     wording = Wording(draft.site)
-    number = spoken_number(order.number, wording.language, draft.site.number_style)
-    words = wording.text(
-        "say_point", number=number, name=person.name[:SPOKEN_NAME_CHARS], point=point
-    )
+    words = wording.say_point(order, person.name, point)
     for channel_id in channels_of(draft, order, [person]):
         channel = draft.site.channels.get(channel_id)
         if channel is None or not channel.transmits:
@@ -124,10 +120,11 @@ def _speak(draft: Draft, order: Order, person: Person, point: str) -> None:
                 order=order.id,
                 level=int(order.alert.level),
                 number=order.number,
-                text=(words,),
+                text=words,
                 language=wording.language,
                 attention=False,
                 exercise=order.alert.exercise,
+                routine=order.alert.exercise,
                 answer_window_s=0,
                 not_after_us=not_after_us(draft, order),
             )

@@ -13,7 +13,7 @@ centre sends is ``messages``.
 
 from dataclasses import dataclass, replace
 
-from gateway.core import report_chat, talk, talk_groups
+from gateway.core import readiness_steps, report_chat, talk, talk_groups
 from gateway.core.alert import Medium
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
@@ -117,6 +117,7 @@ def step(state: State, site: Site, event: Event, *, synchronised: bool = True) -
     """Return what an event changes and asks for; the state itself is not touched."""
     draft = Draft(state, site, event.at_us, synchronised=synchronised)
     _take(draft, event)
+    readiness_steps.settle(draft)
     return Outcome(tuple(draft.changes), tuple(draft.effects))
 
 
@@ -188,8 +189,11 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             talk_groups.restate(draft)
             settle_all(draft)
             keep_watch(draft)
+            readiness_steps.restate(draft)
         case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
+        case _:
+            readiness_steps.acted(draft, event)
 
 
 def _text_received(draft: Draft, event: TextReceived) -> None:
@@ -210,6 +214,8 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
     if timer.what == CERTIFICATES:
         draft.drop(Timer, timer.key)
         look_at_certificates(draft)
+    elif readiness_steps.timer_due(draft, timer):
+        pass
     elif timer.what == DIGEST:
         digest_due(draft, timer)
     elif timer.what == TEST_DUE:

@@ -25,6 +25,8 @@ class PageChannel:
         not_after_us: It is not begun after this moment, UTC microseconds.
         calls: Selective calls sent before the attention tone, so that muted radios open:
             ``zvei1:12345``, ``dtmf:110``, ``mdc1200:call:1234``.
+        routine: A drill, a roll-call, a bulletin, a self-test: whatever its level sounds like,
+            it waits behind every live order and never keys over anybody.
     """
 
     page: str
@@ -40,6 +42,7 @@ class PageChannel:
     answer_window_s: int = 15
     not_after_us: int
     calls: tuple[str, ...] = ()
+    routine: bool = False
 
 
 # Talk is below every order: levels 1 to 3 go first, on the air and in the chats.
@@ -215,6 +218,17 @@ class AnswerPress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetAddress:
+    """Send nothing more of what waits for an account: it is nobody's any more.
+
+    What is asked for it afterwards is sent again.
+    """
+
+    chat: str
+    address: str = field(metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of a message of the centre. The door that brought it waits for this.
 
@@ -264,11 +278,11 @@ class ReportStatus:
 
 RadioEffect = PageChannel | TalkOnChannel | SetTalkGroup | WithdrawPage | AnswerOver
 ChatEffect = PostCard | EditCard | SendText | SendVoice | AnswerPress
-Effect = RadioEffect | ChatEffect | Receipt | ReportStatus
+Effect = RadioEffect | ChatEffect | ForgetAddress | Receipt | ReportStatus
 
 # Receipt and ReportStatus are not in the outbox: the receipt goes back to its door, the report
 # stands in the journal's own table, from which doors publish it in order.
-OUTBOX_TYPES: tuple[type[RadioEffect | ChatEffect], ...] = (
+OUTBOX_TYPES: tuple[type[RadioEffect | ChatEffect | ForgetAddress], ...] = (
     PageChannel, WithdrawPage, AnswerOver, PostCard, EditCard, SendText, AnswerPress,
-    TalkOnChannel, SetTalkGroup, SendVoice,
+    TalkOnChannel, SetTalkGroup, SendVoice, ForgetAddress,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.call_events import CALL_EVENTS, CallEvent
 from gateway.core.guard_report import ReportActed
 from gateway.core.people import Contact, Person
+from gateway.core.readiness_events import READINESS_EVENTS, ReadinessEvent
 from gateway.core.register_events import (
     REGISTER_EVENTS,
     DutyChanged,
@@ -574,6 +575,7 @@ Event = (
     | PersonStruck
     | DutyChanged
     | DutySwapped
+    | ReadinessEvent
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -586,6 +588,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
     *REGISTER_EVENTS,
     *CALL_EVENTS,
+    *READINESS_EVENTS,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

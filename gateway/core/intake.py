@@ -30,6 +30,7 @@ from gateway.core.order import (
 )
 from gateway.core.owner import settle_owner
 from gateway.core.placing import Placing, place
+from gateway.core.readiness import Drill
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -71,11 +72,12 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         "no_grid": not grids,
         "border": bool(placing.border),
         "wide": bool(placing.wide),
+        "exercise": alert.exercise,
     }
     flags = (*flags, *(flag for flag, holds in found.items() if holds))
     order = Order(
         id=order_id,
-        number=take_number(draft, order_id),
+        number=take_number(draft, order_id, drill=alert.exercise),
         status=OrderStatus.CALLING,
         alert=alert,
         grids=grids,
@@ -85,6 +87,8 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         settings=draft.site.version,
     )
     draft.put(order)
+    if alert.exercise:
+        draft.put(Drill(id=order.id, order=order.id, at_us=received.at_us))
     draft.put(
         AlertKey(
             sender=alert.sender,

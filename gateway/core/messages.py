@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.closing import end_order
+from gateway.core.drills import alert_barred
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived, MessageNoted
 from gateway.core.first_call import unknown_target
@@ -161,6 +162,8 @@ def _raise(draft: Draft, received: AlertReceived) -> None:
         _join(draft, order, alert)
     elif alert.machine is not None:
         machine_alarm(draft, received)
+    elif alert.exercise and (why := alert_barred(draft, alert)) is not None:
+        answer_message(draft, alert, "refused", reason=f"exercise: {why}")
     else:
         open_order(draft, received, flags=())
 

@@ -14,40 +14,48 @@ from gateway.core.state import Draft
 NUMBER_REST_US = 24 * 3600 * US
 
 
-def take_number(draft: Draft, order_id: str) -> str:
-    """Return a number that no order has had for a day: the next free one in the round."""
+def take_number(draft: Draft, order_id: str, *, drill: bool = False) -> str:
+    """Return a number that no order has had for a day: the next free one in the round.
+
+    A drill's begins with a zero, as no live order's does: 01 to 09, then 010 and so on. It is
+    keyed like any other, and with the zero forgotten it is nobody's.
+    """
+    series = "drill_number" if drill else "number"
     # Two digits while there are any, then three, then more (which a chat can name, but no
     # keypad from five on); none begins with a zero, which is easily left out.
     for digits in count(2):
-        full = draft.find(Counter, f"number_{digits}_full")
+        full = draft.find(Counter, f"{series}_{digits}_full")
         if full is not None and draft.now_us < full.value:
             continue
-        number = _free_number(draft, digits)
+        number = _free_number(draft, series, digits)
         if number is not None:
             draft.put(NumberLease(number=number, order=order_id))
             return number
     raise AssertionError("numbers do not end")
 
 
-def _free_number(draft: Draft, digits: int) -> str | None:
+def _free_number(draft: Draft, series: str, digits: int) -> str | None:
     """Return the next free number of so many digits, or None and remember how long that holds.
 
     In a storm every number of two digits, then of three, is soon in use, and each further order
     would look at all of them.
     """
-    first, last = 10 ** (digits - 1), 10**digits - 1
-    series = f"number_{digits}"
+    lead = "0" if series == "drill_number" else ""
+    own = digits - len(lead)
+    first, last = 10 ** (own - 1), 10**own - 1
+    series = f"{series}_{digits}"
     counter = draft.find(Counter, series)
     begin = first if counter is None or counter.value >= last else counter.value + 1
     # One that is in use now will rest from its order's end.
     soonest_us = draft.now_us + NUMBER_REST_US
     for n in chain(range(begin, last + 1), range(first, begin)):
-        lease = draft.find(NumberLease, str(n))
+        number = f"{lead}{n}"
+        lease = draft.find(NumberLease, number)
         if lease is None or rested(draft, lease):
             if lease is not None:
                 draft.drop(NumberLease, lease.number)
             draft.put(Counter(name=series, value=n))
-            return str(n)
+            return number
         if lease.free_us is not None:
             soonest_us = min(soonest_us, lease.free_us)
     draft.put(Counter(name=f"{series}_full", value=soonest_us))

@@ -13,6 +13,16 @@ from gateway.core.guard_report import GuardReport
 from gateway.core.machines import MachineHost, Merged
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
+from gateway.core.readiness import (
+    READINESS_ENTITIES,
+    ChannelHeard,
+    CoverGap,
+    Drill,
+    EventPlan,
+    MissedRolls,
+    Notice,
+    Power,
+)
 from gateway.core.roster import DutyChanges
 from gateway.core.whereabouts import LastSeen, OnBreak
 
@@ -68,6 +78,7 @@ class Order:
         clock_us: Where its clocks start: ``sent``, or receipt when the clocks differ by > 30 s.
         flags: ``clock_skew``, ``clock_unset``, ``clock_stepped``, ``no_grid``, ``nobody``,
             ``expired``, ``update_first``, ``border``: its place is on the border of two grids,
+            ``exercise``: it is a drill, ``aborted``: a live order ended it,
             ``wide``: its area reaches over more grids than are called, ``merged``: it holds
             more alarms of machines than its own.
         rung: How many rungs of the ladder have been climbed.
@@ -244,7 +255,7 @@ class Card:
         person: Person id for a private card, None for a group's.
         organisation: Whose office it is for: it shows that body's people only. None for all.
         message: The platform's message id once posted.
-        state: ``queued`` → ``posted``, or ``failed``, ``expired``.
+        state: ``queued`` → ``posted``, or ``failed``, ``expired``, ``withdrawn``.
         shown: Digest of the text and buttons last asked for, so that no edit is sent twice.
     """
 
@@ -256,7 +267,7 @@ class Card:
     address: str = field(metadata={"personal": "person"})
     person: str | None = None
     message: str | None = None
-    state: Literal["queued", "posted", "failed", "expired"] = "queued"
+    state: Literal["queued", "posted", "failed", "expired", "withdrawn"] = "queued"
     shown: str = ""
     organisation: str | None = None
 
@@ -394,6 +405,13 @@ Entity = (
     | Merged
     | LastSeen
     | OnBreak
+    | Drill
+    | Notice
+    | MissedRolls
+    | CoverGap
+    | ChannelHeard
+    | Power
+    | EventPlan
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
@@ -403,6 +421,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     TalkSwitch, Talk, Recording,
     DutyChanges, MachineHost, Merged,
     LastSeen, OnBreak,
+    *READINESS_ENTITIES,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from gateway.core.guard_report import BlockingPoint, ReportPolicy
 from gateway.core.machines import MachineRules
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
+from gateway.core.readiness import ReadinessPolicy
 from gateway.core.replies import Action
 from gateway.core.roster import Roster
 from gateway.core.wording import Catalogue
@@ -163,6 +164,7 @@ class Site:
         premises: Places that are guarded.
         register: What is asked of people before they are called.
         machines: How alarms of machines are taken.
+        readiness: Roll-calls, drills, self-tests, and what cover is watched.
     """
 
     version: str
@@ -190,6 +192,7 @@ class Site:
     register: RegisterPolicy = field(default_factory=RegisterPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     machines: MachineRules = field(default_factory=MachineRules)
+    readiness: ReadinessPolicy = field(default_factory=ReadinessPolicy)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 

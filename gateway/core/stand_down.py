@@ -46,7 +46,8 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
         )
         draft.put(assignment.stamped(stamp))
         draft.report(order, "released", person=assignment.person, medium="centre")
-    if unaware(draft, order):
+    # Of a drill that a live order ended nobody is asked again: the air is the order's.
+    if unaware(draft, order) and "aborted" not in order.flags:
         draft.wake(STAND_DOWN, order.id, draft.now_us + draft.site.response.stand_down_s * US)
 
 

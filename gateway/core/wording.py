@@ -69,7 +69,21 @@ class Wording:
         return self._words["separator"].join(items)
 
     def _number(self, order: Order) -> str:
-        return spoken_number(order.number, self.language, self._site.number_style)
+        number = spoken_number(order.number, self.language, self._site.number_style)
+        return self.text("exercise_number", number=number) if order.alert.exercise else number
+
+    def written_number(self, order: Order) -> str:
+        """Return an order's number as it is written: a drill's says that it is one."""
+        number = order.number
+        return self.text("exercise_written", number=number) if order.alert.exercise else number
+
+    def about(self, order: Order, text: str) -> str:
+        """Return a line about an order: of a drill it says so first and last."""
+        return self.in_exercise(text) if order.alert.exercise else text
+
+    def in_exercise(self, text: str) -> str:
+        """Return a line that says first and last that it is of a drill."""
+        return self.text("exercise_line", text=text)
 
     def _framed(self, order: Order, sentences: list[str]) -> tuple[str, ...]:
         if order.alert.exercise:
@@ -156,7 +170,15 @@ class Wording:
 
     def say_stand_down(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that call everybody off."""
-        said = self.text("say_stand_down", number=self._number(order))
+        key = "say_drill_aborted" if "aborted" in order.flags else "say_stand_down"
+        said = self.text(key, number=self._number(order))
+        return self._framed(order, [said])
+
+    def say_point(self, order: Order, name: str, point: str) -> tuple[str, ...]:
+        """Return the sentences that send somebody to a blocking point."""
+        said = self.text(
+            "say_point", number=self._number(order), name=name[:SPOKEN_NAME_CHARS], point=point
+        )
         return self._framed(order, [said])
 
     def say_help(self, order: Order) -> tuple[str, ...]:
@@ -190,7 +212,7 @@ class Wording:
             self.text(
                 "card_title",
                 level=self.text(f"level_{int(alert.level)}"),
-                number=order.number,
+                number=self.written_number(order),
                 grid=self.grid_names(order),
             )
             + (self.text("card_updated", revision=order.revision) if order.revision else "")

@@ -172,7 +172,11 @@ def test_an_exercise_cannot_amend_or_end_what_is_real():
         assert receipt.status == "refused"
         assert receipt.reason.startswith("exercise: order 10 is real")
     assert desk.order.alert.text == "有人打架"
-    desk.alert(id="JQ-2", exercise=True)
+    refused = desk.alert(id="JQ-0", exercise=True)
+    assert (refused.status, refused.reason) == (
+        "refused", "exercise: order 10 is live there; a drill cannot run beside it"
+    )  # fmt: skip
+    desk.alert(id="JQ-2", grid="G3", exercise=True)
     assert desk.update(id="JQ-2", text="真的").status == "refused"
     assert desk.cancel(id="JQ-2").status == "accepted", "a bare cancel need not say it"
 
