@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from gateway.core.effects import ChatEffect, RadioEffect, Receipt, ReportStatus
+from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt, ReportStatus
 from gateway.core.events import AlertReceived, Event, MessageNoted
 from gateway.core.order import Change, Entity
 
@@ -84,7 +84,7 @@ class AlertFormat(Protocol):
         ...
 
 
-OutboxEffect = RadioEffect | ChatEffect
+OutboxEffect = RadioEffect | ChatEffect | ForgetAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

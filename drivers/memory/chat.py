@@ -22,6 +22,7 @@ from gateway.core.effects import (
     AnswerPress,
     ChatEffect,
     EditCard,
+    ForgetAddress,
     PostCard,
     SendText,
     SendVoice,
@@ -120,6 +121,7 @@ class MemoryChat:
         self._queue: list[tuple[int, int, Outgoing]] = []
         self._in_hand: tuple[int, int, Outgoing] | None = None
         self._arrivals = 0
+        self._taken_back: list[int] = []
         self._newest_edit: dict[str, int] = {}
         self._updates: deque[tuple[int, Event]] = deque()
         self._recent: deque[tuple[int, Event]] = deque(maxlen=100)
@@ -131,12 +133,23 @@ class MemoryChat:
     def deliver(self, outgoing: Outgoing) -> None:
         """Take an effect; never blocks. A newer edit of a card replaces a waiting one."""
         effect = outgoing.effect
+        if isinstance(effect, ForgetAddress):
+            self._forget(outgoing, effect.address)
+            return
         assert isinstance(effect, ChatEffect), "only chat effects go to a chat"
         if isinstance(effect, EditCard):
             self._newest_edit[effect.card] = outgoing.id
         self._arrivals += 1
         level = 0 if isinstance(effect, AnswerPress) else effect.level
         heapq.heappush(self._queue, (level, self._arrivals, outgoing))
+        self._wake.set()
+
+    def _forget(self, outgoing: Outgoing, address: str) -> None:
+        kept = [w for w in self._queue if getattr(w[2].effect, "address", None) != address]
+        gone = [w[2].id for w in self._queue if w not in kept]
+        self._queue = kept
+        heapq.heapify(self._queue)
+        self._taken_back += [*gone, outgoing.id]
         self._wake.set()
 
     async def run(self, intake: Intake) -> None:
@@ -146,6 +159,8 @@ class MemoryChat:
         failures = 0
         while True:
             self._wake.clear()
+            while self._taken_back:
+                intake.settle(self._taken_back.pop())
             if self._up is not (not self.away):
                 await self._tell_path(intake)
             if self.away:
@@ -230,6 +245,7 @@ class MemoryChat:
     def cut_off(self) -> None:
         """Forget what was asked: the engine has died, and what is not settled comes again."""
         self._queue.clear()
+        self._taken_back.clear()
         self._in_hand = self._up = None
 
     # Out

@@ -25,6 +25,7 @@ class Waiting:
         again: It may stand in the chat already: mark it.
         attempts: How often it was tried.
         why: What came of the last attempt.
+        forgotten: It was under way when its address was forgotten: never tried again.
     """
 
     effect: ChatEffect
@@ -35,6 +36,7 @@ class Waiting:
     why: str = ""
     seq: int = field(default=0)
     gone: bool = field(default=False)
+    forgotten: bool = field(default=False)
 
     @property
     def address(self) -> str:
@@ -158,12 +160,29 @@ class SendQueue:
         self._line_up(item.address)
 
     def retry(self, item: Waiting, at: float) -> bool:
-        """Put an effect back, not before ``at``; False when a newer edit has replaced it."""
+        """Put an effect back, not before ``at``; False when nobody waits for it any more.
+
+        A newer edit has replaced it, or its address was forgotten.
+        """
+        if item.forgotten:
+            return False
         if isinstance(item.effect, EditCard) and item.effect.card in self._edits:
             return False
         # A copy: entries of the taken one may still stand in the heaps, marked as gone.
         self._enter(replace(item, gone=False), at)
         return True
+
+    def forget(self, address: str) -> list[int]:
+        """Take out all that waits for an address; return the outbox rows it stood in.
+
+        A call under way cannot be called back, but it is not made again.
+        """
+        for item in self._under_way.values():
+            item.forgotten = item.forgotten or item.address == address
+        waiting = [item for item in self._all_waiting() if item.address == address]
+        for item in waiting:
+            self._drop(item)
+        return [item.outbox for item in waiting if item.outbox is not None]
 
     def hold(self, address: str, until: float) -> None:
         """Send nothing to one chat before ``until``; the platform has asked for it."""

@@ -22,7 +22,7 @@ from drivers.telegram.limits import NEVER, Limits
 from drivers.telegram.reach import PathWatch
 from drivers.telegram.send_queue import SendQueue, Waiting
 from gateway.core.delivery import backoff_s
-from gateway.core.effects import AnswerPress, ChatEffect, EditCard, PostCard
+from gateway.core.effects import AnswerPress, ChatEffect, EditCard, ForgetAddress, PostCard
 from gateway.core.events import CardFailed, CardPosted
 from gateway.interfaces import Intake, Outgoing, WallClock
 
@@ -62,11 +62,16 @@ class Sender:
         self._queue = SendQueue(limits)
         self._unsettled: dict[int, Waiting] = {}
         self._displaced: list[Waiting] = []
+        self._forgotten: list[int] = []
         self._wake = asyncio.Event()
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Take an effect of the outbox; never blocks."""
         effect = outgoing.effect
+        if isinstance(effect, ForgetAddress):
+            self._forgotten += [*self._queue.forget(effect.address), outgoing.id]
+            self._wake.set()
+            return
         assert isinstance(effect, ChatEffect), "only chat effects go to a chat"
         self._put(effect, outgoing.id, outgoing.again)
 
@@ -84,6 +89,8 @@ class Sender:
                 for item in self._queue.overdue(now):
                     self._unsettled[item.seq] = item
                     calls.create_task(self._give_up(item, "expired", _late(item), intake))
+                while self._forgotten:
+                    intake.settle(self._forgotten.pop())
                 while self._displaced:
                     calls.create_task(self._replaced(self._displaced.pop(), intake))
                 item_or_wait = self._queue.take(now)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from gateway.core.accounts import forget_account
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answering import apply_reply
 from gateway.core.effects import Receipt
@@ -18,7 +19,7 @@ from gateway.core.order import (
     Card,
     Order,
 )
-from gateway.core.people import ERASED, Contact, EnrolmentCode, Person
+from gateway.core.people import ERASED, EnrolmentCode, Person
 from gateway.core.person_fields import changed
 from gateway.core.register_check import mistake_in
 from gateway.core.register_events import PersonChanged, PersonEntered, PersonStruck
@@ -185,7 +186,7 @@ def _leave(draft: Draft, person_id: str) -> None:
     draft.drop(EnrolmentCode, person.id)
     draft.drop(DutyChanges, person.id)
     for contact in draft.state.contacts_of(person.id):
-        draft.drop(Contact, contact.key)
+        forget_account(draft, contact)
     reason = Wording(draft.site).text("detail_left")
     for order_id in sorted(draft.state.orders_of(person.id), key=by_age):
         order = draft.find(Order, order_id)

@@ -200,6 +200,8 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> bool:
         draft.put(posted)
         _edit(draft, report, posted)
         return True
+    if card.state == "withdrawn":
+        return True
     if card.state == "queued":
         draft.put(replace(card, state=event.state))
     detail = Wording(draft.site).text(f"detail_card_{event.state}", reason=event.reason)

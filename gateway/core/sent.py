@@ -106,6 +106,8 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
             told_late(draft, order)
         refresh_card(draft, order, card)
         return
+    if card.state == "withdrawn":
+        return
     if card.state == "queued":
         draft.put(replace(card, state=event.state))
         end_deliveries(draft, order, card.id, event.state, event.reason)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
+from gateway.core.effects import ForgetAddress
 from gateway.core.events import OverHeard, RegisterSeeded
 from gateway.core.people import Contact, EnrolmentCode, Person
 from gateway.core.state import State
@@ -515,4 +516,4 @@ def test_what_is_over_is_not_touched_by_somebodys_leaving():
     nodes, asked = desk.nodes("zhang"), len(desk.asked)
     desk.leave("zhang")
     assert desk.nodes("zhang") == nodes
-    assert len(desk.asked) == asked
+    assert desk.asked[asked:] == [ForgetAddress(chat="work", address="1001")]

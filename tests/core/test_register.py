@@ -7,9 +7,14 @@ import pytest
 
 from gateway.core.centre_acts import decode_centre_act
 from gateway.core.duty import days_ahead, on_duty_now
-from gateway.core.effects import Receipt, ReportStatus, SendText
-from gateway.core.events import PersonErased, SettingsReloaded, TextReceived
-from gateway.core.order import Put, Timer
+from gateway.core.effects import ForgetAddress, PostCard, Receipt, ReportStatus, SendText
+from gateway.core.events import (
+    CardFailed,
+    PersonErased,
+    SettingsReloaded,
+    TextReceived,
+)
+from gateway.core.order import Card, Put, Timer
 from gateway.core.people import Contact, Organisation, Person, Premises, RegisterPolicy
 from gateway.core.places import Post
 from gateway.core.register_events import REGISTER_EVENTS
@@ -127,6 +132,34 @@ def test_a_field_that_means_nothing_is_refused_at_the_door(fields, says):
         decode_centre_act(
             json.dumps({"act": "person_enter", "by": "x"} | NEW | fields).encode(), now_us=1
         )
+
+
+def test_what_waits_for_a_leaver_is_taken_back_and_its_failing_is_no_news():
+    desk = Desk("zhang", "li", site=site_with())
+    desk.alert()
+    (mine,) = [c for c in desk.of(PostCard) if c.address == ACCOUNTS["zhang"]]
+    desk.forget()
+    act(desk, "person_leave", person="zhang")
+    assert desk.of(ForgetAddress) == [ForgetAddress(chat="work", address=ACCOUNTS["zhang"])]
+    assert desk.state.find(Card, mine.card).state == "withdrawn"
+    warned = len(desk.reports("warning"))
+    desk.take(CardFailed(at_us=desk.now_us, card=mine.card, state="expired", reason="x"))
+    assert len(desk.reports("warning")) == warned
+    (other,) = [c for c in desk.state.each(Card) if c.person == "li"]
+    assert other.state == "queued"
+
+
+def test_an_account_that_changes_hands_takes_nothing_along():
+    desk = Desk("zhang", "li", site=site_with())
+    desk.alert()
+    desk.forget()
+    desk.issue("li", "ABCD2345")
+    desk.write("zhang", "ABCD2345")
+    forgotten = [e.address for e in desk.of(ForgetAddress)]
+    assert forgotten == [ACCOUNTS["zhang"], ACCOUNTS["li"]]
+    accounts = {c.person: c.address for c in desk.state.each(Contact)}
+    assert accounts["li"] == ACCOUNTS["zhang"]
+    assert "zhang" not in accounts
 
 
 def test_one_guard_is_of_one_organisation_known_by_his_papers():

@@ -13,7 +13,14 @@ from typing import Protocol
 
 import pytest
 
-from gateway.core.effects import AnswerPress, Button, EditCard, PostCard, SendText
+from gateway.core.effects import (
+    AnswerPress,
+    Button,
+    EditCard,
+    ForgetAddress,
+    PostCard,
+    SendText,
+)
 from gateway.core.events import (
     ButtonPressed,
     CardFailed,
@@ -330,6 +337,23 @@ class ChatContract:
         assert (failed.card, failed.state) == ("c1", "failed")
         assert failed.reason
         assert world.intake.settled == [1, 2]
+
+    @pytest.mark.asyncio
+    async def test_what_waits_for_an_address_is_forgotten_with_it(self, world: World):
+        waiting = [
+            card(world.chat, address=ZHANG, private=True),
+            line(world.chat, "甲", address=ZHANG),
+            card(world.chat, "c2", address=LI, private=True),
+            ForgetAddress(chat=world.chat, address=ZHANG),
+            line(world.chat, "欢迎", address=ZHANG),
+        ]
+        for id_, effect in enumerate(waiting, 1):
+            world.driver.deliver(Outgoing(id=id_, effect=effect))
+        async with running(world.driver, world.intake):
+            await world.intake.until(lambda: set(range(1, 6)) <= set(world.intake.settled))
+        assert [m.text for m in world.posts(ZHANG)] == ["欢迎"], "what came afterwards is his"
+        assert len(world.posts(LI)) == 1
+        assert not world.intake.of(CardFailed)
 
     @pytest.mark.asyncio
     async def test_what_may_have_left_before_says_so(self, world: World):

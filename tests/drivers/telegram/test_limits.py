@@ -360,6 +360,27 @@ def test_a_failed_edit_gives_way_to_a_newer_one():
     assert [item.outbox for item in taken(queue, 1.0)] == [2]
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(effects, max_size=40), st.integers(0, 10))
+def test_a_forgotten_address_gets_nothing_more_and_the_others_all(wanted, under_way):
+    """Waiting, later, behind another edit or under way: none of it is sent afterwards."""
+    queue, displaced = SendQueue(OPEN), []
+    for outbox, effect in enumerate(wanted):
+        gone = queue.put(waiting(effect, outbox))
+        displaced += [] if gone is None else [gone.outbox]
+    begun = [item for _ in range(under_way) if isinstance(item := queue.take(0.0), Waiting)]
+    forgotten = queue.forget(ZHANG)
+    for item in begun:
+        queue.ended(item, 0.0)
+        assert not (queue.retry(item, 1.0) and item.address == ZHANG)
+    out = taken(queue, 2.0)
+    assert all(item.address != ZHANG for item in out)
+    assert all(getattr(wanted[n], "address", "") == ZHANG for n in forgotten)
+    left = {i.outbox for i in out} | {i.outbox for i in begun}
+    assert left | set(forgotten) | set(displaced) == set(range(len(wanted)))
+    assert len(queue) == 0
+
+
 def test_what_cannot_leave_in_time_is_taken_out():
     queue = SendQueue(OPEN)
     queue.hold(GROUP, 100.0)
