@@ -225,13 +225,7 @@ class PageProgramme:
         if samples is None:
             self.fell_back = True
             page = self.page
-            samples = fallback_phrase(
-                page.number,
-                page.level,
-                page.language,
-                style=page.number_style,
-                exercise=page.exercise,
-            )
+            samples = self._fallback()
         duration_ms = duration_ms_of(samples)
         if duration_ms > left_ms and self._sounded and duration_ms <= self._room_ms:
             self.fell_back = False  # decided anew in the next transmission, where it fits
@@ -239,6 +233,19 @@ class PageProgramme:
         self._load(samples)
         self._in_sentence = True
         return self._frame(left_ms) if self._sound else SILENCE
+
+    def _fallback(self) -> Int16Array:
+        """Return what sounds when no sentence can be rendered: of a notice only a tone."""
+        page = self.page
+        if page.routine and not page.number:
+            return attention_tone(page.level)
+        return fallback_phrase(
+            page.number,
+            page.level,
+            page.language,
+            style=page.number_style,
+            exercise=page.exercise,
+        )
 
     def _load(self, samples: Int16Array) -> None:
         self._sound = list(frames_of(samples))

@@ -131,19 +131,25 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case OrderActed():
             order_acted(draft, event)
         case DigitsHeard():
-            digits_heard(draft, event)
+            if not readiness_steps.heard(draft, event):
+                digits_heard(draft, event)
             talk.signalled(draft, event)
         case OverHeard():
-            over_heard(draft, event)
+            if not readiness_steps.heard(draft, event):
+                over_heard(draft, event)
             talk.over_ended(draft, event)
         case SignalHeard():
+            readiness_steps.heard(draft, event)
             signal_heard(draft, event)
         case KeyPattern():
-            key_pattern(draft, event)
+            if not readiness_steps.heard(draft, event):
+                key_pattern(draft, event)
         case ReportActed():
             report_acted(draft, event)
         case ButtonPressed():
-            reported = report_chat.button_pressed(draft, event)
+            reported = readiness_steps.pressed(draft, event) or report_chat.button_pressed(
+                draft, event
+            )
             if not reported and not office_pressed(draft, event):
                 button_pressed(draft, event)
         case TextReceived():
@@ -153,7 +159,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
                 media_received(draft, event)
             talk.voice_received(draft, event)
         case PageWaited() | PageStarted() | PageSpoken() | PageFailed():
-            if not talk.page_event(draft, event):
+            ours = talk.page_event(draft, event) or readiness_steps.went_out(draft, event)
+            if not ours:
                 page_event(draft, event)
         case RecordingKept():
             talk.recording_kept(draft, event)
@@ -163,7 +170,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case TalkCut():
             talk_groups.cut(draft, event)
         case CardPosted() | CardFailed():
-            if not report_card_event(draft, event):
+            ours = report_card_event(draft, event) or readiness_steps.went_out(draft, event)
+            if not ours:
                 card_event(draft, event)
         case TimerFired():
             _timer_fired(draft, event)

@@ -124,10 +124,10 @@ class Wording:
             sentences.append(self.text("say_safety"))
         if cut:
             sentences.append(self.text("say_more"))
-        sentences.append(self._say_turns(turns) if turns else self.text("say_answer"))
+        sentences.append(self.say_turns(turns) if turns else self.text("say_answer"))
         return self._framed(order, sentences)
 
-    def _say_turns(self, turns: Sequence[str]) -> str:
+    def say_turns(self, turns: Sequence[str]) -> str:
         """Return the sentence that gives each his turn to answer."""
         places = (
             self.text(
