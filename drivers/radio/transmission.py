@@ -224,7 +224,6 @@ class PageProgramme:
             samples = None
         if samples is None:
             self.fell_back = True
-            page = self.page
             samples = self._fallback()
         duration_ms = duration_ms_of(samples)
         if duration_ms > left_ms and self._sounded and duration_ms <= self._room_ms:

@@ -5,7 +5,8 @@ brings the moment and what the channel is like (``Air``), and the answer is what
 
 The rules, in this order:
 
-1. One transmission at a time; the lowest level number first, then who came first. Nothing
+1. One transmission at a time; the lowest level number first, then who came first; routine
+   pages (drills, roll-calls) after every live order, whatever level they are of. Nothing
    overtakes: while level 1 waits, nothing of a lower level starts, whatever it waits for.
 2. Nothing starts after its ``not_after_us``.
 3. After a page the channel is kept for answers. Others of lower or equal level wait; level 1
@@ -84,6 +85,15 @@ class Hold:
 Decision = Start | Drop | Hold
 
 
+def urgency(page: Transmission) -> int:
+    """Return the level by which a page takes its place: a routine one's is the lowest."""
+    return max(page.level, TALK_LEVEL - 1) if _routine(page) else page.level
+
+
+def _routine(page: Transmission) -> bool:
+    return isinstance(page, PageChannel) and page.routine
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A page in the queue, and what the channel's clocks said when it came."""
@@ -95,8 +105,8 @@ class _Waiting:
     dead_s: float
     told: set[HoldReason] = field(default_factory=set)
 
-    def rank(self) -> tuple[int, int]:
-        return self.page.level, self.place
+    def rank(self) -> tuple[int, bool, int]:
+        return urgency(self.page), _routine(self.page), self.place
 
 
 class Airtime:
@@ -149,7 +159,8 @@ class Airtime:
         Level 1 breaks off every other order, and any order breaks off talk.
         """
         bar = TALK_LEVEL - 1 if page.level == TALK_LEVEL else 1
-        return page.level > bar and any(w.page.level <= bar for w in self._waiting.values())
+        waiting = self._waiting.values()
+        return urgency(page) > bar and any(urgency(w.page) <= bar for w in waiting)
 
     def offer(self, page: Transmission, now_s: float) -> Drop | None:
         """Take a page into the queue; return the one there is no room for, if any.
@@ -195,7 +206,7 @@ class Airtime:
         page, self._current = self._current.page, None
         if isinstance(page, PageChannel) and page.answer_window_s > 0:
             self._window_until_s = now_s + page.answer_window_s
-            self._window_level = page.level
+            self._window_level = urgency(page)
 
     def stopped(self) -> None:
         """Note that the current page is over without having been spoken to its end."""
@@ -236,11 +247,11 @@ class Airtime:
         return drops
 
     def _limit_s(self, page: Transmission) -> float:
-        return self._busy_wait_s[min(max(page.level, 1), 3) - 1]
+        return self._busy_wait_s[min(max(urgency(page), 1), 3) - 1]
 
     def _given_up(self, waiting: _Waiting, air: Air) -> str | None:
         """Return why a page of level 2 or 3 has waited long enough; level 1 never has."""
-        if waiting.page.level == 1 or not air.may_key:
+        if urgency(waiting.page) == 1 or not air.may_key:
             return None
         limit_s = self._limit_s(waiting.page)
         kept_s = self._busy_s - waiting.busy_s + self._dead_s - waiting.dead_s
@@ -253,12 +264,12 @@ class Airtime:
         polite_s = self._busy_s - waiting.busy_s
         return (
             air.squelch_open
-            and waiting.page.level == 1
+            and urgency(waiting.page) == 1
             and polite_s >= self._limit_s(waiting.page)
         )
 
     def _verdict(self, head: _Waiting, air: Air) -> Start | HoldReason:
-        level = head.page.level
+        level = urgency(head.page)
         if not air.path_up:
             return "path"
         if level != 1 and level >= self._window_level and self.window_open(air.now_s):

@@ -62,6 +62,9 @@ MADE_UP = {
     "waiting_": ("busy", "talk", "queue", "path", "window"),
     "cut_": ("time_out", "order", "off", "path", "busy", "taken"),
     "talk_waited_": ("busy", "talk", "queue", "path", "window"),
+    "notice_": ("roll_call_done", "bulletin_done", "self_test_done"), "cover_kind_": None,
+    "cover_": ("empty", "ahead", "unheard", "group", "unreachable"),
+    "power_": ("mains", "on_battery", "low"),
 }  # fmt: skip
 
 
