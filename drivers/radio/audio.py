@@ -84,7 +84,8 @@ class AudioLink(Protocol):
     def holed(self) -> bool:
         """Return whether the frame just received stands for sound that never came.
 
-        A single frame filled in from the last one is no hole: a tone goes on through it.
+        A single frame filled in from the last one is no hole: a tone goes on through it. Sound
+        that was left out because too much of it came at once is one.
         """
         ...
 
@@ -210,6 +211,7 @@ class SoundCardLink:
     def __init__(self, url: str) -> None:
         address = parse_sound_url(url)
         self._counts = LinkStatistics()
+        self._holed, self._skipped_before = False, 0
         self._heard, self._to_play = _Ring(), _Ring()
         self._playing = self._hearing = False
         module = _miniaudio()
@@ -259,6 +261,8 @@ class SoundCardLink:
             return self._nothing_heard()
         self._counts.received += 1
         self._counts.silent = 0
+        self._holed = self._counts.skipped > self._skipped_before
+        self._skipped_before = self._counts.skipped
         return np.frombuffer(self._heard.take(_FRAME_BYTES), "<i2").astype(np.int16)
 
     def delay_frames(self) -> int:
@@ -270,11 +274,12 @@ class SoundCardLink:
         return self._counts.silent > 0
 
     def holed(self) -> bool:
-        """Return whether the card was late by more than a frame."""
-        return self._counts.silent > 1
+        """Return whether the card was late by more than a frame, or sound was left out."""
+        return self._holed
 
     def _nothing_heard(self) -> Int16Array | None:
         self._counts.silent += 1
+        self._holed = self._counts.silent > 1
         if self._counts.received == 0 or self._counts.silent > 10:
             return None
         self._counts.concealed += 1

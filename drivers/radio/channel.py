@@ -340,9 +340,11 @@ class Channel:
             case "open":
                 pass
 
-    def heard(self, symbol: str, now: Moment) -> None:
-        """Take a digit."""
-        self._receiver.heard(symbol, now)
+    def heard(
+        self, symbol: str, now: Moment, span_ms: tuple[float, float] | None = None
+    ) -> None:
+        """Take a digit; see ``DtmfFramer.heard``."""
+        self._receiver.heard(symbol, now, span_ms)
 
     def signalled(self, heard: Heard, now: Moment) -> None:
         """Take a call or a packet."""

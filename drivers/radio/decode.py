@@ -16,6 +16,7 @@ import numpy.typing as npt
 import soxr
 
 from drivers.radio import ctcss, dcs, dtmf, mdc1200_words, selcall_tables
+from drivers.radio.dtmf_holes import UNREAD
 from drivers.radio.heard import Heard, MdcPacket
 from drivers.radio.hearing import Hearing, Wishes
 from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, to_int16
@@ -91,11 +92,11 @@ def _pieces(data: mmap.mmap, form: WavForm) -> Iterator[npt.NDArray[np.float64]]
 
 
 def _without_doubles(found: Iterator[Heard]) -> Iterator[Heard]:
-    """Yield what was not heard just now on another channel of the file."""
+    """Yield what was read, and not just now on another channel of the file."""
     recent: list[Heard] = []
     for heard in found:
         recent = [r for r in recent if heard.start_sample - r.start_sample < _FORGOTTEN_SAMPLES]
-        if any(_alike(heard, r) for r in recent):
+        if heard.value == UNREAD or any(_alike(heard, r) for r in recent):
             continue
         recent.append(heard)
         yield heard

@@ -24,6 +24,7 @@ import numpy as np
 
 from drivers.radio.arrays import BoolArray, Float32Array, IntArray
 from drivers.radio.dtmf_frames import AniPosition, DtmfFramer, DtmfMessage
+from drivers.radio.dtmf_holes import LOUD_PART, UNREAD, Holes, loud_beside
 from drivers.radio.dtmf_judge import judge
 from drivers.radio.dtmf_looks import (
     FRAMES_AT_ONCE_MAX,
@@ -63,6 +64,8 @@ _KEPT_POWER = 0.16
 _RELEASE_LOOKS = 2
 # A lost packet is no pause: it is 20 ms long, and a pause between digits 25 ms or more.
 _HOLE_SAMPLES = 176
+# Three seconds after a digit nobody is keying any more.
+_KEYING_SAMPLES = 24_000
 # What is judged of the sound: 320 ms. A tone is judged at the latest when it has lasted 240 ms.
 _FRAMES_JUDGED = 16
 _FRAMES_BEFORE_FIRST_VERDICT = 12
@@ -77,9 +80,10 @@ class DtmfSymbol:
 
     Attributes:
         channel: index of the channel in the bank.
-        symbol: one of ``0123456789*#ABCD``.
+        symbol: one of ``0123456789*#ABCD``; ``?`` where, soon after a digit, another may be
+            that cannot be read, or is missing with the sound.
         start_sample: where the tone began, in samples since the bank was made.
-        duration_ms: between the half-amplitude points.
+        duration_ms: between the half-amplitude points; 0 for ``?``.
     """
 
     channel: int
@@ -186,7 +190,7 @@ class _Segment:
 
 
 # What a bank knows of each channel, besides its sound and the segment under way.
-_PER_CHANNEL = ("_listening", "_shown", "_told", "_told_end")
+_PER_CHANNEL = ("_listening", "_shown", "_told", "_told_end", "_told_power")
 
 
 class DtmfBank:
@@ -202,10 +206,15 @@ class DtmfBank:
         # Few channels have one at any time: plain numbers cost less than arrays.
         self._segments: dict[int, _Segment] = {}
         self._told = np.full(n_channels, -1)  # the last digit told, and where it ended
-        self._told_end = np.zeros(n_channels)
+        self._told_end = np.full(n_channels, -np.inf)
+        self._told_power = np.zeros(n_channels)
+        self._holes = Holes()
 
     def step(
-        self, frames: Int16Array, listening: BoolArray, filled: BoolArray | None = None
+        self,
+        frames: Int16Array,
+        listening: BoolArray,
+        missing: BoolArray | IntArray | None = None,
     ) -> list[DtmfSymbol]:
         """Take the next 20 ms of every channel, or some more, and return the digits that ended.
 
@@ -217,16 +226,19 @@ class DtmfBank:
             frames: (n_channels, 160) int16; up to `FRAMES_AT_ONCE_MAX` times 160, which costs
                 less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
-            filled: (n_channels,) bool, where the sound was invented for sound that never came.
+            missing: (n_channels,), where the sound was invented for sound that never came: 1,
+                or more where more is missing than was filled.
         """
         cut = self._listening & ~listening
         if cut.any() and frames.shape[1] > FRAME_SAMPLES:
-            first = self.step(frames[:, :FRAME_SAMPLES], listening, filled)
-            return first + self.step(frames[:, FRAME_SAMPLES:], listening, filled)
+            first = self.step(frames[:, :FRAME_SAMPLES], listening, missing)
+            return first + self.step(frames[:, FRAME_SAMPLES:], listening, missing)
         heard = listening | cut
         found: list[DtmfSymbol] = []
         every = bool(heard.all())
-        self._keep(None if every and not cut.any() else heard, frames, cut, filled)
+        self._keep(None if every and not cut.any() else heard, frames, cut, missing)
+        if missing is not None and missing.any():
+            self._holes.note(self._sample, np.where(listening, missing, 0))
         if every:
             found += self._hear(slice(None), np.arange(len(frames)), frames, cut)
         elif heard.any():
@@ -234,6 +246,9 @@ class DtmfBank:
             found += self._hear(rows, rows, frames[rows], cut)
         self._listening = listening.copy()
         self._sample += frames.shape[1]
+        found += self._unread(cut)
+        if cut.any():
+            self._sound[:, cut] = 0
         return found
 
     def rearranged(self, sources: Sequence[int | None]) -> DtmfBank:
@@ -257,6 +272,7 @@ class DtmfBank:
             for i, source in zip(to, at, strict=True)
             if source in self._segments
         }
+        bank._holes = self._holes.rearranged(dict(zip(at, to, strict=True)))
         return bank
 
     def _keep(
@@ -264,7 +280,7 @@ class DtmfBank:
         heard: BoolArray | None,
         frames: Int16Array,
         cut: BoolArray,
-        filled: BoolArray | None,
+        missing: BoolArray | IntArray | None,
     ) -> None:
         """Keep the sound of channels that are heard (None: all), silence where one is cut."""
         for begin in range(0, frames.shape[1], FRAME_SAMPLES):
@@ -275,7 +291,7 @@ class DtmfBank:
             else:
                 self._sound[slot, heard] = kept[heard]
                 self._sound[slot, cut] = 0
-            self._filled[slot] = False if filled is None else filled
+            self._filled[slot] = False if missing is None else missing > 0
 
     def _hear(
         self, rows: slice | IntArray, channels: IntArray, frames: Int16Array, cut: BoolArray
@@ -292,7 +308,6 @@ class DtmfBank:
         found = self._follow(rows, channels, looks, going)
         for channel in np.flatnonzero(cut).tolist():
             found += self._close(channel, self._sample + FRAME_SAMPLES)
-            self._sound[:, channel] = 0
             self._shown[channel] = -1
         return found
 
@@ -356,20 +371,36 @@ class DtmfBank:
         segment.onset = begin + verdict.onset if verdict else math.inf
 
     def _close(self, channel: int, until: int) -> list[DtmfSymbol]:
-        """End the channel's segment; return its digit when it was one."""
+        """End the channel's segment; return its digit when it was one, or that it may be."""
         segment = self._segments.pop(channel, None)
-        if segment is None or segment.onset == math.inf or not segment.promising:
+        if segment is None:
             return []
+        symbols = self._read(channel, segment, until)
+        if symbols is None:
+            doubtful = self._is_keyed(channel, segment)
+            return [DtmfSymbol(channel, UNREAD, segment.since, 0.0)] if doubtful else []
+        return symbols
+
+    def _is_keyed(self, channel: int, segment: _Segment) -> bool:
+        """Whether what was not read stands among digits, and is as loud as they are."""
+        after = segment.since - self._told_end[channel]
+        loud = segment.peak >= LOUD_PART * self._told_power[channel]
+        return bool(_HOLE_SAMPLES < after < _KEYING_SAMPLES and loud)
+
+    def _read(self, channel: int, segment: _Segment, until: int) -> list[DtmfSymbol] | None:
+        """Return the digit of a segment, none where it was told before; None if it is none."""
+        if segment.onset == math.inf or not segment.promising:
+            return None
         begin, samples, hole = self._stretch(channel, segment, until)
         part = segment.held / segment.band
         if hole is None and not self._looks.resemble(
             channel, segment.key, segment.since, until, part
         ):
-            return []
+            return None
         running = not math.isnan(segment.onset)
         verdict = judge(samples, *segment.pair_hz, running=running, hole=hole)
         if verdict is None:
-            return []
+            return None
         key = segment.key
         start = segment.onset if running else begin + verdict.onset
         end = begin + verdict.end
@@ -377,11 +408,35 @@ class DtmfBank:
             key == self._told[channel] and start - self._told_end[channel] <= _HOLE_SAMPLES
         )
         self._told[channel], self._told_end[channel] = key, end
+        self._told_power[channel] = segment.peak
+        self._holes.read(channel, start, end)
         if goes_on:
             return []
         duration_ms = 1000.0 * (end - start) / SAMPLE_RATE_HZ
         symbol = ROWS[key // 4][key % 4]
         return [DtmfSymbol(channel, symbol, max(round(start), 0), duration_ms)]
+
+    def _unread(self, cut: BoolArray) -> list[DtmfSymbol]:
+        """Return the holes in which a digit may have been lost."""
+        going = {channel: segment.since for channel, segment in self._segments.items()}
+        holes = list(self._holes.settled(self._sample, going))
+        for channel in np.flatnonzero(cut).tolist():
+            holes += self._holes.flushed(channel)
+        return [
+            DtmfSymbol(channel, UNREAD, begin, 0.0)
+            for channel, begin, wide in holes
+            if begin - self._told_end[channel] < _KEYING_SAMPLES
+            and (wide or self._may_hide(channel, begin))
+        ]
+
+    def _may_hide(self, channel: int, begin: int) -> bool:
+        """Whether a digit may be hidden in the lone lost packet at a sample."""
+        frame = begin // FRAME_SAMPLES
+        if self._sample // FRAME_SAMPLES - frame >= _FRAMES_KEPT - 1:
+            return True
+        around = np.array([frame - 1, frame + 1]) % _FRAMES_KEPT
+        sound = self._sound[around, channel].reshape(-1)
+        return loud_beside(sound, float(self._told_power[channel]))
 
     def _stretch(
         self, channel: int, segment: _Segment, until: int

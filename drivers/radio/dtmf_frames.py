@@ -1,11 +1,14 @@
 """DTMF symbols to reply frames and radio identities: a pure state machine, one per channel.
 
-Three rules:
+Four rules:
 
 1. A digit alone never means anything. Only ``*…#`` is a reply; only a run of exactly the
    configured length, sent at machine pace, is an identity (DTMF-ANI).
 2. Nothing reaches over the edge of an over: one over is one station.
 3. What is not understood is kept as ``stray`` for the record, and applied to nothing.
+4. A frame in which a digit may be missing is not understood: without it, it would name another
+   order. It may be where sound was lost (``?``), and where a radio that sends at an even pace
+   pauses for as long as a digit takes.
 
 An identity at key-down is often clipped while the receiver's squelch opens. A clipped run is
 too short and therefore no identity; digits keyed by hand afterwards do not complete it, as a
@@ -15,8 +18,12 @@ key-up and the two differ, it has none.
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from dataclasses import dataclass
 from typing import Literal
+
+from drivers.radio.dtmf_holes import UNREAD
 
 AniPosition = Literal["start", "end", "both"]
 
@@ -26,6 +33,10 @@ BODY_SYMBOLS_MAX = 24
 STRAY_SYMBOLS_MAX = 128
 # Between the starts of two symbols of one identity: radios send 50 to 300 ms tones and gaps.
 ANI_GAP_S = 0.65
+# Machines keep their pace to the millisecond; noise moves an edge by some of them.
+_EVEN_MS = 15.0
+# Of a pause that lost digits explain: so many steps of that pace, give or take.
+_WHOLE_STEPS = 0.15
 # An over may be given up by its sender between two digits, or drag on.
 DIGIT_TIME_OUT_S = 3.0
 COMMAND_TIME_OUT_S = 8.0
@@ -79,6 +90,7 @@ class DtmfFramer:
         self._run = ""
         self._untouched = True  # nothing but the present run has been heard in this over
         self._open: str | None = None
+        self._spans_ms: list[tuple[float, float]] = []  # of the symbols of an open frame
         self._open_since_s = 0.0
         self._last_s = 0.0
         self._frames: list[str] = []
@@ -93,22 +105,29 @@ class DtmfFramer:
         """Forget whatever an over without an end has left."""
         self._begin()
 
-    def heard(self, symbol: str, now_s: float) -> DtmfMessage | None:
+    def heard(
+        self, symbol: str, now_s: float, span_ms: tuple[float, float] | None = None
+    ) -> DtmfMessage | None:
         """Take a symbol in; return a message when it completes a frame.
 
         A frame is told at its ``#``, unless the identity may still come at key-up: then it is
         told with the over's end, where the identity is known.
 
         Args:
-            symbol: One of ``0123456789*#ABCD``.
+            symbol: One of ``0123456789*#ABCD``, or ``?`` where one may be missing.
             now_s: When it was heard, monotonic.
+            span_ms: Where its tone began and ended, by the samples' own clock; None where
+                nobody knows.
         """
         abandoned = self._abandon(now_s)
+        if symbol == UNREAD:
+            self._missing(now_s)
+            return DtmfMessage(self._ani, (), abandoned) if abandoned else None
         pause_s, self._last_s = now_s - self._last_s, now_s
         if symbol == "*":
-            self._open_frame(now_s)
+            self._open_frame(now_s, span_ms)
         elif self._open is not None:
-            self._into_frame(symbol)
+            self._into_frame(symbol, span_ms)
         elif symbol == "#":
             self._end_run()
             self._to_stray("#")
@@ -157,24 +176,35 @@ class DtmfFramer:
         self._to_stray(symbols)
         return symbols
 
-    def _open_frame(self, now_s: float) -> None:
+    def _open_frame(self, now_s: float, span_ms: tuple[float, float] | None) -> None:
         """Begin a frame; one begun before was a slip of the finger."""
         self._end_run()
         self._untouched = False
         if self._open is not None:
             self._to_stray("*" + self._open)
         self._open, self._open_since_s = "", now_s
+        self._spans_ms = [] if span_ms is None else [span_ms]
 
-    def _into_frame(self, symbol: str) -> None:
+    def _into_frame(self, symbol: str, span_ms: tuple[float, float] | None) -> None:
         assert self._open is not None
+        self._spans_ms += [] if span_ms is None else [span_ms]
         if symbol != "#" and len(self._open) < BODY_SYMBOLS_MAX:
             self._open += symbol
             return
         body, self._open = self._open, None
-        if symbol == "#" and body:
+        if symbol == "#" and body and UNREAD not in body and not _skips(self._spans_ms):
             self._frames.append(body)
         else:
             self._to_stray("*" + body + symbol)
+
+    def _missing(self, now_s: float) -> None:
+        """Mark a place at which a digit may be missing; between digits nothing can be."""
+        if self._open is not None:
+            self._open += UNREAD if len(self._open) < BODY_SYMBOLS_MAX else ""
+        elif now_s - self._last_s > self._ani_gap_s:
+            self._end_run()
+        elif self._run:
+            self._run += UNREAD
 
     def _end_run(self, *, at_key_up: bool = False) -> None:
         """Take the run of bare digits for an identity where it can be one, else for stray."""
@@ -198,3 +228,17 @@ class DtmfFramer:
 
     def _may_be_ani(self, *, first: bool, at_key_up: bool) -> bool:
         return (self._at_start and first) or (self._at_end and at_key_up)
+
+
+def _skips(spans_ms: list[tuple[float, float]]) -> bool:
+    """Whether symbols of one pace have pauses in which others may have been lost.
+
+    From end to end: radios lengthen the first tone, not its pause.
+    """
+    steps_ms = [after[1] - before[1] for before, after in itertools.pairwise(spans_ms)]
+    single_ms = [step for step in steps_ms if step - min(steps_ms) <= _EVEN_MS]
+    if len(single_ms) < 2:
+        return False
+    steps = [step / statistics.mean(single_ms) for step in steps_ms]
+    whole = all(abs(step - round(step)) < _WHOLE_STEPS for step in steps)
+    return whole and round(max(steps)) > 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Heard", "HeardKind", "MdcPacket", "SelcallFit"]
+from drivers.radio.samples import SAMPLE_RATE_HZ
+
+__all__ = ["Heard", "HeardKind", "MdcPacket", "SelcallFit", "span_of"]
 
 HeardKind = Literal["dtmf", "selcall", "ctcss", "dcs", "mdc1200"]
 
@@ -69,3 +71,9 @@ class Heard:
     start_sample: int
     duration_ms: float
     detail: MdcPacket | SelcallFit | None = None
+
+
+def span_of(heard: Heard) -> tuple[float, float]:
+    """Return where it begins and ends, in milliseconds since the bank was made."""
+    begin_ms = 1000.0 * heard.start_sample / SAMPLE_RATE_HZ
+    return begin_ms, begin_ms + heard.duration_ms

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray, IntArray
 from drivers.radio.ctcss import CtcssBank
 from drivers.radio.dcs import DcsBank
 from drivers.radio.dtmf import DtmfBank
@@ -29,7 +29,6 @@ from drivers.radio.settings import RadioChannel
 # What takes longer pieces is given five frames at once, where they are there.
 _PIECE_SAMPLES = FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
 
-BoolArray = npt.NDArray[np.bool_]
 Step = Callable[[Int16Array, BoolArray], list[Heard]]
 
 __all__ = [
@@ -170,7 +169,7 @@ class Hearing:
         frames: Int16Array,
         listening: BoolArray,
         below: BoolArray | None = None,
-        filled: BoolArray | None = None,
+        missing: IntArray | None = None,
     ) -> list[Heard]:
         """Take the next 20 ms of every channel and return what has ended.
 
@@ -182,22 +181,23 @@ class Hearing:
             listening: (n_channels,) bool; frames of other channels are not looked at.
             below: (n_channels,) bool, where tones and codes below the voice are looked for;
                 None for where the rest is.
-            filled: (n_channels,) bool, where a frame was invented for one that never came: a
-                digit is read from what is around it.
+            missing: (n_channels,), 1 where a frame was invented for one that never came, 2
+                where more is missing: a digit is read from what is around it, or else told as
+                ``?``.
         """
-        found = self._step_digits(frames, listening, filled)
+        found = self._step_digits(frames, listening, missing)
         found += [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
         found += self._step_below(frames, listening if below is None else below)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
 
     def _step_digits(
-        self, frames: Int16Array, listening: BoolArray, filled: BoolArray | None = None
+        self, frames: Int16Array, listening: BoolArray, missing: IntArray | None = None
     ) -> list[Heard]:
         if self._dtmf is None:
             return []
         return [
             Heard(d.channel, "dtmf", None, d.symbol, d.start_sample, d.duration_ms)
-            for d in self._dtmf.step(frames, listening & self._digits, filled)
+            for d in self._dtmf.step(frames, listening & self._digits, missing)
         ]
 
     def _step_below(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:

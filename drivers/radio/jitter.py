@@ -76,6 +76,7 @@ class JitterBuffer:
     Attributes:
         counts: What it has seen.
         filled: What ``get`` just gave was invented: it stands for sound that never came.
+        holed: More than a frame is missing where ``get`` just was, or sound was left out there.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class JitterBuffer:
         maximum: int = MAX_FRAMES,
     ) -> None:
         self.counts = counts or LinkStatistics()
-        self.filled = False
+        self.filled = self.holed = False
         self._target = target
         self._maximum = maximum
         self._waiting: dict[int, Int16Array] = {}  # by sequence number, extended past 16 bits
@@ -105,6 +106,7 @@ class JitterBuffer:
         self._deepest = (0, 0)  # in the five seconds before, and in these
         self._surplus = 0
         self._rest: Int16Array = np.zeros(0, np.int16)
+        self._skipped_before = self.counts.skipped
 
     @property
     def depth(self) -> int:
@@ -152,9 +154,11 @@ class JitterBuffer:
         """Return the frame whose turn it is; None while the other side is silent."""
         self._unheard += 1
         self._watch()
-        if not self._surplus and not len(self._rest):
-            return self._pull()
-        return self._stretched()
+        plain = not self._surplus and not len(self._rest)
+        frame = self._pull() if plain else self._stretched()
+        self.holed = self.counts.silent > 1 or self.counts.skipped > self._skipped_before
+        self._skipped_before = self.counts.skipped
+        return frame
 
     def _pull(self) -> Int16Array | None:
         """Return the next frame of the sender's, or what stands for it."""

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from drivers.radio.channel import Channel, ChannelEvent
 from drivers.radio.chat_talk import ChatTalk, TalkDesk
 from drivers.radio.engine_door import EngineDoor
+from drivers.radio.heard import span_of
 from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.pages import Pages
@@ -235,17 +236,18 @@ class RadioProcess:
 
     def _listen(self, now: Moment) -> None:
         units = self._rows
-        listening, below, filled = np.zeros((3, len(units)), np.bool_)
+        listening, below = np.zeros((2, len(units)), np.bool_)
+        missing = np.zeros(len(units), np.int64)
         frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
         for row, unit in enumerate(units):
             listening[row] = unit.receive(now)
-            below[row], filled[row] = unit.channel.seeks, unit.filled
+            below[row], missing[row] = unit.channel.seeks, unit.missing
             if unit.frame is not None:
                 frames[row] = unit.frame
-        for heard in self._hearing.step(frames, listening, below, filled):
+        for heard in self._hearing.step(frames, listening, below, missing):
             channel = units[heard.channel].channel
             if heard.kind == "dtmf":
-                channel.heard(heard.value, now)
+                channel.heard(heard.value, now, span_of(heard))
             elif heard.kind in {"selcall", "mdc1200"}:
                 channel.signalled(heard, now)
         for presence in self._hearing.changed():

@@ -280,9 +280,11 @@ class Receiver:
             for code in (False, True)
         )
 
-    def heard(self, symbol: str, now: Moment) -> None:
-        """Take a digit."""
-        message = self._framer.heard(symbol, now.s)
+    def heard(
+        self, symbol: str, now: Moment, span_ms: tuple[float, float] | None = None
+    ) -> None:
+        """Take a digit; see ``DtmfFramer.heard``."""
+        message = self._framer.heard(symbol, now.s, span_ms)
         if message is not None:
             self._tell_digits(message, now)
 

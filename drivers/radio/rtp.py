@@ -363,8 +363,8 @@ class RtpLink:
         return self._buffer.delay_frames
 
     def holed(self) -> bool:
-        """Return whether more than a frame is missing where ``receive`` just was."""
-        return self._counts.silent > 1
+        """Return whether more than a frame is missing, or left out, where ``receive`` was."""
+        return self._buffer.holed
 
     def fileno(self) -> int | None:
         """Return the socket's descriptor, for a selector."""

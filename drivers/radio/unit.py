@@ -42,7 +42,7 @@ class Unit:
         channel: The state machine.
         settings: As given.
         frame: What this tick's sound was, None where there was none.
-        filled: It was invented for sound that never came.
+        missing: 1 where it was invented for sound that never came, 2 where more is missing.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Unit:
         self.id = id
         self.settings = settings
         self.frame: Int16Array | None = None
-        self.filled = False
+        self.missing = 0
         self._selector = selector
         self._clock = clock
         self._keyer = KeyerProcess(settings)
@@ -133,9 +133,12 @@ class Unit:
         if self._audio is None and now.s >= self._audio_at_s:
             self._open_audio(now)
         self.frame = self._audio.receive() if self._audio is not None else None
-        self.filled = self._audio is not None and self._audio.filled()
+        self.missing = 0
         if self._audio is not None and self._audio.holed():
+            self.missing = 2
             self.channel.missed()
+        elif self._audio is not None and self._audio.filled():
+            self.missing = 1
         self._watch_card(now)
         return self.channel.follow(now, self.frame)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivers.radio.dtmf import SYMBOLS, DtmfBank, frequencies_hz
+from drivers.radio.dtmf_holes import UNREAD
 
 FS = 8000
 PEER = "multimon-ng"
@@ -112,7 +113,7 @@ def digits_heard(tracks):
     steps = [bank.step(frames[:, k : k + 160], every) for k in range(0, longest, 160)]
     steps.append(bank.step(np.zeros((len(tracks), 160), np.int16), ~every))
     for symbol in itertools.chain.from_iterable(steps):
-        texts[symbol.channel] += symbol.symbol
+        texts[symbol.channel] += symbol.symbol if symbol.symbol != UNREAD else ""
     return texts
 
 

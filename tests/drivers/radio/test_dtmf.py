@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.radio.dtmf import DtmfBank, DtmfFramer, DtmfMessage, DtmfSymbol, encode
-from drivers.radio.samples import resampled
+from drivers.radio.samples import resampled, to_int16
 from drivers.radio.shaping import shaped_speech
 from tests.bench import dtmf_cells
 
@@ -456,6 +456,10 @@ def test_a_packet_lost_in_a_short_tone_is_bridged_where_it_is_told(
     clean = np.pad(clean, (800, 1600 - len(clean) % 160))
     lost = _alone(rng.random(len(clean) // 160) < 0.06)
     told, untold = (_digits_heard(clean, lost, is_told=told) for told in (True, False))
+    # Each digit that is not there is marked: none is missing in silence.
+    parts = re.split(r"\?+", told)
+    assert re.fullmatch(".{0,2}".join(map(re.escape, parts)), digits)
+    told, untold = (said.replace("?", "") for said in (told, untold))
     # What is there is in its order: nothing was made up.
     assert _is_subsequence(told, digits)
     assert _is_subsequence(untold, told)
@@ -471,6 +475,131 @@ def test_bridging_a_lost_packet_makes_no_digit_of_a_tone_of_20_ms() -> None:
             lost = np.arange(len(sound) // 160) == frame
             told, untold = (_digits_heard(sound, lost, is_told=t) for t in (True, False))
             assert told == untold
+
+
+def _framed(
+    sound: npt.NDArray[np.int16], missing: list[int], steps: list[int] | None = None
+) -> DtmfMessage:
+    """Return what an over says: sound in frames, and how much of each was invented."""
+    bank, framer, on = DtmfBank(1), DtmfFramer(), np.ones(1, np.bool_)
+    told: list[str] = []
+    at = 0
+    for step in steps or [1] * (len(sound) // 160):
+        part = sound[160 * at : 160 * (at + step)]
+        if not len(part):
+            break
+        lost = np.array([missing[at] if missing else 0])
+        at += step
+        for s in bank.step(part[None], on, lost if missing else None):
+            begin_ms = s.start_sample / 8
+            message = framer.heard(s.symbol, at / 50, (begin_ms, begin_ms + s.duration_ms))
+            told += message.frames if message else ()
+    last = framer.over_ended()
+    return DtmfMessage(last.ani, (*told, *last.frames), last.stray)
+
+
+def _filled(
+    sound: npt.NDArray[np.int16], faults: dict[int, tuple[int, int]]
+) -> tuple[npt.NDArray[np.int16], list[int]]:
+    """Return the sound as a jitter buffer gives it, and what it says of each frame.
+
+    Faults: before that frame so many are invented, and so many of the next ones never come.
+    """
+    out, missing, run = [], [], 0
+    lost_until = 0
+    last = np.zeros(160, np.int16)
+    for number, frame in enumerate(sound.reshape(-1, 160)):
+        stalled, lost = faults.get(number, (0, 0))
+        lost_until = max(lost_until, number + lost)
+        for _ in range(stalled + (number < lost_until)):
+            fade = np.linspace(1.0, 0.0, 160) if run == 0 else np.zeros(160)
+            out.append((last * fade).astype(np.int16))
+            run += 1
+            missing.append(min(run, 2))
+        if number >= lost_until:
+            out.append(frame)
+            missing.append(0)
+            last, run = frame, 0
+    return np.concatenate(out), missing
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    body=st.text("0123456789", min_size=3, max_size=8),
+    tone_ms=st.integers(45, 110),
+    gap_ms=st.integers(40, 110),
+    before=st.integers(0, 400),
+    steps=st.lists(st.integers(1, 5), min_size=120, max_size=120),
+)
+def test_the_same_sound_in_any_steps_is_the_same_reply(
+    body: str, tone_ms: int, gap_ms: int, before: int, steps: list[int]
+) -> None:
+    tones = np.pad(encode(f"*{body}#", tone_ms=tone_ms, gap_ms=gap_ms), (before, 800))
+    sound = tones[: len(tones) // 160 * 160]
+    assert _framed(sound, [], steps) == _framed(sound, []) == DtmfMessage(None, (body,), "")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    body=st.text("0123456789", min_size=3, max_size=8),
+    tone_ms=st.integers(45, 110),
+    gap_ms=st.integers(40, 110),
+    before=st.integers(800, 1200),
+    faults=st.dictionaries(
+        st.integers(5, 80), st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=3
+    ),
+)
+def test_whatever_sound_is_lost_or_late_no_reply_is_told_shorter(
+    body: str, tone_ms: int, gap_ms: int, before: int, faults: dict[int, tuple[int, int]]
+) -> None:
+    tones = np.pad(encode(f"*{body}#", tone_ms=tone_ms, gap_ms=gap_ms), (before, 1600))
+    sound, missing = _filled(tones[: len(tones) // 160 * 160], faults)
+    message = _framed(sound, missing)
+    assert message.frames in {(body,), ()}, message
+
+
+def test_a_digit_lost_with_its_sound_makes_no_other_order_and_is_marked() -> None:
+    tones = np.pad(encode("*470311#"), (960, 1600))[: 160 * 60 + 960]
+    sound = tones[: len(tones) // 160 * 160]
+    seven_at = (960 + 2 * 2 * 560) // 160
+    sound, missing = _filled(sound, {seven_at: (0, 4)})
+    assert _framed(sound, missing) == DtmfMessage(None, (), "*4?0311#")
+    # As it was: one digit less, and another order's number. The pace alone tells, too.
+    message = _framed(sound, [])
+    assert message == DtmfMessage(None, (), "*40311#")
+    framer = DtmfFramer()
+    assert keyed(framer, (0.0, "*40311#")) == [DtmfMessage(None, ("40311",), "")]
+
+
+@pytest.mark.parametrize("snr_db", [0.0, -1.0])
+def test_noise_that_hides_digits_makes_hardly_any_reply_shorter(snr_db: float) -> None:
+    rng, wrong, right, n = np.random.default_rng(SEED), 0, 0, 60
+    for _ in range(n):
+        body = "".join(rng.choice(list("0123456789"), 6))
+        tones = np.pad(encode(f"*{body}#", tone_ms=45, gap_ms=45), (800, 1600))
+        power = 10 ** (-12 / 10) / 10 ** (snr_db / 10)
+        noisy = tones / 32767 + channel_noise(len(tones), power, rng)
+        sound = to_int16(32767 * noisy)[: len(tones) // 160 * 160]
+        frames = _framed(sound, []).frames
+        right += frames == (body,)
+        wrong += frames not in {(body,), ()}
+    print(f"{snr_db:.0f} dB: {right} of {n} told, {wrong} wrong")
+    assert wrong <= 0.02 * n
+
+
+def test_a_pace_that_skips_a_beat_hides_a_digit_and_a_hand_that_hesitates_does_not() -> None:
+    def told(*begins_ms: float) -> tuple[str, ...]:
+        framer, frames = DtmfFramer(), []
+        for symbol, begin_ms in zip("*1201#", begins_ms, strict=True):
+            message = framer.heard(symbol, begin_ms / 1000, (begin_ms, begin_ms + 60.0))
+            frames += message.frames if message else ()
+        return tuple(frames)
+
+    assert told(0, 120, 240, 360, 480, 600) == ("1201",)
+    assert told(0, 125, 238, 365, 482, 601) == ("1201",)
+    assert told(0, 120, 360, 480, 600, 720) == ()
+    assert told(0, 120, 240, 600, 720, 840) == ()
+    assert told(0, 300, 520, 1100, 1390, 1600) == ("1201",)
 
 
 def _alone(lost: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

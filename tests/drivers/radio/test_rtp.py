@@ -171,6 +171,19 @@ def test_a_burst_after_a_standstill_does_not_make_the_sound_late_for_ever() -> N
     assert buffer.counts.skipped == 14
 
 
+def test_sound_that_a_burst_pushed_out_is_told_as_a_hole() -> None:
+    buffer = JitterBuffer()
+    put(buffer, *range(4))
+    play(buffer, 2)
+    assert not buffer.holed
+    put(buffer, *range(4, 12))
+    assert buffer.get() is not None
+    assert buffer.holed
+    assert buffer.counts.skipped
+    assert buffer.get() is not None
+    assert not buffer.holed
+
+
 def test_a_new_stream_is_taken_over_at_its_second_packet_and_a_stray_one_is_not() -> None:
     buffer = JitterBuffer()
     put(buffer, 1, 2, 3)
