@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
+from gateway.core.after_events import OrderTended, PhotoFailed
 from gateway.core.alert import AlertKind, Level
 from gateway.core.answering import code_digest
 from gateway.core.dispatch import Outcome, step
@@ -28,6 +29,8 @@ from gateway.core.effects import (
     Effect,
     PageChannel,
     PostCard,
+    PostPhoto,
+    RecallPhoto,
     Receipt,
     ReportStatus,
     TalkOnChannel,
@@ -48,7 +51,7 @@ from gateway.core.events import (
     Started,
     TalkSwitched,
 )
-from gateway.core.order import AlertKey, Path, Timer
+from gateway.core.order import AlertKey, Order, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.register_json import concerns, duty_json, people_json
@@ -288,6 +291,8 @@ class Engine:
         """
         if isinstance(event, AlertReceived):
             event = await self._with_prior(event)
+        elif isinstance(event, OrderTended):
+            event = await self._with_order(event)
         if self._callers is None:
             raise JournalError("the engine has stopped; nothing is journalled any more")
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
@@ -308,6 +313,12 @@ class Engine:
         return replace(
             received, prior_sha256=sha256, prior_order=order, prior_number=number
         )
+
+    async def _with_order(self, tended: OrderTended) -> OrderTended:
+        """Add what the journal knows of an order that has left the memory."""
+        if self._state.find(Order, tended.order) is not None:
+            return tended
+        return replace(tended, prior=await self._journal.find_order(tended.order))
 
     def _take(
         self,
@@ -470,6 +481,8 @@ class Engine:
             failed = PageFailed(at_us=now_us, page=effect.page, reason=reason)
         elif isinstance(effect, PostCard):
             failed = CardFailed(at_us=now_us, card=effect.card, state="failed", reason=reason)
+        elif isinstance(effect, PostPhoto | RecallPhoto):
+            failed = PhotoFailed(at_us=now_us, post=effect.post, state="failed", reason=reason)
         if failed is None:
             self.settle(outgoing.id)
             return

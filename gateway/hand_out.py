@@ -17,6 +17,7 @@ from gateway.core.effects import (
     AnswerPress,
     PageChannel,
     PostCard,
+    PostPhoto,
     SendText,
     SendVoice,
     SetTalkGroup,
@@ -163,7 +164,7 @@ def once_more(outgoing: Outgoing) -> Outgoing:
 
     The radio process remembers page ids itself, so a page needs no such caution.
     """
-    shown = isinstance(outgoing.effect, PostCard | SendText | SendVoice)
+    shown = isinstance(outgoing.effect, PostCard | PostPhoto | SendText | SendVoice)
     return replace(outgoing, again=True) if shown else outgoing
 
 

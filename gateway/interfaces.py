@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from gateway.core.after_events import PriorOrder
 from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt, ReportStatus
 from gateway.core.events import AlertReceived, Event, MessageNoted
 from gateway.core.order import Change, Entity
@@ -493,6 +494,10 @@ class Journal(Protocol):
         self, sender: str, alert_id: str
     ) -> tuple[str, str | None, str | None] | None:
         """Return (sha256, order, number) of an alert of any age, or None."""
+        ...
+
+    async def find_order(self, order: str) -> PriorOrder | None:
+        """Return an order of any age with its people's parts, or None."""
         ...
 
     async def erase(self, owner: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from simulators.chat_rooms import (
+    LARGEST_PHOTO,
     LONGEST_TOAST,
     ChatMessage,
     FloodControl,
@@ -50,6 +51,7 @@ class ChatPlatform:
         enforce_limits: Whether too many messages are refused with 429.
         shuffle: Whether updates of one answer come out of order.
         blocked: People who have blocked the bot.
+        undeletable: Ids of messages that are older than a bot may delete.
         show_twice: How many of the next cards in groups are shown twice (a planted fault).
     """
 
@@ -70,6 +72,7 @@ class ChatPlatform:
         self.enforce_limits = True
         self.shuffle = False
         self.blocked: set[int] = set()
+        self.undeletable: set[int] = set()
         self.show_twice = 0
         self.keys_below: dict[int, tuple[str, ...]] = {}
         self._migrated: dict[int, int] = {}
@@ -261,6 +264,10 @@ class ChatPlatform:
                 return self._json(self._send_file(params, files, kind))
             case "editmessagetext":
                 return self._json(self._edit(params))
+            case "editmessagecaption":
+                return self._json(self._edit_caption(params))
+            case "deletemessage":
+                return self._delete(params)
             case "answercallbackquery":
                 return self._toast(params)
             case "getfile":
@@ -330,6 +337,8 @@ class ChatPlatform:
     def _send_file(self, params: Json, files: dict[str, bytes], kind: str) -> ChatMessage:
         if not files:
             raise PlatformError(400, f"Bad Request: there is no {kind} in the request")
+        if kind == "photo" and len(next(iter(files.values()))) > LARGEST_PHOTO:
+            raise PlatformError(400, "Bad Request: file is too big for a photo")
         message = self._send(params, str(params.get("caption", "")))
         stored = self._store(next(iter(files.values())), kind, "bin")
         message.file = stored["file_id"]
@@ -344,6 +353,36 @@ class ChatPlatform:
             raise PlatformError(400, "Bad Request: message to edit not found")
         if not message.from_bot:
             raise PlatformError(400, "Bad Request: message can't be edited")
+        return self._changed_to(message, text, params)
+
+    def _edit_caption(self, params: Json) -> ChatMessage:
+        """Change the words under a photo; no age is too great for it (Bot API)."""
+        message = self._own(params, "edit")
+        if message.file is None:
+            raise PlatformError(400, "Bad Request: there is no caption in the message to edit")
+        return self._changed_to(message, str(params.get("caption", "")), params)
+
+    def _delete(self, params: Json) -> bool:
+        """Take a message of the bot away (Bot API deleteMessage: one under 48 hours old)."""
+        message = self._own(params, "delete")
+        if message.id in self.undeletable:
+            raise PlatformError(400, "Bad Request: message can't be deleted for everyone")
+        message.deleted = True
+        self._write("deleted", chat=message.chat, message=message.id)
+        return True
+
+    def _own(self, params: Json, deed: str) -> ChatMessage:
+        """Return a message of the bot that still stands."""
+        chat, number = self._admitted(params), int(params.get("message_id", 0))
+        found = (m for m in self.messages if (m.id, m.chat) == (number, chat))
+        message = next((m for m in found if not m.deleted), None)
+        if message is None:
+            raise PlatformError(400, f"Bad Request: message to {deed} not found")
+        if not message.from_bot:
+            raise PlatformError(400, f"Bad Request: message can't be {deed}ed")
+        return message
+
+    def _changed_to(self, message: ChatMessage, text: str, params: Json) -> ChatMessage:
         keyboard = checked_keyboard(params.get("reply_markup"))
         if (text, keyboard) == (message.text, message.keyboard):
             raise PlatformError(
@@ -353,7 +392,7 @@ class ChatPlatform:
             )
         message.show(text, keyboard, time.monotonic())
         keys = [[(key.label, key.data) for key in row] for row in keyboard]
-        self._write("edited", chat=chat, message=message.id, text=text, keyboard=keys)
+        self._write("edited", chat=message.chat, message=message.id, text=text, keyboard=keys)
         return message
 
     def _admitted(self, params: Json) -> int:

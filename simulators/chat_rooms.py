@@ -16,6 +16,7 @@ PER_S: Final = 30
 LONGEST_TEXT: Final = 4096
 LONGEST_DATA: Final = 64
 LONGEST_TOAST: Final = 200
+LARGEST_PHOTO: Final = 10_000_000
 
 Json = dict[str, Any]
 
@@ -77,6 +78,7 @@ class ChatMessage:
         edits: How it stood from the first on, the present last.
         reply_to: Id of the message it answers.
         file: Platform file of a photo or voice note.
+        deleted: Whether it was taken away.
         mono_s: When it came, seconds of the monotonic clock.
     """
 
@@ -88,6 +90,7 @@ class ChatMessage:
     edits: list[Version] = field(default_factory=list)
     reply_to: int | None = None
     file: str | None = None
+    deleted: bool = False
     mono_s: float = 0.0
 
     @property

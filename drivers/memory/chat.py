@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from gateway.core.after_events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.delivery import backoff_s, is_expired
 from gateway.core.effects import (
     AnswerPress,
@@ -24,6 +25,8 @@ from gateway.core.effects import (
     EditCard,
     ForgetAddress,
     PostCard,
+    PostPhoto,
+    RecallPhoto,
     SendText,
     SendVoice,
 )
@@ -64,6 +67,8 @@ class MemoryMessage:
         keyboard: As it stands now.
         edits: Texts from the first on, the present last.
         voice: Recording that it plays, or None; the text is its caption.
+        photo: Photo that it shows, or None; the text is its caption.
+        deleted: Whether it was taken back.
     """
 
     id: int
@@ -73,6 +78,8 @@ class MemoryMessage:
     keyboard: tuple[tuple[MemoryKey, ...], ...] = ()
     edits: list[str] = field(default_factory=list)
     voice: str | None = None
+    photo: str | None = None
+    deleted: bool = False
 
 
 class MemoryChat:
@@ -92,6 +99,7 @@ class MemoryChat:
         toasts: Press id → what the person was told.
         refused: Addresses that do not take messages.
         away: Whether the platform cannot be reached.
+        undeletable: Ids of messages so old that the platform deletes them no more.
     """
 
     def __init__(
@@ -108,6 +116,7 @@ class MemoryChat:
         self.messages: list[MemoryMessage] = []
         self.toasts: dict[str, str] = {}
         self.refused: set[str] = set()
+        self.undeletable: set[int] = set()
         self.away = False
         self.calls_us: list[int] = []
         self._call_s = 1 / calls_a_second if calls_a_second else 0.0
@@ -213,19 +222,31 @@ class MemoryChat:
         return press
 
     def photo(
-        self, user: str, data: bytes, group: str | None = None, caption: str = ""
+        self,
+        user: str,
+        data: bytes,
+        group: str | None = None,
+        caption: str = "",
+        reply_to: int | None = None,
     ) -> None:
         """A person sends a photo."""
-        self._media(user, group, "photo", data, caption=caption)
+        self._media(user, group, "photo", data, caption=caption, reply_to=reply_to)
 
     def voice(self, user: str, data: bytes, group: str | None = None) -> None:
         """A person sends a voice note."""
         self._media(user, group, "voice", data)
 
-    def location(self, user: str, lat: float, lon: float, group: str | None = None) -> None:
+    def location(
+        self,
+        user: str,
+        lat: float,
+        lon: float,
+        group: str | None = None,
+        reply_to: int | None = None,
+    ) -> None:
         """A person sends where he is, WGS-84 degrees."""
         place = f"{round(lat * 1e6)},{round(lon * 1e6)}"
-        self._media(user, group, "location", None, place=place)
+        self._media(user, group, "location", None, place=place, reply_to=reply_to)
 
     def repeat(self, count: int) -> None:
         """Bring the last ``count`` updates once more."""
@@ -309,6 +330,10 @@ class MemoryChat:
             await self._end(outgoing, "failed", "Forbidden: blocked by the user", intake)
         elif isinstance(effect, EditCard):
             await self._change(outgoing, effect, intake)
+        elif isinstance(effect, RecallPhoto):
+            await self._take_back(outgoing, effect, intake)
+        elif isinstance(effect, PostPhoto) and not self._has(effect.media):
+            await self._end(outgoing, "failed", f"there is no photo {effect.media}", intake)
         else:
             await self._post(outgoing, effect, intake)
 
@@ -320,8 +345,30 @@ class MemoryChat:
         self._show(message, effect.text, _keys(effect))
         intake.settle(outgoing.id)
 
+    async def _take_back(
+        self, outgoing: Outgoing, effect: RecallPhoto, intake: Intake
+    ) -> None:
+        message = self._by_id.get(int(effect.message))
+        old = message is not None and message.id in self.undeletable
+        if message is not None and old:
+            self._show(message, effect.caption, ())
+        elif message is not None:
+            message.deleted = True
+        back = PhotoTakenBack(
+            at_us=self._clock.now_us(), post=effect.post, how="replaced" if old else "deleted"
+        )
+        await intake.submit(back, settles=(outgoing.id,))
+
+    def _has(self, media: str) -> bool:
+        """Return whether a photo is in the media folder, by its name or its id."""
+        files = (self._media_dir / f"{media}{end}" for end in ("", ".jpg", ".png"))
+        return any(file.is_file() for file in files)
+
     async def _post(
-        self, outgoing: Outgoing, effect: PostCard | SendText | SendVoice, intake: Intake
+        self,
+        outgoing: Outgoing,
+        effect: PostCard | SendText | SendVoice | PostPhoto,
+        intake: Intake,
     ) -> None:
         private = not effect.address.startswith("-")
         message = MemoryMessage(self._next(), effect.address, private, "")
@@ -329,14 +376,20 @@ class MemoryChat:
         self._by_id[message.id] = message
         mark = AGAIN[self._language] if outgoing.again else ""
         keyboard = _keys(effect) if isinstance(effect, PostCard) else ()
-        text = effect.caption if isinstance(effect, SendVoice) else effect.text
+        text = effect.caption if isinstance(effect, SendVoice | PostPhoto) else effect.text
         message.voice = effect.path if isinstance(effect, SendVoice) else None
+        message.photo = effect.media if isinstance(effect, PostPhoto) else None
         self._show(message, mark + text, keyboard)
         if isinstance(effect, PostCard):
             posted = CardPosted(
                 at_us=self._clock.now_us(), card=effect.card, message=str(message.id)
             )
             await intake.submit(posted, settles=(outgoing.id,))
+        elif isinstance(effect, PostPhoto):
+            stands = PhotoPosted(
+                at_us=self._clock.now_us(), post=effect.post, message=str(message.id)
+            )
+            await intake.submit(stands, settles=(outgoing.id,))
         else:
             intake.settle(outgoing.id)
 
@@ -354,12 +407,19 @@ class MemoryChat:
         reason: str,
         intake: Intake,
     ) -> None:
-        if not isinstance(outgoing.effect, PostCard | EditCard):
+        effect = outgoing.effect
+        if isinstance(effect, PostPhoto | RecallPhoto):
+            lost = PhotoFailed(
+                at_us=self._clock.now_us(), post=effect.post, state=state, reason=reason
+            )
+            await intake.submit(lost, settles=(outgoing.id,))
+            return
+        if not isinstance(effect, PostCard | EditCard):
             intake.settle(outgoing.id)
             return
         failed = CardFailed(
             at_us=self._clock.now_us(),
-            card=outgoing.effect.card,
+            card=effect.card,
             state=state,
             reason=reason,
         )
@@ -404,6 +464,7 @@ class MemoryChat:
         *,
         caption: str = "",
         place: str | None = None,
+        reply_to: int | None = None,
     ) -> None:
         number = self._next()
         event = MediaReceived(
@@ -415,6 +476,7 @@ class MemoryChat:
             message=str(number),
             caption=caption,
             place=place,
+            reply_to=None if reply_to is None else str(reply_to),
         )
         self._push(event if data is None else self._kept(event, number, data))
 

@@ -1,7 +1,8 @@
 """What our calls say: the parameters of Bot API methods, from the core's effects. Pure.
 
 Source: Telegram Bot API, core.telegram.org/bots/api (sendMessage, editMessageText, sendVoice,
-answerCallbackQuery, ReplyKeyboardMarkup). Plain values, not python-telegram-bot's objects:
+sendPhoto, deleteMessage, editMessageCaption, answerCallbackQuery, ReplyKeyboardMarkup).
+Plain values, not python-telegram-bot's objects:
 making those, and turning them into plain values again, cost more than all the rest of a call.
 The tests compare these with what its objects would say.
 """
@@ -18,6 +19,8 @@ from gateway.core.effects import (
     ChatEffect,
     EditCard,
     PostCard,
+    PostPhoto,
+    RecallPhoto,
     SendText,
     SendVoice,
 )
@@ -74,8 +77,24 @@ def call(
             if effect.duration_s:
                 values["duration"] = effect.duration_s
             return "sendVoice", values
+        case PostPhoto():
+            caption = written(effect.caption, again=again, words=account.words)
+            values = {"chat_id": int(address), "caption": shortened(caption, LONGEST_CAPTION)}
+            return "sendPhoto", values
+        case RecallPhoto():
+            values = {"chat_id": int(address), "message_id": int(effect.message)}
+            return "deleteMessage", values
         case AnswerPress():
             return "answerCallbackQuery", _toast(effect)
+
+
+def withdrawn(effect: RecallPhoto, address: str) -> Values:
+    """Return the parameters of editMessageCaption for a photo that cannot be deleted."""
+    return {
+        "chat_id": int(address),
+        "message_id": int(effect.message),
+        "caption": shortened(clean(effect.caption), LONGEST_CAPTION),
+    }
 
 
 def _message(text: str, address: str, again: bool, words: Words) -> Values:

@@ -21,6 +21,7 @@ from telegram.error import (
 
 from drivers.telegram import bodies
 from drivers.telegram.codec import WANTED, Account
+from drivers.telegram.photos import GONE, photo_file
 from drivers.telegram.request import (
     AiohttpRequest,
     HeldError,
@@ -28,7 +29,7 @@ from drivers.telegram.request import (
     NotSentError,
     ServerFaultError,
 )
-from gateway.core.effects import ChatEffect, PostCard, SendVoice
+from gateway.core.effects import ChatEffect, PostCard, PostPhoto, RecallPhoto, SendVoice
 
 POLL_MARGIN_S: Final = 4.0
 # Bot API sendVoice: up to 1 MB plays as a voice note, what is larger would come as a file.
@@ -83,9 +84,15 @@ class GatewayBot(Bot):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It stands as we want it; ``message`` is the platform's id of a new post."""
+    """It stands as we want it.
+
+    Attributes:
+        message: The platform's id of a new post.
+        changed: Of a photo that could not be deleted: its words were changed instead.
+    """
 
     message: str | None = None
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +167,39 @@ async def perform(
         again: Whether it may stand there already, and must say so.
         account: Key and words.
         now_us: Wall time, for the life of the buttons.
-        folders: Where the files are that voice notes are, by ``SendVoice.folder``.
+        folders: Where files are: of voice notes by ``SendVoice.folder``, photos in ``media``.
     """
     try:
         method, values = bodies.call(effect, address, again, account, now_us)
         if isinstance(effect, SendVoice):
             values["voice"] = await voice_file(folders[effect.folder], effect.path)
+        elif isinstance(effect, PostPhoto):
+            values["photo"] = await photo_file(folders["media"], effect.media)
     except ValueError as error:
         return Refused(f"it cannot be sent: {error}")
     except OSError as error:
-        return Refused(f"the recording cannot be read: {error.strerror}")
+        return Refused(f"the file cannot be read: {error.strerror}")
     try:
         return _done(effect, await bot.raw_call(method, values))
     except TelegramError as error:
-        return outcome_of(error)
+        outcome = outcome_of(error)
+    if isinstance(effect, RecallPhoto) and isinstance(outcome, Refused):
+        return await _withdraw(bot, effect, address, outcome)
+    return outcome
+
+
+async def _withdraw(
+    bot: GatewayBot, effect: RecallPhoto, address: str, refused: Refused
+) -> Outcome:
+    """Return what became of a photo that is not deleted: it is gone, or its words changed."""
+    if GONE in refused.reason.lower():
+        return Done()
+    try:
+        await bot.raw_call("editMessageCaption", bodies.withdrawn(effect, address))
+    except TelegramError as error:
+        outcome = outcome_of(error)
+        return Done(changed=True) if isinstance(outcome, Done) else outcome
+    return Done(changed=True)
 
 
 async def voice_file(folder: Path, path: str) -> InputFile:
@@ -199,7 +225,7 @@ def _voice_file(folder: Path, path: str) -> InputFile:
 
 def _done(effect: ChatEffect, given: object) -> Outcome:
     """Return what a yes of the platform means; a post without an id could never be edited."""
-    if not isinstance(effect, PostCard):
+    if not isinstance(effect, PostCard | PostPhoto):
         return Done()
     message = given.get("message_id") if isinstance(given, dict) else None
     if isinstance(message, bool) or not isinstance(message, int) or not 0 < message < 2**63:

@@ -21,9 +21,18 @@ from drivers.telegram.codec import Account
 from drivers.telegram.limits import NEVER, Limits
 from drivers.telegram.reach import PathWatch
 from drivers.telegram.send_queue import SendQueue, Waiting
+from gateway.core.after_events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.delivery import backoff_s
-from gateway.core.effects import AnswerPress, ChatEffect, EditCard, ForgetAddress, PostCard
-from gateway.core.events import CardFailed, CardPosted
+from gateway.core.effects import (
+    AnswerPress,
+    ChatEffect,
+    EditCard,
+    ForgetAddress,
+    PostCard,
+    PostPhoto,
+    RecallPhoto,
+)
+from gateway.core.events import CardFailed, CardPosted, Event
 from gateway.interfaces import Intake, Outgoing, WallClock
 
 _FULL: Final = "too many messages are waiting"
@@ -182,20 +191,18 @@ class Sender:
         await self._watch.answered("out", intake)
 
     async def _report_done(self, item: Waiting, done: Done, intake: Intake) -> None:
-        if isinstance(item.effect, PostCard):
-            assert item.outbox is not None and done.message is not None
-            event = CardPosted(
-                at_us=self._clock.now_us(), card=item.effect.card, message=done.message
-            )
-            await intake.submit(event, settles=(item.outbox,))
-        else:
+        event = _event_of(item.effect, done, self._clock.now_us())
+        if event is None:
             _settled(item, intake)
+            return
+        assert item.outbox is not None
+        await intake.submit(event, settles=(item.outbox,))
 
     async def _fail(
         self, item: Waiting, failing: Failing, began: float, intake: Intake
     ) -> None:
         # Only a new post can stand there twice; an edit or a toast twice is the same as once.
-        posts = not isinstance(item.effect, EditCard | AnswerPress)
+        posts = not isinstance(item.effect, EditCard | RecallPhoto | AnswerPress)
         tried = replace(
             item, again=item.again or (failing.unsure and posts), why=failing.reason
         )
@@ -223,12 +230,15 @@ class Sender:
     ) -> None:
         effect = item.effect
         _log.warning("%s not sent (%s): %s", type(effect).__name__, state, reason)
+        now_us = self._clock.now_us()
         if isinstance(effect, PostCard | EditCard):
             assert item.outbox is not None
-            event = CardFailed(
-                at_us=self._clock.now_us(), card=effect.card, state=state, reason=reason
-            )
+            event = CardFailed(at_us=now_us, card=effect.card, state=state, reason=reason)
             await intake.submit(event, settles=(item.outbox,))
+        elif isinstance(effect, PostPhoto | RecallPhoto):
+            assert item.outbox is not None
+            failed = PhotoFailed(at_us=now_us, post=effect.post, state=state, reason=reason)
+            await intake.submit(failed, settles=(item.outbox,))
         else:
             _settled(item, intake)
         self._unsettled.pop(item.seq, None)
@@ -237,6 +247,22 @@ class Sender:
 def _settled(item: Waiting, intake: Intake) -> None:
     if item.outbox is not None:
         intake.settle(item.outbox)
+
+
+def _event_of(effect: ChatEffect, done: Done, now_us: int) -> Event | None:
+    """Return what is told of a call that went well, or None where nobody waits for it."""
+    match effect:
+        case PostCard():
+            assert done.message is not None
+            return CardPosted(at_us=now_us, card=effect.card, message=done.message)
+        case PostPhoto():
+            assert done.message is not None
+            return PhotoPosted(at_us=now_us, post=effect.post, message=done.message)
+        case RecallPhoto():
+            how: Literal["deleted", "replaced"] = "replaced" if done.changed else "deleted"
+            return PhotoTakenBack(at_us=now_us, post=effect.post, how=how)
+        case _:
+            return None
 
 
 def _late(item: Waiting) -> str:

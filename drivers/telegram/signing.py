@@ -20,9 +20,9 @@ _PLATFORM: Final = "telegram"
 _MAC_BYTES: Final = 10
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ORDER: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
-_ACTION: Final = re.compile(r"[0-5]", re.ASCII)
+_ACTION: Final = re.compile(r"[0-6]", re.ASCII)
 _DATA: Final = re.compile(
-    r"v1\.([A-Za-z0-9_-]{1,32})\.([0-5])\.([0-9a-z]{1,8})\.([A-Za-z0-9_-]{14})", re.ASCII
+    r"v1\.([A-Za-z0-9_-]{1,32})\.([0-6])\.([0-9a-z]{1,8})\.([A-Za-z0-9_-]{14})", re.ASCII
 )
 
 
@@ -58,7 +58,7 @@ def sign(key: bytes, place: Place, order: str, action: str, expires_s: int) -> s
         key: Secret of this account's buttons.
         place: Where the card hangs.
         order: Order id: 1 to 32 letters, digits, ``-``, ``_``.
-        action: Reply digit ``0`` to ``5``.
+        action: Reply digit ``0`` to ``6``.
         expires_s: The button is dead after this, UTC seconds.
 
     Raises:

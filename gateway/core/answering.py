@@ -21,6 +21,7 @@ from gateway.core.events import (
     MediaReceived,
     TextReceived,
 )
+from gateway.core.handover import said_detail
 from gateway.core.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.life import TAKING, reached, standing
 from gateway.core.nearest import arrived_at, place_shared
@@ -81,7 +82,7 @@ def apply_reply(
             person=person,
             medium=medium.value,
             assurance=assurance.value,
-            detail=detail or (reason if node is Node.DECLINED else None),
+            detail=detail or _detail(draft, order, stamp.node, reason),
         )
     answered_elsewhere(draft, order, person)
     team_told(draft, order, person, led)
@@ -95,6 +96,11 @@ def apply_reply(
     if node is Node.NEED_HELP and order.open and not reached(assignment, node):
         call_help(draft, order, name_of(draft, person))
     return True
+
+
+def _detail(draft: Draft, order: Order, node: Node, reason: str | None) -> str | None:
+    """Return what is told with a node: why he declines, how many the police took it from."""
+    return reason if node is Node.DECLINED else said_detail(draft, order, node)
 
 
 def _fresh_stamps(

@@ -9,7 +9,7 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.answer_window import turns_for
 from gateway.core.delivery import What, advance
 from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
-from gateway.core.life import answered_at_all, covered, strength
+from gateway.core.life import answered_at_all, covered, reached, strength
 from gateway.core.order import (
     Assignment,
     Card,
@@ -132,6 +132,7 @@ def page_channel(
     *,
     rung: int,
     said: tuple[str, ...] | None = None,
+    not_after: int | None = None,
 ) -> None:
     """Ask for one transmission; a channel without a licence entry says so instead.
 
@@ -143,6 +144,7 @@ def page_channel(
         listeners: Who is to hear it; told of it when it was spoken, if it is the order itself.
         rung: The rung it belongs to, 0 at once.
         said: Sentences in place of those of the purpose.
+        not_after: It is not begun after this, UTC microseconds, in place of the order's end.
     """
     wording = Wording(draft.site)
     known = draft.site.channels.get(channel)
@@ -199,7 +201,7 @@ def page_channel(
             number_style=draft.site.number_style,
             answer_window_s=page.window_s,
             calls=calls[:MOST_CALLS],
-            not_after_us=life_us,
+            not_after_us=life_us if not_after is None else not_after,
             routine=order.alert.exercise,
         )
     )
@@ -384,10 +386,20 @@ def _owner_name(draft: Draft, order: Order) -> str | None:
 def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
     """Return the buttons of a card: an open order's, or one to say that one knows its end."""
     if order.open:
-        return wording.buttons()
+        there = any(_at_the_place(order, a) for a in people)
+        return wording.buttons(handover=there)
     off = order.status is OrderStatus.CANCELLED
     unaware = off and any(a.said and a.said[-1].node is Node.RELEASED for a in people)
     return wording.understood_button() if unaware else ()
+
+
+def _at_the_place(order: Order, part: Assignment) -> bool:
+    """Return whether he may soon hand over, or the station take over."""
+    if order.status is OrderStatus.HANDED_OVER:
+        return False
+    if part.role is Role.STATION:
+        return order.status in (OrderStatus.ARRIVED, OrderStatus.DONE)
+    return reached(part, Node.ARRIVED)
 
 
 def _ending(order: Order, wording: Wording) -> str | None:

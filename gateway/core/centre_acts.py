@@ -9,6 +9,7 @@ The same object comes over HTTP (``POST /v1/acts``), the control socket and ``gr
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.after_acts import AFTER_ACTS
 from gateway.core.call_acts import CALL_ACTS
 from gateway.core.centre_act import CentreAct
 from gateway.core.events import Event, RadioBlocked
@@ -48,7 +49,7 @@ RADIO_ACTS: Final[Mapping[str, CentreAct]] = {
 
 # One table a room; a name stands in one of them only.
 _TABLES: Final[tuple[Mapping[str, CentreAct], ...]] = (
-    RADIO_ACTS, REGISTER_ACTS, CALL_ACTS, REPORT_ACTS,
+    RADIO_ACTS, REGISTER_ACTS, CALL_ACTS, REPORT_ACTS, AFTER_ACTS,
     READINESS_ACTS,
 )  # fmt: skip
 CENTRE_ACTS: Final[Mapping[str, CentreAct]] = {

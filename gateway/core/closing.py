@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gateway.core.aftercare import owe_follow_up
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answering import apply_reply
 from gateway.core.calling import (
@@ -19,7 +20,9 @@ from gateway.core.order import (
     NumberLease,
     Order,
 )
+from gateway.core.owner import DESK
 from gateway.core.people import Person, Tries
+from gateway.core.photo import recall_photos
 from gateway.core.replies import Action
 from gateway.core.stand_down import stand_down
 from gateway.core.state import Draft
@@ -58,6 +61,7 @@ def end_order(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> Non
         return
     order = replace(order, status=status, closed_us=draft.now_us, outcome=outcome)
     draft.put(order)
+    recall_photos(draft, order)
     stop_clocks(draft, order)
     _sweep(draft)
     lease = draft.find(NumberLease, order.number)
@@ -82,12 +86,32 @@ def order_acted(draft: Draft, acted: OrderActed) -> None:
     if acted.act == "confirm":
         _confirm(draft, order, acted)
         return
-    outcome = acted.result or acted.act
     if acted.act == "stand_down":
-        end_order(draft, order, Trigger.CANCELLED, outcome)
+        end_order(draft, order, Trigger.CANCELLED, acted.result or acted.act)
+        _answer_act(draft, acted, order)
     else:
-        end_order(draft, order, Trigger.CLOSED, outcome)
+        _close(draft, order, acted)
+
+
+def _close(draft: Draft, order: Order, acted: OrderActed) -> None:
+    """Close an order with its result; where the site has a list, with one that is on it."""
+    code, _, note = (acted.result or "").partition(" ")
+    result = draft.site.results.get(code)
+    if draft.site.results and result is None:
+        known = ", ".join(f"{r.code} ({r.name})" for r in draft.site.results.values())
+        reason = f"result: must begin with one of {known}; a note may follow behind a blank"
+        draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
+        return
+    outcome = acted.result or acted.act
+    if result is not None:
+        outcome = f"{result.name} {note}".strip()
+        order = replace(order, result=result.code)
+        draft.put(order)
+    end_order(draft, order, Trigger.CLOSED, outcome)
     _answer_act(draft, acted, order)
+    if result is not None and result.follow_up_days is not None:
+        person = None if order.owner == DESK else order.owner
+        owe_follow_up(draft, order, person, result.follow_up_days, by=acted.by)
 
 
 def _answer_act(draft: Draft, acted: OrderActed, order: Order) -> None:

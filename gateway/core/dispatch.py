@@ -14,6 +14,14 @@ centre sends is ``messages``.
 from dataclasses import dataclass, replace
 
 from gateway.core import readiness_steps, report_chat, talk, talk_groups
+from gateway.core.after_events import (
+    OrderTended,
+    PhotoActed,
+    PhotoFailed,
+    PhotoPosted,
+    PhotoTakenBack,
+)
+from gateway.core.aftercare import FOLLOW_UP, follow_up_due, order_tended
 from gateway.core.alert import Medium
 from gateway.core.answer_window import pages_spoken
 from gateway.core.answering import (
@@ -88,6 +96,15 @@ from gateway.core.order import (
 )
 from gateway.core.owner import settle_all
 from gateway.core.partner import partner_called
+from gateway.core.photo import (
+    PHOTO_DUE,
+    photo_acted,
+    photo_answered,
+    photo_due,
+    photo_failed,
+    photo_posted,
+    photo_taken_back,
+)
 from gateway.core.places import Site
 from gateway.core.register import person_acted, register_event
 from gateway.core.register_events import (
@@ -155,6 +172,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case TextReceived():
             _text_received(draft, event)
         case MediaReceived():
+            if photo_answered(draft, event):
+                return
             if not report_chat.media_received(draft, event):
                 media_received(draft, event)
             talk.voice_received(draft, event)
@@ -198,6 +217,16 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             settle_all(draft)
             keep_watch(draft)
             readiness_steps.restate(draft)
+        case OrderTended():
+            order_tended(draft, event)
+        case PhotoActed():
+            photo_acted(draft, event)
+        case PhotoPosted():
+            photo_posted(draft, event)
+        case PhotoFailed():
+            photo_failed(draft, event)
+        case PhotoTakenBack():
+            photo_taken_back(draft, event)
         case InputRefused() | RecordingsExpired():
             pass  # kept in the journal; nothing hangs on them
         case _:
@@ -206,6 +235,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
 
 def _text_received(draft: Draft, event: TextReceived) -> None:
     """Take what somebody writes: of a guard's duty, for a guard, of his consent, of himself."""
+    if photo_answered(draft, event):
+        return
     taken = manager_wrote(draft, event) or office_wrote(draft, event)
     if taken or consent_wrote(draft, event):
         return
@@ -230,6 +261,10 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
         missed_test_due(draft, timer)
     elif timer.what == REPORT_CLOCK:
         report_due(draft, timer)
+    elif timer.what == PHOTO_DUE:
+        photo_due(draft, timer)
+    elif timer.what == FOLLOW_UP:
+        follow_up_due(draft, timer)
     else:
         clock_due(draft, timer)
 

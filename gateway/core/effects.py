@@ -207,6 +207,44 @@ class SendVoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostPhoto:
+    """Post a photo that a named person released. Answered by PhotoPosted or PhotoFailed.
+
+    Attributes:
+        post: Id of the post.
+        media: Media id, or file below the media folder: a JPEG or PNG.
+        caption: What stands under it.
+    """
+
+    post: str
+    chat: str
+    address: str
+    media: str
+    caption: str = field(metadata={"personal": None})
+    level: int
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallPhoto:
+    """Take a photo back. Answered by PhotoTakenBack or PhotoFailed.
+
+    Attributes:
+        post: Id of the post.
+        message: The platform's message id.
+        caption: What stands under it where the platform deletes no message so old.
+    """
+
+    post: str
+    chat: str
+    address: str
+    message: str
+    caption: str
+    level: int
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPress:
     """Tell who pressed a button what became of it (a toast on his telephone)."""
 
@@ -277,12 +315,14 @@ class ReportStatus:
 
 
 RadioEffect = PageChannel | TalkOnChannel | SetTalkGroup | WithdrawPage | AnswerOver
-ChatEffect = PostCard | EditCard | SendText | SendVoice | AnswerPress
+ChatEffect = (
+    PostCard | EditCard | SendText | SendVoice | PostPhoto | RecallPhoto | AnswerPress
+)
 Effect = RadioEffect | ChatEffect | ForgetAddress | Receipt | ReportStatus
 
 # Receipt and ReportStatus are not in the outbox: the receipt goes back to its door, the report
 # stands in the journal's own table, from which doors publish it in order.
 OUTBOX_TYPES: tuple[type[RadioEffect | ChatEffect | ForgetAddress], ...] = (
     PageChannel, WithdrawPage, AnswerOver, PostCard, EditCard, SendText, AnswerPress,
-    TalkOnChannel, SetTalkGroup, SendVoice, ForgetAddress,
+    TalkOnChannel, SetTalkGroup, SendVoice, PostPhoto, RecallPhoto, ForgetAddress,
 )  # fmt: skip

@@ -7,6 +7,7 @@ are added to the row by the journal.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core.after_events import AFTER_EVENTS, AfterEvent
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.call_events import CALL_EVENTS, CallEvent
 from gateway.core.guard_report import ReportActed
@@ -539,6 +540,7 @@ class RecordingsExpired:
 Event = (
     AlertReceived
     | CallEvent
+    | AfterEvent
     | InputRefused
     | OrderActed
     | PageWaited
@@ -588,6 +590,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
     *REGISTER_EVENTS,
     *CALL_EVENTS,
+    *AFTER_EVENTS,
     *READINESS_EVENTS,
 )  # fmt: skip
 

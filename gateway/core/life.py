@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     ANSWERED = "answered"
     ATTENDED = "attended"
     FINISHED = "finished"
+    HANDED = "handed"
     LADDER_ENDED = "ladder_ended"
     CALLED_AFRESH = "called_afresh"
     CANCELLED = "cancelled"
@@ -39,7 +40,10 @@ _S = OrderStatus
 _T = Trigger
 
 # Where answers lead from any status that is still open.
-_ANSWERS = {_T.ANSWERED: _S.ACKNOWLEDGED, _T.ATTENDED: _S.ARRIVED, _T.FINISHED: _S.DONE}
+_ANSWERS = {
+    _T.ANSWERED: _S.ACKNOWLEDGED, _T.ATTENDED: _S.ARRIVED, _T.FINISHED: _S.DONE,
+    _T.HANDED: _S.HANDED_OVER,
+}  # fmt: skip
 _ENDS = {_T.CANCELLED: _S.CANCELLED, _T.CLOSED: _S.CLOSED}
 
 LIFE: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
@@ -47,13 +51,19 @@ LIFE: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
     _S.ACKNOWLEDGED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
     _S.ARRIVED: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
     _S.DONE: {**_ANSWERS, **_ENDS, _T.SHORT: _S.CALLING},
+    # What the police have does not come back to the guards.
+    _S.HANDED_OVER: {**_ENDS},
     _S.UNANSWERED: {**_ANSWERS, **_ENDS, _T.CALLED_AFRESH: _S.CALLING},
     _S.CANCELLED: {},
     _S.CLOSED: {},
 }
 
 # Nodes that say: I take it.
-TAKING = frozenset({Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE})
+TAKING = frozenset(
+    {Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE, Node.HANDOVER}
+)
+# The flag of an order that the centre itself has handed over.
+HANDED_OVER = "handed_over"
 
 # Assurances by which an answer stops the ladder (security.md §2): below level 1 a radio id or a
 # keyed guard number is enough; level 1 wants a code, an enrolled account or a dispatcher.
@@ -120,10 +130,20 @@ def _counts(order: Order, assignment: Assignment) -> bool:
     return assignment.role in (Role.GUARD, Role.MANAGER)
 
 
+def _hands_over(assignment: Assignment, level: Level) -> bool:
+    """Return whether he says that the police have it; the station may say so as well."""
+    return any(
+        s.node is Node.HANDOVER and s.assurance in _ENOUGH[level]
+        for s in standing(assignment)
+    )
+
+
 def trigger_of(order: Order, assignments: Iterable[Assignment]) -> Trigger:
     """Return what the facts about the people amount to."""
     level = order.alert.level
     people = list(assignments)
+    if HANDED_OVER in order.flags or any(_hands_over(a, level) for a in people):
+        return Trigger.HANDED
     takers = [a for a in people if _counts(order, a) and takes(a, level)]
     guards = [a for a in takers if a.role is not Role.MANAGER]
     if len(guards) + len(covered(people, level)) < order.alert.needs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.guard_report import GuardReport
 from gateway.core.machines import MachineHost, Merged
@@ -34,6 +35,7 @@ class OrderStatus(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     ARRIVED = "arrived"
     DONE = "done"
+    HANDED_OVER = "handed_over"
     UNANSWERED = "unanswered"
     CANCELLED = "cancelled"
     CLOSED = "closed"
@@ -48,6 +50,7 @@ class Node(StrEnum):
     ARRIVED = "arrived"
     NEED_HELP = "need_help"
     DONE = "done"
+    HANDOVER = "handover"
     DECLINED = "declined"
     RELEASED = "released"
     LAPSED = "lapsed"
@@ -87,6 +90,7 @@ class Order:
             desk; None only in orders of before there was one at every moment.
         closed_us: When it was closed or cancelled.
         outcome: Result or reason of the end, as the centre gave it.
+        result: Code of the result, of the settings' closed list, or None.
         settings: Settings version it was routed by.
     """
 
@@ -105,6 +109,7 @@ class Order:
     owner: str | None = None
     closed_us: int | None = None
     outcome: str | None = None
+    result: str | None = None
     settings: str = ""
 
     @property
@@ -405,6 +410,10 @@ Entity = (
     | Merged
     | LastSeen
     | OnBreak
+    | Photo
+    | PhotoPost
+    | FollowUp
+    | LegalHold
     | Drill
     | Notice
     | MissedRolls
@@ -421,6 +430,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     TalkSwitch, Talk, Recording,
     DutyChanges, MachineHost, Merged,
     LastSeen, OnBreak,
+    Photo, PhotoPost, FollowUp, LegalHold,
     *READINESS_ENTITIES,
 )  # fmt: skip
 

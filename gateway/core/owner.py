@@ -1,6 +1,7 @@
 """Who is accountable for an order: exactly one, from its opening to its end (权责到人).
 
-The first guard who took it and still stands by it; else a manager who took it; else whoever the
+Once it is handed over, the police station. Before, the first guard who took it and still
+stands by it; else a manager who took it; else whoever the
 settings put at the desk, or the grid's second manager, or the first; and when none of these is
 in the register any more, the centre's desk itself. Every change is reported and on the cards.
 """
@@ -10,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.life import TAKING, standing, takes
-from gateway.core.order import Assignment, Order
+from gateway.core.order import Assignment, Order, OrderStatus
 from gateway.core.people import Person, Role
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -53,6 +54,8 @@ def _candidates(draft: Draft, order: Order) -> Iterator[str]:
         for a in draft.of_order(Assignment, order.id)
         if a.role in (Role.GUARD, Role.MANAGER) and takes(a, order.alert.level)
     ]
+    if order.status is OrderStatus.HANDED_OVER:
+        yield from _police(draft, order)
     takers.sort(key=lambda a: (a.role is not Role.GUARD, a.person != order.owner, _since(a)))
     yield from (a.person for a in takers if _active(draft, a.person))
     grid = draft.site.grids.get(order.grids[0]) if order.grids else None
@@ -61,6 +64,16 @@ def _candidates(draft: Draft, order: Order) -> Iterator[str]:
         if person is not None and _active(draft, person):
             yield person
     yield DESK
+
+
+def _police(draft: Draft, order: Order) -> Iterator[str]:
+    """Yield the station that has taken an order over, else that of its grid."""
+    for part in draft.of_order(Assignment, order.id):
+        if part.role is Role.STATION and _active(draft, part.person):
+            yield part.person
+    grid = draft.site.grids.get(order.grids[0]) if order.grids else None
+    if grid is not None and grid.station is not None and _active(draft, grid.station):
+        yield grid.station
 
 
 def _since(assignment: Assignment) -> int:

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from itertools import pairwise
 from typing import Final, Literal
 
+from gateway.core.after_entities import ResultCode
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
 from gateway.core.guard_report import BlockingPoint, ReportPolicy
@@ -61,6 +62,7 @@ class Grid:
     channel: str | None = None
     chat: str | None = None
     blocking_points: tuple[BlockingPoint, ...] = ()
+    muster: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ class Site:
         premises: Places that are guarded.
         register: What is asked of people before they are called.
         machines: How alarms of machines are taken.
+        results: What an order may end in, by code; empty for any words.
         readiness: Roll-calls, drills, self-tests, and what cover is watched.
     """
 
@@ -192,6 +195,7 @@ class Site:
     register: RegisterPolicy = field(default_factory=RegisterPolicy)
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     machines: MachineRules = field(default_factory=MachineRules)
+    results: dict[str, ResultCode] = field(default_factory=dict)
     readiness: ReadinessPolicy = field(default_factory=ReadinessPolicy)
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)

@@ -25,6 +25,7 @@ class Action(StrEnum):
     ARRIVED = "3"
     NEED_HELP = "4"
     DONE = "5"
+    HANDOVER = "6"
 
 
 NODE_OF_ACTION: dict[Action, Node] = {
@@ -34,6 +35,7 @@ NODE_OF_ACTION: dict[Action, Node] = {
     Action.ARRIVED: Node.ARRIVED,
     Action.NEED_HELP: Node.NEED_HELP,
     Action.DONE: Node.DONE,
+    Action.HANDOVER: Node.HANDOVER,
 }
 
 
@@ -71,7 +73,7 @@ _SHAPES: dict[int, tuple[int, int]] = {
 def parse_digits(body: str) -> AirReply | None:
     """Return what stood between ``*`` and ``#``, or None when it is no reply at all."""
     shape = _SHAPES.get(len(body))
-    if shape is None or not (body.isascii() and body.isdigit()) or body[-1] > "5":
+    if shape is None or not (body.isascii() and body.isdigit()) or body[-1] > "6":
         return None
     number_digits, guard_digits = shape
     number = body[:number_digits] or None
@@ -88,6 +90,7 @@ _WORDS: tuple[tuple[Action, tuple[str, ...]], ...] = (
         "cannot come", "can't come", "cannot go", "can't go", "decline",
     )),
     (Action.NEED_HELP, ("增援", "支援", "求助", "救命", "need help", "backup")),
+    (Action.HANDOVER, ("移交", "交给民警", "交给警察", "民警接手", "handed over")),
     (Action.DONE, ("完成", "处理完", "处置完", "办完", "结束了", "done", "finished")),
     (Action.EN_ROUTE, (
         "快到", "马上到", "即将到", "出警", "出发", "在路上", "这就去", "赶往", "en route",
@@ -105,7 +108,9 @@ _DENIED = re.compile(
 _POLITE = re.compile("没问题|没事|不好意思|不客气|no problem")
 
 # Characters folded before words are looked up: the ones of the words above that differ.
-_TRADITIONAL = str.maketrans("來離開沒還達發這趕簽處辦結後", "来离开没还达发这赶签处办结后")
+_TRADITIONAL = str.maketrans(
+    "來離開沒還達發這趕簽處辦結後給", "来离开没还达发这赶签处办结后给"
+)
 
 # A number with its 号, or a number standing alone; never part of a longer figure, nor a
 # measure: 10分钟后到 does not mean order 10.

@@ -11,6 +11,7 @@ Rules for whoever edits this file:
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from gateway.core.after_entities import Photo, PhotoPost
 from gateway.core.effects import Effect, ReportStatus
 from gateway.core.guard_report import GuardReport
 from gateway.core.machines import Merged
@@ -47,7 +48,9 @@ def by_age(key: str) -> tuple[int, str]:
 
 
 # Made once: an ``A | B`` inside the function would be made anew at each of very many calls.
-_OF_AN_ORDER = (Assignment, Delivery, Page, Card, Timer, AlertKey, Merged, GuardReport)
+_OF_AN_ORDER = (
+    Assignment, Delivery, Page, Card, Timer, AlertKey, Merged, GuardReport, Photo, PhotoPost,
+)  # fmt: skip
 
 
 def order_of(entity: Entity) -> str | None:

@@ -37,7 +37,7 @@ def _rows_of(labels: tuple[str, ...]) -> tuple[tuple[Button, ...], ...]:
 
 
 # What a leader says for his team as well.
-_TAKEN = (Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE)
+_TAKEN = (Node.ACKNOWLEDGED, Node.EN_ROUTE, Node.ARRIVED, Node.DONE, Node.HANDOVER)
 
 
 def _plain(text: str) -> str:
@@ -120,12 +120,20 @@ class Wording:
             )
         )
         sentences.append(self.text("say_task", needs=alert.needs))
+        muster = self._muster(order)
+        if muster is not None:
+            sentences.append(self.text("say_muster", place=muster))
         if alert.level == 1:
             sentences.append(self.text("say_safety"))
         if cut:
             sentences.append(self.text("say_more"))
         sentences.append(self.say_turns(turns) if turns else self.text("say_answer"))
         return self._framed(order, sentences)
+
+    def _muster(self, order: Order) -> str | None:
+        """Return where guards of an order gather first, where its own grid says so."""
+        grid = self._site.grids.get(order.grids[0]) if order.grids else None
+        return None if grid is None else grid.muster
 
     def say_turns(self, turns: Sequence[str]) -> str:
         """Return the sentence that gives each his turn to answer."""
@@ -181,6 +189,14 @@ class Wording:
         )
         return self._framed(order, [said])
 
+    def say_caution(self, order: Order, text: str) -> tuple[str, ...]:
+        """Return the sentences of a warning; where barred, only that one is to be read."""
+        spoken = self._site.open_radio
+        words = self._numbers(text) if spoken else self.text("say_caution_read")
+        return self._framed(
+            order, [self.text("say_caution", number=self._number(order), text=words)]
+        )
+
     def say_help(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that ask for help at a place somebody has reached."""
         said = self.text("say_help", number=self._number(order))
@@ -221,6 +237,9 @@ class Wording:
         if alert.place:
             lines.append(self.text("card_place", place=alert.place))
         lines.append(self.text("card_needs", needs=alert.needs))
+        muster = self._muster(order)
+        if muster is not None:
+            lines.append(self.text("card_muster", place=muster))
         if order.open:
             lines += self._instructions(order)
         lines += self._states(people)
@@ -282,6 +301,9 @@ class Wording:
             order, [self.text("say_still", number=self._number(order), names=said)]
         )
 
-    def buttons(self) -> tuple[tuple[Button, ...], ...]:
+    def buttons(self, *, handover: bool = False) -> tuple[tuple[Button, ...], ...]:
         """Return the rows of buttons of a card that can still be answered."""
-        return _rows_of(_LABELS(self._words))
+        rows = _rows_of(_LABELS(self._words))
+        if not handover:
+            return rows
+        return (*rows, (Button(label=self.text("button_6"), action="6"),))

@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.core.after_events import PriorOrder
 from gateway.core.people import Contact
 from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
 from gateway.journal.codec import alert_key_from, effect_from, entity_from, nfc, value_from
+from gateway.journal.prior_order import PRIOR_KINDS, prior_of
 from gateway.journal.rows import (
     GENESIS,
     Prepared,
@@ -116,6 +118,13 @@ class MemoryJournal:
         self._ready()
         found = self.tables.entities.get(("alert_key", nfc(f"{sender}\n{alert_id}")))
         return None if found is None else alert_key_from(found.body)
+
+    async def find_order(self, order: str) -> PriorOrder | None:
+        """Return an order of any age with its people's parts, or None."""
+        self._ready()
+        places = sorted(self.tables.of_order.get(order, ()))
+        puts = [self.tables.entities[place] for place in places if place[0] in PRIOR_KINDS]
+        return prior_of(((put.kind, put.body) for put in puts), self._value_of)
 
     async def erase(self, owner: str) -> None:
         """Return with the personal data of ``owner`` gone."""

@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 import structlog
 
+from gateway.core.after_events import PriorOrder
 from gateway.core.people import Contact
 from gateway.interfaces import (
     Anchor,
@@ -39,6 +40,7 @@ from gateway.interfaces import (
 from gateway.journal.codec import nfc, warm
 from gateway.journal.file import QUICK_CHECK_BYTES, JournalFile
 from gateway.journal.known import Digests, KnownAlerts
+from gateway.journal.prior_order import found_order
 from gateway.journal.reading import alert_digests, found_alert
 from gateway.journal.rows import GENESIS, Prepared, Upsert, clean_cursor, prepare
 from gateway.journal.seal import Sealer
@@ -201,6 +203,11 @@ class SqliteJournal:
         if self._known.surely_new(nfc(f"{sender}\n{alert_id}")):
             return None
         return await asyncio.to_thread(found_alert, self.path, sender, alert_id)
+
+    async def find_order(self, order: str) -> PriorOrder | None:
+        """Return an order of any age with its people's parts, or None."""
+        self._ready()
+        return await asyncio.to_thread(found_order, self.path, order)
 
     async def erase(self, owner: str) -> None:
         """Return once the personal data of ``owner`` can be read nowhere in the file."""

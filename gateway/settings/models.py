@@ -35,6 +35,7 @@ from gateway.settings.register import (
 )
 from gateway.settings.reports import ReportSettings
 from gateway.settings.response import ResponseSettings
+from gateway.settings.results import ResultSettings
 from gateway.settings.sections import (
     GridSettings,
     JournalSettings,
@@ -345,6 +346,7 @@ class Settings(Model):
         roster: Who is on duty when.
         response: The clocks and the ladder.
         reports: What guards report of themselves, and what becomes of it.
+        results: What an order may end in (code to words); absent = any words.
         policy: What may be asked and said.
         speech: How sentences for the air are spoken.
         retention: How long things are kept.
@@ -368,6 +370,7 @@ class Settings(Model):
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
     reports: ReportSettings = ReportSettings()
+    results: dict[Id, ResultSettings] = Field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     speech: SpeechSettings = SpeechSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -115,6 +115,7 @@ class GridSettings(Model):
         channel: Channel it is called on.
         chat: Its work group, ``chat/group``.
         blocking_points: Where those who converge on it are placed, one each (堵控点).
+        muster: Where its guards gather first (集结点), as said and written.
     """
 
     name: Name
@@ -134,6 +135,7 @@ class GridSettings(Model):
         None
     )
     blocking_points: Annotated[tuple[BlockingPointSettings, ...], Field(max_length=50)] = ()
+    muster: Name | None = None
 
 
 ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]

@@ -101,6 +101,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         roster=roster_of(settings.roster, zone_of(settings)),
         response=response_of(settings.response),
         machines=settings.machine_alerts.rules(),
+        results={code: result.value(code) for code, result in settings.results.items()},
         catalogues=dict(catalogues),
         premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
         register=policy_of(settings.admission),
@@ -148,6 +149,7 @@ def _grid(id_: str, grid: GridSettings) -> Grid:
         channel=grid.channel,
         chat=grid.chat,
         blocking_points=tuple(point.point() for point in grid.blocking_points),
+        muster=grid.muster,
     )
 
 

@@ -15,12 +15,14 @@ from typing import Any
 Json = dict[str, Any]
 
 # Nodes that a person reaches by saying so.
-ANSWERS = frozenset({"acknowledged", "en_route", "arrived", "need_help", "done", "declined"})
+ANSWERS = frozenset(
+    {"acknowledged", "en_route", "arrived", "need_help", "done", "declined", "handover"}
+)
 # What a reply by radio may come to besides.
 _OTHERWISE = frozenset({"refused_reply", "answered_unidentified"})
 NODE_OF_DIGIT = {
     "0": "declined", "1": "acknowledged", "2": "en_route", "3": "arrived", "4": "need_help",
-    "5": "done",
+    "5": "done", "6": "handover",
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def test_the_length_of_a_frame_says_what_it_holds(body, number, guard_code, acti
 
 
 @pytest.mark.parametrize(
-    "body", ["", "6", "9", "12", "126", "129999", "123456789", "A", "12A", "1*1", "１２１", "-11",
+    "body", ["", "7", "9", "12", "127", "129999", "123456789", "A", "12A", "1*1", "１２１", "-11",
              "1 1", "12034\n", "٣٣٣", "²²²"],
 )  # fmt: skip
 def test_what_is_no_reply_is_none(body):

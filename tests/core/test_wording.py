@@ -55,11 +55,12 @@ def source():
 
 # Keys put together from a word that is known only when it happens: prefix to what follows.
 MADE_UP = {
-    "level_": "123", "button_": "012345", "state_": None, "detail_rung_": None,
+    "level_": "123", "button_": "0123456", "state_": None, "detail_rung_": None,
     "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
     "detail_noted_": ("test", "system", "ack", "error"),
     "detail_machine_": ("restore", "test", "trouble"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
+    "detail_photo_recall_": ("expired", "act", "closed"),
     "cut_": ("time_out", "order", "off", "path", "busy", "taken"),
     "talk_waited_": ("busy", "talk", "queue", "path", "window"),
     "notice_": ("roll_call_done", "bulletin_done", "self_test_done"), "cover_kind_": None,
