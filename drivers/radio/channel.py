@@ -41,7 +41,7 @@ from drivers.radio.transmission import (
     TonesProgramme,
     Transmitter,
 )
-from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start
+from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start, urgency
 from gateway.core.effects import AnswerOver, PageChannel, TalkOnChannel
 from gateway.core.events import (
     DigitsHeard,
@@ -579,7 +579,7 @@ class Channel:
             self._talk_yields_s = now.s
             self._tell(PageWaited(at_us=now.us, page=order.page, reason="talk"))
         limit_s = self.settings.busy_wait_s[0]
-        if order.level == 1 and now.s - self._talk_yields_s >= limit_s:
+        if urgency(order) == 1 and now.s - self._talk_yields_s >= limit_s:
             over.break_off("order")
 
     def _end_talk(self) -> None:

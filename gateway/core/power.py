@@ -32,7 +32,8 @@ def power_changed(draft: Draft, event: PowerChanged) -> None:
     wording = Wording(draft.site)
     detail = wording.text(f"power_{event.state}", by=event.by)
     if off:
-        detail = f"{detail}；{wording.text('power_talk_off', groups=wording.listed(off))}"
+        parted = wording.text("power_talk_off", groups=wording.listed(off))
+        detail = f"{detail}；{parted}"
     draft.report(None, "power", medium="centre", detail=detail)
     if event.state == "low":
         draft.report(None, "warning", medium="centre", detail=detail)

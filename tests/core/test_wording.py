@@ -56,7 +56,7 @@ def source():
 # Keys put together from a word that is known only when it happens: prefix to what follows.
 MADE_UP = {
     "level_": "123", "button_": "0123456", "state_": None, "detail_rung_": None,
-    "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location"),
+    "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location", "nobody_near"),
     "detail_noted_": ("test", "system", "ack", "error"),
     "detail_machine_": ("restore", "test", "trouble"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
