@@ -304,7 +304,7 @@ class DtmfBank:
         wanted[going] = True
         last = (self._sample // FRAME_SAMPLES - 1) % _FRAMES_KEPT
         before = self._sound[last, rows, HOP_SAMPLES:]
-        looks = self._looks.step(rows, before, frames, wanted[rows])
+        looks = self._looks.step(rows, before, frames, wanted[rows], self._sample)
         found = self._follow(rows, channels, looks, going)
         for channel in np.flatnonzero(cut).tolist():
             found += self._close(channel, self._sample + FRAME_SAMPLES)

@@ -126,8 +126,8 @@ class LookBank:
 
     def __init__(self, n_channels: int) -> None:
         self._even, self._odd, self._square = _filter_bank()
+        # By sample: frames in which no channel hears are not shown to us.
         self._seen = np.zeros((_LOOKS_KEPT, _FILTERS, n_channels), np.float32)
-        self._look = 0
 
     def step(
         self,
@@ -135,6 +135,7 @@ class LookBank:
         before: Int16Array,
         frames: Int16Array,
         wanted: BoolArray,
+        sample: int,
     ) -> Looks:
         """Return what the next frames of some channels, n of them, show.
 
@@ -143,6 +144,7 @@ class LookBank:
             before: (n, 80), the second half of the frame before.
             frames: (n, 160 for each frame), `FRAMES_AT_ONCE_MAX` at most.
             wanted: (n,) bool, where the last look showed a digit, or one is under way.
+            sample: where the frames begin, as ``resemble`` counts.
         """
         n, count = len(frames), frames.shape[1] // FRAME_SAMPLES
         halves = frames.reshape(n, count, 2, HOP_SAMPLES)
@@ -159,12 +161,11 @@ class LookBank:
             earlier = np.concatenate([before[at, None], second], axis=1)
             half = self._measure(earlier, first)
             seen[::2, :, at], power[:, ::2, at], band[::2, at], shown[::2, at] = half
-        slots = np.arange(self._look, self._look + n_looks) % _LOOKS_KEPT
+        slots = (sample // HOP_SAMPLES + np.arange(n_looks)) % _LOOKS_KEPT
         if isinstance(rows, slice):
             self._seen[slots] = seen
         else:
             self._seen[slots[:, None], :, rows] = seen.transpose(0, 2, 1)
-        self._look += n_looks
         return Looks(power, band, shown)
 
     def resemble(self, channel: int, key: int, since: int, until: int, part: float) -> bool:
@@ -201,7 +202,6 @@ class LookBank:
     def rearranged(self, sources: Sequence[int | None]) -> LookBank:
         """Return the same for other channels; see ``DtmfBank.rearranged``."""
         bank = LookBank(len(sources))
-        bank._look = self._look
         to = [i for i, source in enumerate(sources) if source is not None]
         at = [source for source in sources if source is not None]
         bank._seen[:, :, to] = self._seen[:, :, at]

@@ -62,6 +62,16 @@ def test_everything_at_once_is_heard_on_every_channel_that_wishes_it() -> None:
     assert told(found, 4) == []
 
 
+def test_an_over_is_heard_however_long_nobody_was_on_the_air_before() -> None:
+    sound, expected = everything_sounds()
+    for idle_frames in (*range(24), 101):
+        hearing = Hearing([EVERYTHING])
+        for _ in range(idle_frames):
+            hearing.step(np.zeros((1, 160), np.int16), np.array([False]))
+        found = told(run(hearing, sound, [True]), 0)
+        assert sorted(found) == sorted(expected), idle_frames
+
+
 def test_what_one_step_tells_is_in_order_of_its_beginning() -> None:
     sound, _ = everything_sounds()
     found = run(Hearing([EVERYTHING] * 2), sound[: len(sound) - 2000], [True, True])
