@@ -10,6 +10,7 @@ from gateway.settings.geometry import polygon_findings
 from gateway.settings.ladder_check import ladder_findings
 from gateway.settings.models import Settings
 from gateway.settings.radio_check import radio_findings
+from gateway.settings.readiness_check import readiness_findings
 from gateway.settings.register import PersonSettings
 from gateway.settings.register_check import register_findings
 from gateway.settings.report_check import report_findings
@@ -361,6 +362,7 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     _licences,
     ladder_findings,
     report_findings,
+    readiness_findings,
     _answers,
     _windows,
     radio_findings,

@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.settings.cap import CapSettings
 from gateway.settings.machine_alerts import MachineAlertsSettings
+from gateway.settings.readiness import ReadinessSettings
 from gateway.settings.register import (
     AdmissionSettings,
     OrganisationSettings,
@@ -346,6 +347,7 @@ class Settings(Model):
         roster: Who is on duty when.
         response: The clocks and the ladder.
         reports: What guards report of themselves, and what becomes of it.
+        readiness: Roll-calls, drills, the self-test, and what cover is watched.
         results: What an order may end in (code to words); absent = any words.
         policy: What may be asked and said.
         speech: How sentences for the air are spoken.
@@ -370,6 +372,7 @@ class Settings(Model):
     roster: RosterSettings = RosterSettings()
     response: ResponseSettings = ResponseSettings()
     reports: ReportSettings = ReportSettings()
+    readiness: ReadinessSettings = ReadinessSettings()
     results: dict[Id, ResultSettings] = Field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     speech: SpeechSettings = SpeechSettings()

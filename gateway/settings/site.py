@@ -106,6 +106,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         premises={id_: premises_of(id_, place) for id_, place in settings.premises.items()},
         register=policy_of(settings.admission),
         reports=settings.reports.policy(),
+        readiness=settings.readiness.policy(),
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
 
