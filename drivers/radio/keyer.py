@@ -114,6 +114,9 @@ def say(word: str, detail: str = "", at_s: float | None = None) -> None:
 class Hand(threading.Thread):
     """The thread that touches the port: opens it, moves the line, reads the receiver's lines.
 
+    A line that is told to fall falls before it rises again, however soon that is asked for:
+    every transmission begins with an edge.
+
     Attributes:
         usable: The port is open.
         line_keyed: The line stands at keyed, or is on its way there.
@@ -126,8 +129,8 @@ class Hand(threading.Thread):
         self._port = port
         self._changed = threading.Condition()
         self._wanted = False
-        self._reason: Reason = "cmd"
-        self._told_s = 0.0
+        self._fall: Reason | None = None
+        self._fall_told_s = float("inf")
         self._levels: dict[InputLine, bool] | None = None
 
     def want(self, keyed: bool, reason: Reason) -> None:
@@ -135,15 +138,16 @@ class Hand(threading.Thread):
         with self._changed:
             if self._wanted == keyed:
                 return
-            self._wanted, self._reason = keyed, reason
-            self._told_s = time.monotonic()
+            self._wanted = keyed
             if keyed:
                 self.line_keyed = True
+            elif self._fall is None:
+                self._fall, self._fall_told_s = reason, time.monotonic()
             self._changed.notify()
 
     def hangs(self, now_s: float) -> bool:
         """Return whether the line ought to be down by now, and is not."""
-        return self.line_keyed and not self._wanted and now_s - self._told_s > _HUNG_S
+        return now_s - self._fall_told_s > _HUNG_S
 
     def run(self) -> None:
         """Serve the port for ever."""
@@ -165,21 +169,33 @@ class Hand(threading.Thread):
         is_keyed = False
         for look in itertools.count():
             with self._changed:
-                if self._wanted == is_keyed:
+                if self._fall is None and self._wanted == is_keyed:
                     self._changed.wait(_POLL_S)
-                wanted, reason = self._wanted, self._reason
-            if wanted != is_keyed:
-                self._move(wanted, reason)
-                is_keyed = wanted
+                wanted, fall = self._wanted, self._fall
+            if fall is not None:
+                self._drop(fall, is_keyed=is_keyed)
+                is_keyed = False
+            elif wanted and not is_keyed:
+                self._raise()
+                is_keyed = True
             if look % _ALIVE_EVERY_LOOKS == 0:
                 self._port.check_alive()
             self._look()
 
-    def _move(self, keyed: bool, reason: Reason) -> None:
+    def _raise(self) -> None:
         at_s = time.monotonic()
-        self._port.set_ptt(keyed=keyed)
-        self.line_keyed = keyed
-        say("keyed" if keyed else "unkeyed", reason, at_s)
+        self._port.set_ptt(keyed=True)
+        say("keyed", "cmd", at_s)
+
+    def _drop(self, reason: Reason, *, is_keyed: bool) -> None:
+        at_s = time.monotonic()
+        if is_keyed:
+            self._port.set_ptt(keyed=False)
+        with self._changed:
+            self._fall, self._fall_told_s = None, float("inf")
+            self.line_keyed = self._wanted
+        if is_keyed:
+            say("unkeyed", reason, at_s)
 
     def _look(self) -> None:
         levels = self._port.levels()
@@ -192,7 +208,7 @@ class Hand(threading.Thread):
         was_keyed, self.line_keyed = self.line_keyed, False
         self.usable, self._levels = False, None
         with self._changed:
-            self._wanted = False
+            self._wanted, self._fall, self._fall_told_s = False, None, float("inf")
         if was_keyed:
             say("unkeyed", "fault")
         say("fault", why)
@@ -257,12 +273,8 @@ class Keyer:
         if command == UNKEY:
             self._lease.release()
             self._hand.want(False, "cmd")
-        elif command == KEY and self._may_key() and self._lease.renew(now_s):
+        elif command == KEY and self._hand.usable and self._lease.renew(now_s):
             self._hand.want(True, "cmd")
-
-    def _may_key(self) -> bool:
-        # A line on its way down is let fall first: every transmission begins with an edge.
-        return self._hand.usable and (self._lease.keyed or not self._hand.line_keyed)
 
     def _watch(self, now_s: float) -> None:
         if self._lease.keyed and not self._hand.line_keyed:

@@ -111,6 +111,28 @@ async def test_a_key_follows_the_command_and_opening_the_port_never_keys() -> No
 
 
 @pytest.mark.asyncio
+async def test_a_key_that_comes_while_the_line_falls_keys_as_soon_as_it_is_down() -> None:
+    async with base_radio() as radio, running_keyer(radio.serial_port) as keyer:
+        await keyer.said("ready")
+        for turn in range(1, 7):
+            keyer.send(b"K")
+            await keyer.said("keyed cmd", times=2 * turn - 1)
+            begun = seconds()
+            # Not a renewal more: this one alone must do it. At once, or in the middle of it.
+            keyer.send(b"U")
+            await asyncio.sleep(0.008 * (turn - 1))
+            keyer.send(b"K")
+            await keyer.said("keyed cmd", times=2 * turn)
+            print(f"down and up again {1000 * (seconds() - begun):.0f} ms after the command")
+            keyer.send(b"U")
+            await keyer.said("unkeyed cmd", times=2 * turn)
+        keyed = [line for line in keyer.lines if line.endswith("keyed cmd")]
+        assert keyed == ["keyed cmd", "unkeyed cmd"] * 12
+        edges = [edge.on for edge in radio.edges if edge.line == "rts"]
+        assert edges[-24:] == [True, False] * 12, "each transmission begins with an edge"
+
+
+@pytest.mark.asyncio
 async def test_a_lease_that_is_not_renewed_runs_out() -> None:
     async with base_radio() as radio, running_keyer(radio.serial_port) as keyer:
         await keyer.said("ready")
