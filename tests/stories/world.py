@@ -394,10 +394,19 @@ class World:
             await asyncio.sleep(0.1)
 
     async def photo(
-        self, who: str, data: bytes = b"jpeg", *, group: str | None = None, caption: str = ""
+        self,
+        who: str,
+        data: bytes = b"jpeg",
+        *,
+        group: str | None = None,
+        caption: str = "",
+        reply_to: MemoryMessage | None = None,
     ) -> None:
         """Somebody sends a photo."""
-        self.driver.photo(self.address(who), data, GROUPS.get(group or "", group), caption)
+        self.driver.photo(
+            self.address(who), data, GROUPS.get(group or "", group), caption,
+            reply_to.id if reply_to else None,
+        )  # fmt: skip
         await asyncio.sleep(1)
 
     async def voice(
@@ -408,10 +417,19 @@ class World:
         await asyncio.sleep(1)
 
     async def location(
-        self, who: str, lat: float, lon: float, *, group: str | None = None
+        self,
+        who: str,
+        lat: float,
+        lon: float,
+        *,
+        group: str | None = None,
+        reply_to: MemoryMessage | None = None,
     ) -> None:
         """Somebody sends where he is."""
-        self.driver.location(self.address(who), lat, lon, GROUPS.get(group or "", group))
+        self.driver.location(
+            self.address(who), lat, lon, GROUPS.get(group or "", group),
+            reply_to.id if reply_to else None,
+        )  # fmt: skip
         await asyncio.sleep(1)
 
     def refuses(self, who: str) -> None:
