@@ -333,7 +333,7 @@ class Transmitter:
     def unkeyed(self, reason: str, now_s: float) -> None:
         """Note the keyer's word that the line is down."""
         if self.state is TxState.LEAD and not self._confirmed and reason == "cmd":
-            return  # the line of the transmission before, broken off, falls; this one's rises next
+            return  # the line falls from a transmission broken off; this one's rises next
         if self.state in {TxState.LEAD, TxState.SOUND, TxState.HANG}:
             self.failure = _UNKEYED_WORDS.get(reason, f"line lost: {reason}")
             self._line.unkey()

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.radio.channel import Channel
+from drivers.radio.dtmf import encode
 from drivers.radio.receiving import Moment
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered
 from drivers.radio.squelch import Squelch
 from drivers.radio.tones import attention_tone
+from drivers.radio.transmission import TonesProgramme, Transmitter, TxState
 from gateway.core.effects import AnswerOver, PageChannel
 from gateway.core.events import (
     DigitsHeard,
@@ -557,3 +559,29 @@ def test_whatever_happens_a_channel_keeps_its_promises(seed: int) -> None:
             if isinstance(event, PageStarted | PageWaited) and event.page == name
         ]
         assert (PageStarted, PageStarted) not in pairwise(turns), (name, turns)
+
+
+def test_a_transmission_begun_while_the_line_falls_from_the_one_before_goes_on() -> None:
+    class Keyed:
+        said = ""
+
+        def key(self) -> None:
+            self.said += "K"
+
+        def unkey(self) -> None:
+            self.said += "U"
+
+    line = Keyed()
+    transmitter = Transmitter(line, tx_delay_ms=100, hang_ms=20, time_out_s=60)
+    transmitter.begin(TonesProgramme(encode("1")), 0.0)
+    transmitter.keyed()
+    transmitter.abort("broken off", 0.1)
+    transmitter.begin(TonesProgramme(encode("2")), 0.11)
+    transmitter.unkeyed("cmd", 0.15)  # the word about the first
+    transmitter.keyed()
+    assert transmitter.failure is None
+    assert transmitter.next_frame(0.22, stop=False) is not None
+    assert transmitter.state is TxState.SOUND
+    transmitter.unkeyed("cmd", 0.25)
+    assert transmitter.failure == "line lost: the keyer was stopped"
+    assert line.said == "KUKU"
