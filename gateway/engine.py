@@ -369,7 +369,10 @@ class Engine:
         began_s = self._decided_at_s = self._now_s()
         synchronised = self._synchronised()
         try:
-            outcome = step(self._state, self._site, event, synchronised=synchronised)
+            outcome = step(
+                self._state, self._site, event, synchronised=synchronised,
+                taken_us=self._clock.now_us(),
+            )  # fmt: skip
         except Exception as error:  # noqa: BLE001  # a supervisor's duty: see _put_aside
             event, outcome = _put_aside(event, error)
         entry = self._entry(event, outcome, settles, cursor)

@@ -182,7 +182,7 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
             press=pressed.press,
             text=wording.about(order, said) if order else said,
             alert=detail is not None,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
         )
     )
 
@@ -221,7 +221,7 @@ def _say(
             address=text.group or text.address,
             text=words,
             level=2,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=text.message,
             keys=keys,
         )

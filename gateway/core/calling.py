@@ -47,13 +47,13 @@ def not_after_us(draft: Draft, order: Order) -> int:
     if order.alert.expires_us is not None:
         limit_us = min(limit_us, order.alert.expires_us)
     if not trusted(draft, order):
-        return max(limit_us, draft.now_us + draft.site.response.expire_s[level - 1] * US)
+        return max(limit_us, draft.taken_us + draft.site.response.expire_s[level - 1] * US)
     return limit_us
 
 
 def expired(draft: Draft, order: Order) -> bool:
     """Return whether nothing of an order is to be sent any more."""
-    return trusted(draft, order) and draft.now_us > not_after_us(draft, order)
+    return trusted(draft, order) and draft.taken_us > not_after_us(draft, order)
 
 
 def trusted(draft: Draft, order: Order) -> bool:
@@ -184,7 +184,7 @@ def page_channel(
         "stand_down": wording.say_stand_down(order),
     }[purpose]
     life_us = (
-        draft.now_us + STAND_DOWN_LIFE_US
+        draft.taken_us + STAND_DOWN_LIFE_US
         if purpose == "stand_down"
         else not_after_us(draft, order)
     )
@@ -217,7 +217,7 @@ def speak_again(draft: Draft, order: Order, page: Page) -> None:
         for p in draft.of_order(Page, order.id)
         if p.channel == page.channel and p.state == "failed"
     ]
-    if not order.open or len(failed) > 3 or draft.now_us > not_after_us(draft, order):
+    if not order.open or len(failed) > 3 or draft.taken_us > not_after_us(draft, order):
         return
     if page.purpose not in ("order", "repeat"):
         page_channel(draft, order, page.channel, page.purpose, (), rung=page.rung)
@@ -451,7 +451,7 @@ def refresh_card(draft: Draft, order: Order, card: Card) -> None:
             text=text,
             buttons=buttons,
             level=int(order.alert.level),
-            not_after_us=draft.now_us + STAND_DOWN_LIFE_US,
+            not_after_us=draft.taken_us + STAND_DOWN_LIFE_US,
         )
     )
 
@@ -490,7 +490,7 @@ def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:
             address=card.address,
             text=text,
             level=int(order.alert.level),
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=card.message,
         )
     )

@@ -66,6 +66,6 @@ def ask_for_consent(draft: Draft, text: TextReceived) -> None:
                 address=text.address,
                 text=words,
                 level=3,
-                not_after_us=draft.now_us + NOTE_LIFE_US,
+                not_after_us=draft.taken_us + NOTE_LIFE_US,
             )
         )

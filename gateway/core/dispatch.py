@@ -130,9 +130,24 @@ class Outcome:
     effects: tuple[Effect, ...]
 
 
-def step(state: State, site: Site, event: Event, *, synchronised: bool = True) -> Outcome:
-    """Return what an event changes and asks for; the state itself is not touched."""
-    draft = Draft(state, site, event.at_us, synchronised=synchronised)
+def step(
+    state: State,
+    site: Site,
+    event: Event,
+    *,
+    synchronised: bool = True,
+    taken_us: int | None = None,
+) -> Outcome:
+    """Return what an event changes and asks for; the state itself is not touched.
+
+    Args:
+        state: What is known.
+        site: Settings in force.
+        event: What happened.
+        synchronised: Whether the wall clock is to be trusted.
+        taken_us: When it is taken in, UTC microseconds; None for when it happened.
+    """
+    draft = Draft(state, site, event.at_us, synchronised=synchronised, taken_us=taken_us)
     _take(draft, event)
     readiness_steps.settle(draft)
     return Outcome(tuple(draft.changes), tuple(draft.effects))

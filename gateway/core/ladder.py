@@ -158,7 +158,7 @@ def climb(draft: Draft, order_id: str) -> None:
         order = replace(order, rung=rung + 1)
         draft.put(order)
         if response.climbs(rung, level) and _called(draft, order, rung):
-            draft.wake(LADDER, order_id, draft.now_us + response.pause_s(rung, level) * US)
+            draft.wake(LADDER, order_id, draft.taken_us + response.pause_s(rung, level) * US)
             break
     hurry_if_unreached(draft, order_id)
     if (order := draft.find(Order, order_id)) is not None:
@@ -194,7 +194,7 @@ def hurry_if_unreached(draft: Draft, order_id: str) -> None:
     if order is None or not moved_on.nothing_gets_through(draft, order, None):
         return
     timer = draft.find(Timer, f"{LADDER}/{order_id}")
-    soon_us = draft.now_us + UNREACHED_US
+    soon_us = draft.taken_us + UNREACHED_US
     if timer is not None and timer.due_us > soon_us:
         draft.report(order, "warning", medium="clock", detail=_words(draft, "detail_moved_on"))
         draft.wake(LADDER, order_id, soon_us)
@@ -220,7 +220,7 @@ def call_help(draft: Draft, order: Order, name: str) -> None:
     needs = min(max(order.alert.needs, takers) + 1, 50)
     order = replace(order, alert=replace(order.alert, needs=needs))
     if expired(draft, order):
-        order = replace(order, clock_us=draft.now_us)
+        order = replace(order, clock_us=draft.taken_us)
     here = draft.site.response.ladder[order.rung : order.rung + 1]
     if here and here[0].kind == "repeat":
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
@@ -289,7 +289,7 @@ def _next_called(draft: Draft, order: Order) -> bool:
     draft.report(order, "escalated", detail=_words(draft, "detail_called_next"))
     draft.wake(
         LADDER, order.id,
-        draft.now_us + draft.site.response.rung_s[int(order.alert.level) - 1] * US,
+        draft.taken_us + draft.site.response.rung_s[int(order.alert.level) - 1] * US,
     )  # fmt: skip
     return True
 

@@ -127,7 +127,7 @@ def say(draft: Draft, text: TextReceived, words: str) -> None:
             address=text.group or text.address,
             text=words,
             level=2,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=text.message,
         )
     )

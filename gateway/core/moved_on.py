@@ -144,7 +144,7 @@ def _written(draft: Draft, order: Order, person: str) -> bool:
 
 def page_waits(draft: Draft, order: Order) -> None:
     """Ask to be woken if a page waits too long for a clear channel."""
-    due_us = draft.now_us + draft.site.response.busy_limit_s * 1_000_000
+    due_us = draft.taken_us + draft.site.response.busy_limit_s * 1_000_000
     draft.wake(BUSY, order.id, due_us)
 
 

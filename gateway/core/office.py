@@ -149,7 +149,7 @@ def office_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
             press=pressed.press,
             text=said,
             alert=len(guards) != 1,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
         )
     )
     return True

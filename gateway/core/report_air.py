@@ -143,7 +143,7 @@ def _tell_supposed_caller(draft: Draft, person: Person, channel: str) -> None:
         draft.ask(
             SendText(
                 chat=contact.chat, address=contact.address, text=text, level=1,
-                not_after_us=draft.now_us + NOTE_LIFE_US,
+                not_after_us=draft.taken_us + NOTE_LIFE_US,
             )
         )  # fmt: skip
 

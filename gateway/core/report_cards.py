@@ -99,7 +99,7 @@ def _post(draft: Draft, report: GuardReport, person: Person, contact: Contact) -
             text=text,
             buttons=buttons,
             level=_level(report),
-            not_after_us=draft.now_us + CARD_LIFE_US,
+            not_after_us=draft.taken_us + CARD_LIFE_US,
         )
     )
 
@@ -134,7 +134,7 @@ def _edit(draft: Draft, report: GuardReport, card: Card) -> None:
             text=text,
             buttons=buttons,
             level=_level(report),
-            not_after_us=draft.now_us + CARD_LIFE_US,
+            not_after_us=draft.taken_us + CARD_LIFE_US,
         )
     )
 
@@ -230,7 +230,7 @@ def _write(
             address=contact.address,
             text=text,
             level=level,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=reply_to,
         )
     )

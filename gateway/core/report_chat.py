@@ -223,7 +223,7 @@ def _say(
             address=said.group or said.address,
             text=words,
             level=1,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=said.message,
             keys=keys if said.group is None else (),
         )
@@ -253,7 +253,7 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
             press=pressed.press,
             text=said or wording.text("report_not_yours"),
             alert=said is None,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
         )
     )
     return True

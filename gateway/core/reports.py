@@ -220,7 +220,7 @@ def _came_in(draft: Draft, report: GuardReport, telling: Telling) -> None:
         return
     refresh(draft, report)
     tell_managers(draft, report)
-    draft.wake(CLOCK, report.id, draft.now_us + draft.site.reports.escalate_s * US)
+    draft.wake(CLOCK, report.id, draft.taken_us + draft.site.reports.escalate_s * US)
 
 
 def _becomes_order(draft: Draft, report: GuardReport) -> bool:
@@ -245,7 +245,7 @@ def _turned_emergency(draft: Draft, report: GuardReport) -> None:
         draft.put(report)
         if not _becomes_order(draft, report):
             tell_managers(draft, report)
-            draft.wake(CLOCK, report.id, draft.now_us + draft.site.reports.escalate_s * US)
+            draft.wake(CLOCK, report.id, draft.taken_us + draft.site.reports.escalate_s * US)
         return
     order = draft.find(Order, report.order or "")
     if order is not None and report.person is not None:
@@ -455,4 +455,4 @@ def report_due(draft: Draft, timer: Timer) -> None:
     )  # fmt: skip
     tell_managers(draft, report)
     if report.reminded < REMINDERS:
-        draft.wake(CLOCK, report.id, draft.now_us + draft.site.reports.escalate_s * US)
+        draft.wake(CLOCK, report.id, draft.taken_us + draft.site.reports.escalate_s * US)

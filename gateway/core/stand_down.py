@@ -48,7 +48,7 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
         draft.report(order, "released", person=assignment.person, medium="centre")
     # Of a drill that a live order ended nobody is asked again: the air is the order's.
     if unaware(draft, order) and "aborted" not in order.flags:
-        draft.wake(STAND_DOWN, order.id, draft.now_us + draft.site.response.stand_down_s * US)
+        draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
 
 
 def unaware(draft: Draft, order: Order) -> list[str]:
@@ -117,7 +117,7 @@ def still_unaware(draft: Draft, order: Order, clock: str) -> None:
         draft.report(order, "stand_down_missing", person=person, medium="clock", detail=detail)
     if again:
         _tell_again(draft, order, missing)
-        due_us = draft.now_us + draft.site.response.stand_down_s * US
+        due_us = draft.taken_us + draft.site.response.stand_down_s * US
         draft.wake(STAND_DOWN_AGAIN, order.id, due_us)
 
 
@@ -138,6 +138,6 @@ def told_late(draft: Draft, order: Order) -> None:
     for channel in sorted({p.channel for p in pages if p.state == "spoken"} - off):
         page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
     if unaware(draft, order):
-        draft.wake(STAND_DOWN, order.id, draft.now_us + draft.site.response.stand_down_s * US)
+        draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
 
 

@@ -247,17 +247,27 @@ class Draft:
         state: The state before the step.
         site: Settings in force.
         now_us: The event's wall time, UTC microseconds.
+        taken_us: When the event is taken in: later than it happened, where a way was cut off
+            or nobody was here. What is yet to come counts from here: clocks, how long words
+            stay worth sending, whether an order has expired.
         synchronised: False while the clock is not to be trusted: nothing expires then.
         changes: The changes so far, in order.
         effects: The effects so far, in order.
     """
 
     def __init__(
-        self, state: State, site: Site, now_us: int, *, synchronised: bool = True
+        self,
+        state: State,
+        site: Site,
+        now_us: int,
+        *,
+        synchronised: bool = True,
+        taken_us: int | None = None,
     ) -> None:
         self.state = state
         self.site = site
         self.now_us = now_us
+        self.taken_us = now_us if taken_us is None else max(now_us, taken_us)
         self.synchronised = synchronised
         self.changes: list[Change] = []
         self.effects: list[Effect] = []

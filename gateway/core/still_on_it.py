@@ -32,7 +32,7 @@ def watch(draft: Draft, order: Order, people: Iterable[Assignment]) -> None:
     if not wait_s or not _on_the_way(order, people):
         draft.sleep(STILL, order.id)
     elif draft.find(Timer, f"{STILL}/{order.id}") is None:
-        draft.wake(STILL, order.id, draft.now_us + wait_s * US)
+        draft.wake(STILL, order.id, draft.taken_us + wait_s * US)
 
 
 def _on_the_way(order: Order, people: Iterable[Assignment]) -> list[Assignment]:
@@ -65,7 +65,7 @@ def ask(draft: Draft, order: Order) -> None:
                 draft, order, channel, "update", listeners, rung=order.rung,
                 said=Wording(draft.site).say_still(order, names),
             )  # fmt: skip
-    due_us = draft.now_us + draft.site.response.still_answer_s * US
+    due_us = draft.taken_us + draft.site.response.still_answer_s * US
     draft.wake(STILL_ANSWER, order.id, due_us)
 
 

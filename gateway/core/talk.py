@@ -173,7 +173,7 @@ def _other_chats(
 
 
 def _post_on(draft: Draft, said: _Said, chat: ChatGroup) -> None:
-    not_after_us = draft.now_us + NOTE_LIFE_US
+    not_after_us = draft.taken_us + NOTE_LIFE_US
     if said.media is None:
         draft.ask(
             SendText(
@@ -237,7 +237,7 @@ def _answer(draft: Draft, chat: str, address: str, message: str, words: str) -> 
             address=address,
             text=words,
             level=TALK_LEVEL,
-            not_after_us=draft.now_us + NOTE_LIFE_US,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
             reply_to=message,
         )
     )
@@ -405,6 +405,6 @@ def _post_note(draft: Draft, over: Recording, kept: RecordingKept) -> None:
                 path=kept.path,
                 duration_s=seconds,
                 caption=caption,
-                not_after_us=draft.now_us + NOTE_LIFE_US,
+                not_after_us=draft.taken_us + NOTE_LIFE_US,
             )
         )

@@ -215,7 +215,9 @@ class Desk:
     def take(self, event: object) -> list[object]:
         """Let one thing happen; return what the core asks for because of it."""
         before = entities(self.state)
-        outcome = step(self.state, self.site, event, synchronised=self.synchronised)
+        outcome = step(
+            self.state, self.site, event, synchronised=self.synchronised, taken_us=self.now_us
+        )
         assert entities(self.state) == before, "a step must not touch the state"
         for change in outcome.changes:
             self.state.apply(change)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
-from gateway.core.events import RegisterSeeded, TimerFired
+from gateway.core.effects import SendText
+from gateway.core.events import DigitsHeard, RegisterSeeded, TimerFired
 from gateway.core.order import Order
 from tests.core.site_for_tests import PEOPLE, US, Desk, make_site
 
@@ -225,6 +226,36 @@ def test_a_guard_who_took_it_and_then_cannot_come_makes_it_short_again():
     assert desk.order.owner == "head", "the second manager answers for it again"
     desk.press("chen", "3")
     assert (desk.status, desk.order.owner) == ("arrived", "chen")
+
+
+def test_who_is_called_for_an_answer_that_came_late_has_his_whole_time():
+    """Keyed while nobody was here, heard when the gateway is back: no rung is skipped for it."""
+    desk = Desk("zhang", "chen", "sun")
+    desk.alert()
+    assert desk.keys("*10 101 1#")
+    desk.pass_time(45)
+    keyed = DigitsHeard(at_us=desk.now_us, channel="ch1", over="late", digits="101010")
+    desk.pass_time(200)
+    desk.take(keyed)
+    assert desk.reports("declined")[0].at_us == keyed.at_us
+    assert desk.called()["chen"] == 2
+    assert desk.timers()["ladder"] == 60
+    desk.wait(60)
+    assert desk.called()["sun"] == 3
+    assert not any(words.endswith("停机期间已过，跳过") for _, words in rungs(desk))
+
+
+def test_words_about_an_answer_that_came_late_are_worth_sending():
+    desk = Desk("zhang", "li")
+    desk.alert()
+    assert desk.keys("*10 101 1#")
+    keyed = DigitsHeard(at_us=desk.now_us, channel="ch1", over="late", digits="101014")
+    desk.pass_time(400)
+    desk.forget()
+    desk.take(keyed)
+    notes = [e for e in desk.asked if isinstance(e, SendText)]
+    assert notes
+    assert all(note.not_after_us > desk.now_us for note in notes)
 
 
 def test_who_says_twice_that_he_cannot_come_moves_it_on_once():
