@@ -30,6 +30,8 @@ PLAYS: Final[dict[str, tuple[Step, ...]]] = {
     "twice": (("1", 8), ("1", 2), ("1", 3), ("3", 90), ("5", 500)),
 }
 AT_ONCE_MOST: Final = 3
+# A number that a fumbling one writes before the right one.
+MISTAKEN: Final = "99"
 # A guard who found the channel taken tries again so often.
 TRIES: Final = 6
 SHIFT_S, DAY_S = 8 * 3600, 86_400
@@ -239,7 +241,9 @@ class People:
         assert self._chat is not None
         assert who.account is not None
         if who.manner == "fumbling" and turn == 0:
-            self._chat.text(who.account, "99号 收到")
+            self._chat.text(who.account, f"{MISTAKEN}号 收到")
+            # It may be somebody's order, even one of his own: then he has acknowledged it.
+            self._note(who, MISTAKEN, "1", "chat", sent=True)
             self._chat.text(who.account, "？？")
         if self._chance.random() < 0.7:
             self._chat.press(card, LABELS[digit], who.account)

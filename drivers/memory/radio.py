@@ -534,6 +534,8 @@ class _Channel:
             sentences = (AGAIN[page.effect.language], *sentences)
         on_air_s = self._ahead_s(page.effect)
         for sentence in sentences:
+            if self._must_stop(page):
+                return "stop"
             lasts_s = SENTENCE_S + CHARACTER_S * len(sentence)
             on_air_s += lasts_s
             if on_air_s > self._traits.time_out_s:
@@ -543,8 +545,6 @@ class _Channel:
             if self.fault is not None:
                 return self.fault
             sent.sentences.append(sentence)
-            if sentence is not sentences[-1] and self._must_stop(page):
-                return "stop"
         sent.whole = True
         return None
 
