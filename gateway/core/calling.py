@@ -77,7 +77,8 @@ def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: i
     purpose: Purpose = "order" if rung == 0 else "repeat"
     for channel, listeners in channels_of(draft, order, guards).items():
         page_channel(draft, order, channel, purpose, listeners, rung=rung)
-    for grid in grids_of(draft, order):
+    for grid in grids_of(draft, order) if order.alert.organisation is None else ():
+        # A grid's group is read by guards of other bodies, whom a body does not order.
         _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
     post_private_cards(draft, order, guards)
     _copy_offices(draft, order, guards)
@@ -355,7 +356,7 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
         }[role]
     named = [(name_of(draft, a.person), a) for a in people]
     text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording),
-        owner=None if _own_card(people, card) else _owner_name(draft, order),
+        owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
     )
     return text, _buttons(order, people, wording)
 
@@ -375,12 +376,18 @@ def _own_card(people: Sequence[Assignment], card: Card) -> bool:
     return card.person is not None and all(a.role is Role.GUARD for a in people)
 
 
-def _owner_name(draft: Draft, order: Order) -> str | None:
-    """Return who is accountable for an open order, by name; the centre's at its desk."""
+def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str | None:
+    """Return who is accountable for an open order, by name; the centre's at its desk.
+
+    An office reads of another body's man only that it is one.
+    """
     if not order.open or order.owner is None:
         return None
     person = draft.find(Person, order.owner)
-    return draft.site.centre_name if person is None else person.name
+    if person is None:
+        return draft.site.centre_name
+    others = card.organisation not in (None, person.organisation)
+    return wording.text("owner_other") if others else person.name
 
 
 def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:

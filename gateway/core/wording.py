@@ -24,6 +24,7 @@ Catalogue = Mapping[str, str]
 SPOKEN_TEXT_CHARS = 70
 SPOKEN_PLACE_CHARS = 30
 SPOKEN_NAME_CHARS = 12
+SPOKEN_CALLER_CHARS = 20
 
 _BUTTON_ROWS = (("1", "2", "3"), ("4", "5", "0"))
 _LABELS = itemgetter(*(f"button_{a}" for row in _BUTTON_ROWS for a in row))
@@ -68,6 +69,11 @@ class Wording:
         """Return several things in a row, as this language writes them."""
         return self._words["separator"].join(items)
 
+    def caller(self, order: Order) -> str:
+        """Return in whose name an order is given: the centre's, or the body's whose it is."""
+        body = self._site.organisations.get(order.alert.organisation or "")
+        return self._site.centre_name if body is None else body.name
+
     def _number(self, order: Order) -> str:
         number = spoken_number(order.number, self.language, self._site.number_style)
         return self.text("exercise_number", number=number) if order.alert.exercise else number
@@ -108,7 +114,7 @@ class Wording:
             self.text(
                 "say_call",
                 grid=self._numbers(self.grid_names(order)),
-                centre=self._site.centre_name,
+                centre=self.caller(order)[:SPOKEN_CALLER_CHARS],
             )
         )
         sentences.append(
@@ -240,6 +246,7 @@ class Wording:
         muster = self._muster(order)
         if muster is not None:
             lines.append(self.text("card_muster", place=muster))
+        lines.append(self.text("card_from", name=self.caller(order)))
         if order.open:
             lines += self._instructions(order)
         lines += self._states(people)

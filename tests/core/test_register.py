@@ -399,7 +399,7 @@ def test_the_end_of_a_certificate_is_told_thirty_days_before_and_on_the_day_once
     assert list(told) == [8, 39]  # 1 December and 1 January
     assert "2026-12-31" in told[8]
     assert told[39] == desk.words("detail_certificate_over", day="2026-12-31")
-    assert len([t for t in desk.state.each(Timer) if t.order == "site"]) == 1
+    assert len([t for t in desk.state.each(Timer) if t.what == "certificates"]) == 1
 
 
 def test_who_may_not_leave_his_post_is_called_for_it_or_when_nobody_else_is():
