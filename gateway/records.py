@@ -14,6 +14,7 @@ from typing import Any, TextIO, TypeVar
 
 import apsw
 
+from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.effects import ReportStatus
 from gateway.core.order import (
     Assignment,
@@ -52,6 +53,10 @@ class Records:
         """Return one order with deliveries, pages, cards and its whole timeline, or None."""
         return await self._ask(lambda look: look.order(order))
 
+    async def held(self) -> list[str]:
+        """Return the ids of orders whose recordings and photos are kept however old."""
+        return await self._ask(lambda look: look.held())
+
     async def reports(self, *, after_seq: int = 0, limit: int = 1000) -> list[Report]:
         """Return the reports of rows after ``after_seq``, oldest first.
 
@@ -77,7 +82,7 @@ class Records:
     async def statistics(self, *, from_us: int, to_us: int) -> Answer:
         """Return figures of the orders opened in ``from_us <= t < to_us``.
 
-        Orders by level, status and grid; seconds to the first acknowledgement and arrival as
+        Orders by level, status, grid, result; seconds to first acknowledgement and arrival as
         ``{"count", "p50_s", "p90_s", "max_s"}``; first acknowledgements by medium. Of
         orders during which the clock was moved the seconds are left out.
         """
@@ -141,8 +146,35 @@ class _Look:
         answer["deliveries"] = [encode(d) for d in self._of_order(order_id, Delivery)]
         answer["pages"] = [encode(page) for page in self._of_order(order_id, Page)]
         answer["cards"] = [encode(card) for card in self._of_order(order_id, Card)]
+        answer["photos"] = self._photos(order_id)
+        answer["held"] = self._one(LegalHold, order_id)
+        answer["follow_up"] = self._one(FollowUp, order_id)
         answer["timeline"] = [encode(report) for report in self._timeline(order_id)]
         return answer
+
+    def _photos(self, order_id: str) -> list[Answer]:
+        """Return what became of each photo released for an order, group by group."""
+        posts = [encode(post) for post in self._of_order(order_id, PhotoPost)]
+        return [
+            {
+                **encode(photo),
+                "first_useful_s": photo.first_useful_s,
+                "groups": [post for post in posts if post["photo"] == photo.id],
+            }
+            for photo in self._of_order(order_id, Photo)
+        ]
+
+    def _one(self, cls: type[LegalHold] | type[FollowUp], key: str) -> Answer | None:
+        """Return what there is once an order and outlives it, or None."""
+        body = self._db.execute(
+            "SELECT body FROM entity WHERE kind = ? AND key = ?", (cls.KIND, key)
+        ).get
+        return None if body is None else encode(self._entity(cls.KIND, body, cls))
+
+    def held(self) -> list[str]:
+        """Return the ids of orders of which nothing is to be deleted."""
+        rows = self._db.execute("SELECT key FROM entity WHERE kind = ?", (LegalHold.KIND,))
+        return [str(key) for (key,) in rows]
 
     def _summary(self, order: Order, people: list[Answer]) -> Answer:
         plain = encode(order)
@@ -240,6 +272,7 @@ class _Look:
             "status": {},
             "grid": {},
             "medium": {},
+            "result": {},
         }
         acknowledged_s: list[float] = []
         arrived_s: list[float] = []
@@ -254,6 +287,8 @@ class _Look:
             orders += 1
             _count(counts["level"], str(order.alert.level.value))
             _count(counts["status"], order.status.value)
+            if order.result is not None:
+                _count(counts["result"], order.result)
             for grid in order.grids[:1]:
                 _count(counts["grid"], grid)
             if "clock_stepped" in order.flags:
@@ -270,6 +305,7 @@ class _Look:
             "by_level": counts["level"],
             "by_status": counts["status"],
             "by_grid": counts["grid"],
+            "by_result": counts["result"],
             "acknowledged_by_medium": counts["medium"],
             "to_acknowledgement": _spread(acknowledged_s),
             "to_arrival": _spread(arrived_s),

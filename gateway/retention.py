@@ -1,7 +1,8 @@
 """Keeping things no longer than the settings say: recordings, and photos and voice from chats.
 
-A file goes when its day is over, unless an order that is open hangs on it. The journal tells
-first, then the files go: one that is left over goes the next time.
+A file goes when its day is over, unless it hangs on an order that is open, or held for a
+complaint or a court (legal hold). The journal tells first, then the files go: one that is left
+over goes the next time.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ class Old:
     Attributes:
         recordings: Recordings of the air.
         media: Photos and voice notes.
-        held: How many are older and stay, for an open order.
+        held: How many are older and stay, for an order that is open or held.
     """
 
     recordings: tuple[Path, ...]
@@ -87,10 +88,10 @@ async def expire(
 
 
 async def needed(records: Records) -> frozenset[str]:
-    """Return the stems of the files that hang on open orders."""
+    """Return the stems of the files that hang on orders that are open or held."""
     stems: set[str] = set()
-    for order in await records.orders(open_only=True, limit=_HELD_MAX):
-        key = str(order["id"])
+    still_open = await records.orders(open_only=True, limit=_HELD_MAX)
+    for key in {*(str(order["id"]) for order in still_open), *await records.held()}:
         for recording in await records.recordings(Wanted(order=key, limit=_HELD_MAX)):
             stems.add(Path(str(recording["path"])).stem)
         whole = await records.order(key)
@@ -100,11 +101,12 @@ async def needed(records: Records) -> frozenset[str]:
 
 
 def _media_of(order: dict[str, object]) -> Iterable[str]:
-    """Yield the stems of the files that an order's alert brought and its people sent."""
+    """Yield the stems of files of an order: its alert's, its people's, answers to photos."""
     alert, timeline = order["alert"], order["timeline"]
     assert isinstance(alert, dict) and isinstance(timeline, list)
     yield from (str(media) for media in alert.get("attachments", ()))
     for report in timeline:
+        yield from (Path(str(media)).stem for media in report["media"])
         if report["node"] == "media" and report["detail"]:
             yield Path(str(report["detail"]).rpartition(" ")[2]).stem
 

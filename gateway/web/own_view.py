@@ -26,6 +26,9 @@ def own_order(order: Answer, own: frozenset[str], organisation: str) -> Answer |
     for name in ("people", "deliveries", "cards", "timeline"):
         if name in order:
             shown[name] = [_own_part(part, own) for part in order[name]]
+    # Who released a photo, holds a record or goes there again is the centre's business.
+    for name in ("photos", "held", "follow_up"):
+        shown.pop(name, None)
     if shown.get("owner") not in own:
         shown["owner"] = None
     return shown

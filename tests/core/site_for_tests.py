@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from gateway.core.aftercare import FOLLOW_UP
 from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
 from gateway.core.answering import code_digest
 from gateway.core.dispatch import Outcome, step
@@ -542,9 +543,9 @@ def check_numbers(state: State) -> None:
 
 
 def check_timers(state: State) -> None:
-    """Only open orders have clocks, and hosts that test."""
+    """Only open orders have clocks, and hosts that test, and visits that are owed."""
     for timer in state.each(Timer):
-        if timer.what == TEST_DUE or timer.order == "site":
+        if timer.what in (TEST_DUE, FOLLOW_UP) or timer.order == "site":
             continue
         report = state.find(GuardReport, timer.order)
         if report is not None:
