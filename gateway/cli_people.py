@@ -179,9 +179,9 @@ def move(
 
 
 @app.command()
-def enrol(config: Config, person: Who, as_json: AsJson = False) -> None:
+def enrol(config: Config, person: Who, as_json: AsJson = False, by: By = None) -> None:
     """Issue a one-time code; the guard sends it to the bot in a private chat."""
-    answer = ask(config, do="enrol", person=person)
+    answer = ask(config, do="enrol", person=person, by=by or login())
     if as_json:
         print_json(answer)
         return
@@ -209,11 +209,12 @@ def erase(
     config: Config,
     person: Who,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    by: By = None,
 ) -> None:
     """Strike a person off and make his name, accounts and words unreadable for ever."""
     if not yes:
         typer.confirm(f"erase {person}? It cannot be undone", abort=True)
-    ask(config, do="erase", person=person)
+    ask(config, do="erase", person=person, by=by or login())
     typer.echo(f"{person} is erased from the journal; the chain of its rows holds as before")
     typer.echo(f"still to do by hand: {config}, older backups, recordings and photos of him")
 

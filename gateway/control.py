@@ -181,13 +181,13 @@ class ControlServer:
         return await self._control.reload(str(asked.get("path", "")))
 
     async def _enrol(self, asked: Answer) -> Answer:
-        return await self._control.enrol(str(asked.get("person", "")))
+        return await self._control.enrol(str(asked.get("person", "")), by=_by(asked))
 
     async def _leave(self, asked: Answer) -> Answer:
-        return await self._control.leave(str(asked.get("person", "")))
+        return await self._control.leave(str(asked.get("person", "")), by=_by(asked))
 
     async def _erase(self, asked: Answer) -> Answer:
-        return await self._control.erase(str(asked.get("person", "")))
+        return await self._control.erase(str(asked.get("person", "")), by=_by(asked))
 
     async def _people(self, _: Answer) -> Answer:
         return {"ok": True, "people": self._control.people()}
@@ -295,7 +295,8 @@ def _no(why: str) -> Answer:
 
 
 def _by(asked: Answer) -> str:
-    return str(asked.get("by") or "command line")[:64]
+    said = "".join(c for c in str(asked.get("by") or "") if c.isprintable())
+    return said[:64] or "command line"
 
 
 class _CallerGoneError(Exception):

@@ -616,7 +616,7 @@ class Engine:
         """
         self._out.change_drivers(drivers)
 
-    async def enrol(self, person: str) -> dict[str, object]:
+    async def enrol(self, person: str, *, by: str = "") -> dict[str, object]:
         """Issue a one-time code that binds a chat account to a person."""
         found = self._state.find(Person, person)
         if found is None or not found.active:
@@ -627,24 +627,25 @@ class Engine:
         digest = code_digest(code)
         await self.submit(
             EnrolmentIssued(
-                at_us=now_us, person=person, code_sha256=digest, expires_us=expires_us
+                at_us=now_us, person=person, code_sha256=digest, expires_us=expires_us, by=by
             )
         )
         expires = datetime.fromtimestamp(expires_us / US, UTC).isoformat(timespec="seconds")
         return {"ok": True, "code": code, "person": person, "expires": expires}
 
-    async def leave(self, person: str) -> dict[str, object]:
+    async def leave(self, person: str, *, by: str = "") -> dict[str, object]:
         """Strike a person from duty at once, on every medium."""
         if self._state.find(Person, person) is None:
             return {"ok": False, "errors": [f"no person {person!r} in the register"]}
-        await self.submit(PersonLeft(at_us=self._clock.now_us(), person=person))
+        await self.submit(PersonLeft(at_us=self._clock.now_us(), person=person, by=by))
         return {"ok": True, "person": person}
 
-    async def erase(self, person: str) -> dict[str, object]:
+    async def erase(self, person: str, *, by: str = "") -> dict[str, object]:
         """Strike a person off and make his name, accounts and words unreadable everywhere."""
         if self._state.find(Person, person) is None:
             return {"ok": False, "errors": [f"no person {person!r} in the register"]}
-        committed = await self.submit(PersonErased(at_us=self._clock.now_us(), person=person))
+        erased = PersonErased(at_us=self._clock.now_us(), person=person, by=by)
+        committed = await self.submit(erased)
         await self._journal.erase(person)
         # What was told of him before is read anew, without him.
         self._published.begin(max(self._seq, committed.seq))

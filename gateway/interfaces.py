@@ -318,15 +318,15 @@ class Control(Protocol):
         """Put new settings in force, all or nothing; ``{"ok": bool, "errors": [str]}``."""
         ...
 
-    async def enrol(self, person: str) -> dict[str, object]:
+    async def enrol(self, person: str, *, by: str = "") -> dict[str, object]:
         """Issue a one-time code; ``{"ok": bool, "code": str, "expires": str}``."""
         ...
 
-    async def leave(self, person: str) -> dict[str, object]:
+    async def leave(self, person: str, *, by: str = "") -> dict[str, object]:
         """Strike a person from duty at once."""
         ...
 
-    async def erase(self, person: str) -> dict[str, object]:
+    async def erase(self, person: str, *, by: str = "") -> dict[str, object]:
         """Strike a person off and make his name, accounts and words unreadable for ever."""
         ...
 

@@ -370,28 +370,37 @@ class MediaReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentIssued:
-    """A one-time code was made for a person."""
+    """A one-time code was made for a person; ``by`` is who asked for it, personal."""
 
     at_us: int
     person: str
     code_sha256: str
     expires_us: int
+    by: str = field(default="", metadata={"personal": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonLeft:
-    """A person has left: nothing of him is accepted on any medium from now on."""
+    """A person has left: nothing of him is accepted on any medium from now on.
+
+    ``by`` is who said so, personal.
+    """
 
     at_us: int
     person: str
+    by: str = field(default="", metadata={"personal": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonErased:
-    """A person has left, and nothing of him that is personal is kept any longer."""
+    """A person has left, and nothing of him that is personal is kept any longer.
+
+    ``by`` is who had it erased, personal.
+    """
 
     at_us: int
     person: str
+    by: str = field(default="", metadata={"personal": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

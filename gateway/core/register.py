@@ -46,11 +46,14 @@ def register_event(
                     expires_us=event.expires_us,
                 )
             )
+            _tell_named(draft, event, "detail_code_issued")
         case PersonLeft():
             _leave(draft, event.person)
+            _tell_named(draft, event, "detail_struck")
         case PersonErased():
             _leave(draft, event.person)
             _erase(draft, event.person)
+            _tell_named(draft, event, "detail_erased")
 
 
 def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStruck) -> None:
@@ -76,6 +79,15 @@ def _tell(draft: Draft, person: Person, key: str, by: str, **gaps: object) -> No
     draft.report(
         None, "register", person=person.id, medium="centre", assurance="H", detail=detail
     )
+
+
+def _tell_named(
+    draft: Draft, event: EnrolmentIssued | PersonLeft | PersonErased, key: str
+) -> None:
+    """Tell by whom something was done; a journal of before names did not hold it."""
+    person = draft.find(Person, event.person)
+    if person is not None and event.by:
+        _tell(draft, person, key, event.by)
 
 
 def _unknown(id_: str) -> tuple[Status, str]:

@@ -189,6 +189,22 @@ async def test_an_alert_a_repeat_and_the_erasing_of_a_person(folder):
 
 
 @pytest.mark.asyncio
+async def test_who_had_a_code_made_or_somebody_erased_is_told(folder):
+    async with Served(folder) as served:
+        asked = [
+            {"do": "enrol", "person": "zhang", "by": "李科长"},
+            {"do": "leave", "person": "zhang", "by": "\ud800\u202e王主任\0"},
+        ]
+        for each in asked:
+            assert (await served.talk(json.dumps(each).encode() + b"\n"))[0].get("ok")
+        told = [r.detail for r in await reports(served) if r.node == "register"]
+        assert told == ["李科长 发出一次性登记码", "王主任 登记离职"]
+        erase = b'{"do": "erase", "person": "zhang"}\n'
+        assert (await served.talk(erase))[0]["ok"]
+        assert "command line" not in repr(await reports(served)), "it went with him"
+
+
+@pytest.mark.asyncio
 async def test_a_failed_journal_is_told_to_who_asked(folder):
     async with Served(folder) as served:
 

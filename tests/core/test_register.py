@@ -10,7 +10,9 @@ from gateway.core.duty import days_ahead, on_duty_now
 from gateway.core.effects import ForgetAddress, PostCard, Receipt, ReportStatus, SendText
 from gateway.core.events import (
     CardFailed,
+    EnrolmentIssued,
     PersonErased,
+    PersonLeft,
     SettingsReloaded,
     TextReceived,
 )
@@ -132,6 +134,19 @@ def test_a_field_that_means_nothing_is_refused_at_the_door(fields, says):
         decode_centre_act(
             json.dumps({"act": "person_enter", "by": "x"} | NEW | fields).encode(), now_us=1
         )
+
+
+def test_a_code_a_leaving_and_an_erasing_name_who_did_it():
+    desk = Desk("zhang", "li", site=site_with())
+    code = {"code_sha256": "0" * 64, "expires_us": desk.now_us + HOUR_US}
+    desk.take(EnrolmentIssued(at_us=desk.now_us, person="zhang", by="李科长", **code))
+    desk.take(PersonLeft(at_us=desk.now_us, person="zhang", by="李科长"))
+    desk.take(PersonErased(at_us=desk.now_us, person="li", by="王主任"))
+    assert desk.details("register") == [
+        desk.words("detail_code_issued", by="李科长"),
+        desk.words("detail_struck", by="李科长"),
+        desk.words("detail_erased", by="王主任"),
+    ]
 
 
 def test_what_waits_for_a_leaver_is_taken_back_and_its_failing_is_no_news():
