@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.after_events import OrderTended, PhotoActed, TendAct
-from gateway.core.centre_act import CentreAct
+from gateway.core.centre_act import CentreAct, order_named
 from gateway.core.strict_json import Fields
 
 MAX_TEXT_CHARS: Final = 500
@@ -27,10 +27,6 @@ _MEDIA_SAYS: Final = (
 )
 
 
-def _order(fields: Fields) -> str:
-    return fields.word("order", _ID, "an order id or number")
-
-
 def _tend(
     act: TendAct, text: str | None = None, *, needed: bool = True, limit: int = MAX_TEXT_CHARS
 ) -> Callable[[Fields, int, str], OrderTended]:
@@ -39,14 +35,14 @@ def _tend(
     def decode(fields: Fields, now_us: int, by: str) -> OrderTended:
         said = text is not None and (needed or fields.has(text))
         words = fields.text(text, limit) if said and text is not None else ""
-        return OrderTended(at_us=now_us, order=_order(fields), act=act, by=by, text=words)
+        return OrderTended(at_us=now_us, order=order_named(fields), act=act, by=by, text=words)
 
     return decode
 
 
 def _follow_up(fields: Fields, now_us: int, by: str) -> OrderTended:
     return OrderTended(
-        at_us=now_us, order=_order(fields), act="follow_up", by=by,
+        at_us=now_us, order=order_named(fields), act="follow_up", by=by,
         person=fields.word("person", _ID, "a person id of the site"),
         days=fields.integer("days", 1, MAX_DAYS),
     )  # fmt: skip
@@ -54,7 +50,7 @@ def _follow_up(fields: Fields, now_us: int, by: str) -> OrderTended:
 
 def _correct(fields: Fields, now_us: int, by: str) -> OrderTended:
     return OrderTended(
-        at_us=now_us, order=_order(fields), act="correct", by=by,
+        at_us=now_us, order=order_named(fields), act="correct", by=by,
         what=fields.text("what", MAX_WHAT_CHARS),
         old=fields.text("old", MAX_TEXT_CHARS),
         new=fields.text("new", MAX_TEXT_CHARS),
@@ -64,7 +60,7 @@ def _correct(fields: Fields, now_us: int, by: str) -> OrderTended:
 
 def _photo(fields: Fields, now_us: int, by: str) -> PhotoActed:
     return PhotoActed(
-        at_us=now_us, order=_order(fields), act="release", by=by,
+        at_us=now_us, order=order_named(fields), act="release", by=by,
         media=fields.word("media", _MEDIA, _MEDIA_SAYS),
         grids=_grids(fields),
         caption=fields.text("caption", MAX_CAPTION_CHARS) if fields.has("caption") else "",
@@ -88,13 +84,13 @@ def _grids(fields: Fields) -> tuple[str, ...]:
 
 def _photo_recall(fields: Fields, now_us: int, by: str) -> PhotoActed:
     return PhotoActed(
-        at_us=now_us, order=_order(fields), act="recall", by=by, photo=_which(fields)
+        at_us=now_us, order=order_named(fields), act="recall", by=by, photo=_which(fields)
     )
 
 
 def _photo_useful(fields: Fields, now_us: int, by: str) -> PhotoActed:
     return PhotoActed(
-        at_us=now_us, order=_order(fields), act="useful", by=by, photo=_which(fields)
+        at_us=now_us, order=order_named(fields), act="useful", by=by, photo=_which(fields)
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.call_events import BreakTaken, CallEvent, PartnerCalled
-from gateway.core.centre_act import CentreAct
+from gateway.core.centre_act import CentreAct, order_named
 from gateway.core.strict_json import Fields
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -18,9 +18,10 @@ def _person(fields: Fields) -> str:
 
 
 def _call_partner(fields: Fields, now_us: int, by: str) -> CallEvent:
-    order = fields.word("order", _ID, "an order id or number")
     person = _person(fields) if fields.has("person") else None
-    return PartnerCalled(at_us=now_us, order=order, person=person, by=by)
+    return PartnerCalled(
+        at_us=now_us, order=order_named(fields), person=person, by=by
+    )
 
 
 def _break(fields: Fields, now_us: int, by: str) -> CallEvent:

@@ -4,27 +4,22 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.core.centre_act import CentreAct
+from gateway.core.centre_act import CentreAct, report_named
 from gateway.core.guard_report import ReportActed
 from gateway.core.strict_json import Fields
 
 MAX_TEXT_CHARS: Final = 500
 MAX_REASON_CHARS: Final = 200
 MAX_NEEDS: Final = 50
-_NUMBER: Final = re.compile(r"[Rr][0-9]{1,12}", re.ASCII)
 _GRID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _CATEGORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _LEVELS: Final[dict[int, Literal[1, 2, 3]]] = {1: 1, 2: 2, 3: 3}
 
 
-def _number(fields: Fields) -> str:
-    return fields.word("report", _NUMBER, "the number of a report, such as R12").upper()
-
-
 def _promote(fields: Fields, now_us: int, by: str) -> ReportActed:
     return ReportActed(
         at_us=now_us,
-        report=_number(fields),
+        report=report_named(fields),
         act="promote",
         by=by,
         level=_LEVELS[fields.integer("level", 1, 3)] if fields.has("level") else None,
@@ -42,7 +37,7 @@ def _promote(fields: Fields, now_us: int, by: str) -> ReportActed:
 def _dismiss(fields: Fields, now_us: int, by: str) -> ReportActed:
     return ReportActed(
         at_us=now_us,
-        report=_number(fields),
+        report=report_named(fields),
         act="dismiss",
         by=by,
         reason=fields.text("reason", MAX_REASON_CHARS),

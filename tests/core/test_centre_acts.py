@@ -43,6 +43,24 @@ def test_what_is_wrong_is_named(fields, says):
         decode(**fields)
 
 
+@pytest.mark.parametrize("named", ["10", 10])
+def test_an_order_is_named_by_its_number_however_it_is_written(named):
+    assert decode(act="call_partner", by="x", order=named).order == "10"
+    assert decode(act="call_partner", by="x", order="o7").order == "o7"
+
+
+@pytest.mark.parametrize("named", ["R1", "r1", "1", 1])
+def test_a_report_is_named_by_its_number_however_it_is_written(named):
+    assert decode(act="promote", by="x", report=named).report == "R1"
+
+
+@pytest.mark.parametrize("named", [True, -1, 1.5, 10**12, "o 7", "", ["o7"]])
+def test_what_names_no_order_is_refused(named):
+    for act, field in (("call_partner", "order"), ("promote", "report")):
+        with pytest.raises(Refusal, match=f"^{field}: "):
+            decode(act=act, by="x", **{field: named})
+
+
 @given(st.binary(max_size=200) | st.sampled_from(sorted(CENTRE_ACTS)).map(
     lambda name: json.dumps({"act": name, "by": "x"}).encode()
 ))  # fmt: skip
