@@ -266,7 +266,11 @@ class _Look:
     # -- statistics ---------------------------------------------------------------------------
 
     def statistics(self, from_us: int, to_us: int) -> Answer:
-        """Return figures of the orders opened in the span."""
+        """Return figures of the orders opened in the span, drills apart."""
+        drills = self._figures(from_us, to_us, exercise=True)
+        return {**self._figures(from_us, to_us, exercise=False), "drills": drills}
+
+    def _figures(self, from_us: int, to_us: int, *, exercise: bool) -> Answer:
         counts: dict[str, dict[str, int]] = {
             "level": {},
             "status": {},
@@ -284,6 +288,8 @@ class _Look:
             (from_us, to_us),
         ):
             order = self._entity("order", body, Order)
+            if order.alert.exercise is not exercise:
+                continue
             orders += 1
             _count(counts["level"], str(order.alert.level.value))
             _count(counts["status"], order.status.value)

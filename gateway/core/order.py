@@ -19,7 +19,6 @@ from gateway.core.readiness import (
     ChannelHeard,
     CoverGap,
     Drill,
-    EventPlan,
     MissedRolls,
     Notice,
     Power,
@@ -420,7 +419,6 @@ Entity = (
     | CoverGap
     | ChannelHeard
     | Power
-    | EventPlan
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (

@@ -1,10 +1,9 @@
-"""What keeps people ready between orders, as values: drills, notices, cover, power, plans.
+"""What keeps people ready between orders, as values: drills, notices, cover, power.
 
 A drill (演练) is an exercise order. A notice goes to people without being an order: a roll-call
 (点名), a bulletin (通报), a self-test (自检). None of them ever stands in the way of an order.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
@@ -252,52 +251,6 @@ class Power:
         return "machine"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPlan:
-    """A grid that there is from a start to an end, with its channel, group and roster.
-
-    Attributes:
-        id: The plan's own id.
-        grid: Id of the grid it adds.
-        name: The grid's name, as said and written.
-        zone: Zone id, for its grade.
-        polygon: Corners in micro-degrees of the site's datum; empty where it is named only.
-        neighbours: Grid ids next to it.
-        channel: Channel id, or None.
-        chat: ``chat/group``, or None.
-        station: Person id of the station that is ordered with it, or None.
-        manager: Person id who answers for it, or None.
-        people: Person ids who serve it, and are on duty all the time.
-        from_us: When it begins, UTC microseconds.
-        to_us: When it ends, not included.
-        by: Who made it; personal, ``@settings`` where the settings say it.
-        in_force: Whether it has begun.
-    """
-
-    KIND: ClassVar[str] = "event_plan"
-
-    id: str
-    grid: str
-    name: str
-    zone: str
-    polygon: tuple[tuple[int, int], ...] = ()
-    neighbours: tuple[str, ...] = ()
-    channel: str | None = None
-    chat: str | None = None
-    station: str | None = None
-    manager: str | None = None
-    people: tuple[str, ...] = ()
-    from_us: int
-    to_us: int
-    by: str = field(default="", metadata={"personal": None})
-    in_force: bool = False
-
-    @property
-    def key(self) -> str:
-        """Return the entity's key."""
-        return self.id
-
-
 # ---- what the settings say ----
 
 
@@ -364,7 +317,6 @@ class ReadinessPolicy:
         remind_min: A hole that stays is told again after so many minutes.
         unheard_h: A channel silent for so many hours is told; 0 for never.
         bulletin_window_min: After so many minutes who has not read a bulletin is listed.
-        plans: Events with a grid of their own, by id.
     """
 
     roll_calls: tuple[RollCallRule, ...] = ()
@@ -376,9 +328,8 @@ class ReadinessPolicy:
     remind_min: int = 60
     unheard_h: int = 0
     bulletin_window_min: int = 120
-    plans: Mapping[str, EventPlan] = field(default_factory=dict)
 
 
 READINESS_ENTITIES: tuple[type, ...] = (
-    Drill, Notice, MissedRolls, CoverGap, ChannelHeard, Power, EventPlan,
+    Drill, Notice, MissedRolls, CoverGap, ChannelHeard, Power,
 )  # fmt: skip

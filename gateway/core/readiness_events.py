@@ -93,63 +93,9 @@ class PowerChanged:
     by: str = field(metadata={"personal": None})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPlanned:
-    """Somebody makes a plan for an event; one of the same id that has not begun is replaced.
-
-    Attributes:
-        plan: The plan's id.
-        grid: Id of the grid it adds.
-        name: The grid's name.
-        zone: Zone id.
-        polygon: Corners in micro-degrees of the site's datum.
-        neighbours: Grid ids next to it.
-        channel: Channel id, or None.
-        chat: ``chat/group``, or None.
-        station: Person id, or None.
-        manager: Person id, or None.
-        people: Person ids who serve it.
-        from_us: When it begins, UTC microseconds.
-        to_us: When it ends.
-        by: Who; personal.
-    """
-
-    at_us: int
-    plan: str
-    grid: str
-    name: str
-    zone: str
-    polygon: tuple[tuple[int, int], ...] = ()
-    neighbours: tuple[str, ...] = ()
-    channel: str | None = None
-    chat: str | None = None
-    station: str | None = None
-    manager: str | None = None
-    people: tuple[str, ...] = ()
-    from_us: int
-    to_us: int
-    by: str = field(metadata={"personal": None})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPlanEnded:
-    """Somebody ends a plan before its time, or gives it up.
-
-    Attributes:
-        plan: The plan's id.
-        by: Who; personal.
-    """
-
-    at_us: int
-    plan: str
-    by: str = field(metadata={"personal": None})
-
-
 ReadinessEvent = (
     DrillAsked | DrillDropped | RollCallAsked | BulletinSent | SelfTestAsked | PowerChanged
-    | EventPlanned | EventPlanEnded
 )  # fmt: skip
 READINESS_EVENTS: Final[tuple[type[ReadinessEvent], ...]] = (
     DrillAsked, DrillDropped, RollCallAsked, BulletinSent, SelfTestAsked, PowerChanged,
-    EventPlanned, EventPlanEnded,
 )  # fmt: skip

@@ -149,6 +149,9 @@ async def test_statistics_count_what_the_stamps_say(records: Records) -> None:
         "max_s": 40.0,
     }
     assert found["to_arrival"] == {"count": 0, "p50_s": None, "p90_s": None, "max_s": None}
+    drills = found["drills"]
+    assert isinstance(drills, dict)
+    assert drills["orders"] == 0
     nothing = await records.statistics(from_us=0, to_us=START_US)
     assert nothing["orders"] == 0
     only = await records.statistics(from_us=START_US, to_us=order(2).opened_us)
