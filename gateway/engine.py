@@ -56,6 +56,7 @@ from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.register_json import concerns, duty_json, people_json
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
+from gateway.core.readiness import CoverGap, Power
 from gateway.core.state import State
 from gateway.hand_out import HandOut, driver_of, once_more
 from gateway.interfaces import (
@@ -550,6 +551,10 @@ class Engine:
             "clock_synchronised": self._synchronised(),
             "paths": paths,
             "open_orders": sum(1 for _ in self._state.open_orders()),
+            "cover": sorted(
+                gap.key for gap in self._state.each(CoverGap) if gap.kind != "unreachable"
+            ),
+            "power": next((p.state for p in self._state.each(Power)), "mains"),
         }
 
     def quiet(self) -> bool:
