@@ -54,9 +54,9 @@ from gateway.core.events import (
 from gateway.core.order import AlertKey, Order, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
+from gateway.core.readiness import CoverGap, Power
 from gateway.core.register_json import concerns, duty_json, people_json
 from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
-from gateway.core.readiness import CoverGap, Power
 from gateway.core.state import State
 from gateway.hand_out import HandOut, driver_of, once_more
 from gateway.interfaces import (
