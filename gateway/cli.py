@@ -235,8 +235,9 @@ def demo(
         float, typer.Option(min=0.5, max=10, help="Scales tempers and windows, not the sound.")
     ] = 1.0,
     hold: Annotated[bool, typer.Option(help="Keep running after the demonstration.")] = False,
-    fault: Annotated[
-        Fault | None, typer.Option("--break", help="Plant a fault; the demo must then fail.")
+    faults: Annotated[
+        list[Fault] | None,
+        typer.Option("--break", help="Plant a fault, or several; the demo must then fail."),
     ] = None,
     mqtt: Annotated[
         str | None, typer.Option(help="Broker, such as mqtt://127.0.0.1:1883.")
@@ -246,7 +247,9 @@ def demo(
     ),
 ) -> None:
     """Run the daemon and a simulated outside, from alert to arrival, and judge the outcome."""
-    wanted = Demo(output=output, seed=seed, speed=speed, hold=hold, fault=fault, mqtt=mqtt)
+    wanted = Demo(
+        output=output, seed=seed, speed=speed, hold=hold, faults=tuple(faults or ()), mqtt=mqtt
+    )
     with plainly():
         try:
             raise typer.Exit(wanted.run())

@@ -33,10 +33,11 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from gateway import control
-from gateway.demo_table import table_of
+from gateway.demo_table import is_drill, table_of
 from gateway.interfaces import LinkError, SetupError
 
 SITE_ZONE = ZoneInfo("Asia/Shanghai")
+CHANNELS = ("east", "west", "south")
 # Windows of the demo's site by level, seconds at speed 1: as the design's defaults.
 ACKNOWLEDGE_S = (30, 60, 60)
 # What an order takes to be spoken and answered by radio, at any speed; no window is shorter.
@@ -54,6 +55,8 @@ class Fault(StrEnum):
     ACK = "ack"
     DUP = "dup"
     LOST = "lost"
+    DRILL = "drill"
+    STAND_DOWN = "stand_down"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +68,7 @@ class Demo:
         seed: Chance of the outside.
         speed: Scales tempers and windows, never the sound.
         hold: Keep running after the story.
-        fault: Fault planted in the outside.
+        faults: Faults planted in the outside.
         mqtt: Broker as ``mqtt://host:port``; None looks for mosquitto on the path.
     """
 
@@ -73,7 +76,7 @@ class Demo:
     seed: int = 7
     speed: float = 1.0
     hold: bool = False
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     mqtt: str | None = None
     _said: SimpleQueue[tuple[str, dict[str, object]]] = field(default_factory=SimpleQueue)
     _console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
@@ -119,8 +122,8 @@ class Demo:
         good = status == 0 and finished
         took_s = time.monotonic() - self._began_s
         verdict = "everything agrees" if good else "NOT in order"
-        if self.fault is not None:
-            verdict += f", with the fault {self.fault.value} planted"
+        if self.faults:
+            verdict += f", with planted: {', '.join(self.faults)}"
         self._console.print(f"\n{verdict} (seed {self.seed}, {took_s:.0f} s)")
         return 0 if good else 1
 
@@ -191,9 +194,9 @@ class Demo:
         argv = [sys.executable, "-m", "simulators", str(resolved)]
         argv += ["--scenario", str(folder / "scenario.yaml"), "--logs", str(folder / "outside")]
         argv += ["--seed", str(self.seed), "--speed", str(self.speed)]
-        if self.fault is not None:
-            argv += ["--break", self.fault.value]
-            self._tell("planted", f"fault: {self.fault.value}")
+        for fault in self.faults:
+            argv += ["--break", fault.value]
+            self._tell("planted", f"fault: {fault.value}")
         if not with_mqtt:
             self._tell("no broker", "MQTT will not be shown")
         log = stack.enter_context((folder / "outside.log").open("wb"))
@@ -355,8 +358,12 @@ class Demo:
         return worst
 
     def _print_table(self, orders: list[dict[str, object]]) -> None:
+        live = [order for order in orders if not is_drill(order)]
+        drills = [order for order in orders if is_drill(order)]
         self._console.print()
-        self._console.print(table_of(orders, SITE_ZONE))
+        self._console.print(table_of(live, SITE_ZONE))
+        if drills:
+            self._console.print(table_of(drills, SITE_ZONE, "演练 drills, counted apart"))
 
     def _print_sound(self, folder: Path) -> None:
         found = sorted((folder / "outside" / "air").rglob("*.wav"))
@@ -399,7 +406,7 @@ def _all_up(health: Mapping[str, object]) -> bool:
     paths = health.get("paths")
     if not health.get("ok") or not isinstance(paths, dict):
         return False
-    wanted = {"channel:east", "channel:west", "chat:work"}
+    wanted = {"chat:work", *(f"channel:{channel}" for channel in CHANNELS)}
     return wanted <= set(paths) and all(p["up"] for p in paths.values())
 
 
@@ -413,8 +420,8 @@ def _mqtt_section(host: str, port: int) -> str:
 
 
 def _ports() -> dict[str, object]:
-    tcp = ("http_port", "chat_port", "east_line_port", "west_line_port")
-    udp = ("east_radio_port", "east_local_port", "west_radio_port", "west_local_port")
+    tcp = ("http_port", "chat_port", *(f"{channel}_line_port" for channel in CHANNELS))
+    udp = [f"{channel}_{end}_port" for channel in CHANNELS for end in ("radio", "local")]
     with contextlib.ExitStack() as stack:
         return {
             name: _take_port(stack, kind)

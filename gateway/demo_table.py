@@ -11,30 +11,69 @@ NODES = ("told", "acknowledged", "en_route", "arrived")
 # From what nobody can know better down to somebody on the air.
 SUREST_FIRST = ("H", "C2", "R2", "C1", "R1", "R0", "M")
 DECLINED = "不能去\ncannot come"
+REPORTED = "本人上报\nreported it"
+CLIMBED = "逐级升级叫来\nby the ladder"
+CANCELLED = "取消\noff"
+KNOWS = "知道撤回\nstood down"
+KNOWS_NOT = "未回撤回\nnot heard"
 
 
-def table_of(orders: Iterable[Mapping[str, object]], zone: ZoneInfo) -> Table:
+def is_drill(order: Mapping[str, object]) -> bool:
+    """Return whether an order as the daemon tells it is a drill."""
+    alert = order.get("alert")
+    return isinstance(alert, dict) and bool(alert.get("exercise"))
+
+
+def table_of(
+    orders: Iterable[Mapping[str, object]],
+    zone: ZoneInfo,
+    title: str = "who did what, when, how surely",
+) -> Table:
     """Return the table of the orders as the daemon tells them; it fits 80 columns.
 
     Args:
         orders: Orders with their ``people``, each with ``name``, ``stamps``, ``reason``.
         zone: Of the times shown.
+        title: Above it.
     """
     heads = (node.replace("_", " ") for node in NODES)
     table = Table(
-        "order", "person", *heads, title="who did what, when, how surely",
+        "order", "person", *heads, title=title,
         box=box.SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False,
     )  # fmt: skip
     for order in orders:
+        is_off = order.get("status") == "cancelled"
+        number = f"{order['number']}\n{CANCELLED}" if is_off else str(order["number"])
         for person in as_dicts(order.get("people")):
-            table.add_row(str(order["number"]), str(person.get("name")), *row_of(person, zone))
+            cells = row_of(person, zone, is_off=is_off)
+            table.add_row(number, _name(person), *cells)
+            number = str(order["number"])
         table.add_section()
     return table
 
 
-def row_of(person: Mapping[str, object], zone: ZoneInfo) -> list[str]:
-    """Return a person's cells, one a node; who declined says so where he would acknowledge."""
+def _name(person: Mapping[str, object]) -> str:
+    """Return a person's name, and how he came to the order if he was not called at first."""
+    name = str(person.get("name"))
+    climbed = person.get("role") == "guard" and person.get("rung")
+    return f"{name}\n{CLIMBED}" if climbed else name
+
+
+def row_of(
+    person: Mapping[str, object], zone: ZoneInfo, *, is_off: bool = False
+) -> list[str]:
+    """Return a person's cells, one a node.
+
+    Who declined says so where he would acknowledge; of an order that is off the last cell
+    says whether he knows.
+    """
     cells = [_cell(person, node, zone) for node in NODES]
+    if person.get("role") == "reporter":
+        cells[0] = REPORTED
+    if is_off and cells[0]:
+        knows = _cell(person, "stood_down", zone)
+        told = f"{KNOWS}\n{knows}" if knows else KNOWS_NOT
+        cells[-1] = "\n".join(part for part in (cells[-1], told) if part)
     declined = _cell(person, "declined", zone)
     if declined and not any(cells[1:]):
         reason = str(person.get("reason") or "")

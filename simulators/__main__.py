@@ -33,7 +33,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--logs", type=Path, help="folder of logs and sound")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--speed", type=float, default=1.0, help="divides people's delays")
-    parser.add_argument("--break", dest="fault", type=Fault, choices=list(Fault))
+    parser.add_argument("--break", dest="faults", type=Fault, action="append")
     return parser.parse_args(argv)
 
 
@@ -46,7 +46,7 @@ def _world(options: argparse.Namespace) -> World:
         logs=options.logs,
         seed=seed,
         speed=options.speed,
-        fault=options.fault,
+        faults=frozenset(options.faults or ()),
     )
 
 

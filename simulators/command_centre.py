@@ -8,7 +8,8 @@ is what it sent and heard itself::
         await centre.wait_event(node="arrived", order=receipt["order"], timeout_s=60)
 
 The log is JSON lines, ``{"at": …, "what": …, "door": "http|mqtt", …}``, where ``what`` is
-``sent``, ``receipt``, ``event``, ``health`` with the ``message``; ``act``, ``acted``; ``lost``.
+``sent``, ``receipt``, ``event``, ``health`` with the ``message``; ``act``, ``acted``;
+``asked``, ``answered`` (acts about no order); ``lost``.
 """
 
 import asyncio
@@ -141,6 +142,18 @@ class CommandCentre:
         self._note("act", "http", order=order, act=act, message=fields)
         answer = await self._post_until_answered(f"/v1/orders/{order}/{act}", fields)
         self._note("acted", "http", answer=answer)
+        return answer
+
+    async def do(self, act: str, **fields: Any) -> Json:  # noqa: ANN401
+        """Return what became of an act that is about no order, such as ``promote``.
+
+        Raises:
+            CentreError: We may not do that.
+        """
+        message = {"act": act, **fields}
+        self._note("asked", "http", message=message)
+        answer = await self._post_until_answered("/v1/acts", message)
+        self._note("answered", "http", message=message, answer=answer)
         return answer
 
     async def orders(self, *, open_only: bool = False) -> list[Json]:

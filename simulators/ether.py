@@ -34,6 +34,7 @@ import numpy as np
 
 from simulators import mdc1200, selcall
 from simulators.channel_model import Air
+from simulators.ends_alike import ends_alike
 from simulators.priority import on_time
 from simulators.reception import (
     SILENCE,
@@ -135,6 +136,14 @@ class Over:
     def attention(self) -> int | None:
         """The level of the first attention tone in it."""
         return attention_in(self.tones)
+
+    def ends_alike(self) -> float | None:
+        """Returns how much its last word is like its first; None without an attention tone."""
+        tone = next((tone for tone in self.tones if tone.kind == "attention"), None)
+        if tone is None:
+            return None
+        alike = ends_alike(self.samples, tone.at_s + tone.duration_s)
+        return None if alike is None else round(alike, 2)
 
     @property
     def answer(self) -> str | None:
@@ -412,6 +421,7 @@ class Ether:
             collided=over.collided,
             signals=over.signals,
             base_heard=round(over.base_heard, 3),
+            ends_alike=over.ends_alike(),
             wav=str(over.wav) if over.wav is not None else None,
         )
 

@@ -8,6 +8,7 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -26,6 +27,8 @@ LABELS: Final = {
     "5": ("完成", "Done"),
     "0": ("不能去", "Cannot come"),
 }
+# And on the one button of a card whose order was called off.
+OFF_LABELS: Final = ("知道了", "Understood")
 STEPS: Final = (
     ("1", "acknowledge_s"),
     ("2", "en_route_s"),
@@ -33,7 +36,7 @@ STEPS: Final = (
     ("5", "done_s"),
 )
 # The order number as it stands at the head of a card.
-_NUMBER: Final = re.compile(r"(?:警情|alert)\s*(\d{2,4})")
+_NUMBER: Final = re.compile(r"(?:警情|alert)\s*(?:演|EX)?(\d{2,4})")
 # How long he listens for the tone that answers him before he sends again.
 ANSWER_WAIT_S: Final = 4.0
 SENDINGS: Final = 3
@@ -41,6 +44,10 @@ SENDINGS: Final = 3
 TOAST_WAIT_S: Final = 15.0
 # How long a guard waits for the others to stop talking.
 CLEAR_WAIT_S: Final = 60.0
+# So long after another's over he leaves the channel to whoever answers that.
+OTHERS_TURN_S: Final = 2.0
+# How long after a call off on the air the card may still look as before.
+OFF_WAIT_S: Final = 10.0
 # How far chance moves each delay, both ways.
 SPREAD: Final = 0.2
 
@@ -68,6 +75,7 @@ class Temper:
         en_route_s: From there to setting out.
         arrived_s: From there to his arrival.
         done_s: From there to the end.
+        stand_down_s: From the news that an order is off to his word that he knows.
         emergency_s: From his last step to the emergency key of his radio.
         reports_s: From the beginning to a report that nobody asked him for: he writes it, or
             presses the emergency key of his radio, or keys the code for it.
@@ -86,6 +94,7 @@ class Temper:
     en_route_s: float | None = None
     arrived_s: float | None = None
     done_s: float | None = None
+    stand_down_s: float | None = None
     emergency_s: float | None = None
     reports_s: float | None = None
     reports: str = "报告：有情况，请派人来"
@@ -108,10 +117,18 @@ class Pace:
     Attributes:
         speed: Divides every delay.
         chance: Seeded source of the spread.
+        begun: Set when the play begins; what somebody does by himself waits for it.
     """
 
     speed: float
     chance: random.Random
+    begun: asyncio.Event | None = None
+
+    async def from_beginning(self, delay_s: float) -> None:
+        """Return so long after the play has begun, as a person takes his time."""
+        if self.begun is not None:
+            await self.begun.wait()
+        await self.after(delay_s)
 
     async def after(self, delay_s: float) -> None:
         """Return once a person has taken his time."""
@@ -134,6 +151,7 @@ class RadioGuard:
         group: Name of that group.
         loses: The base radio whose sound to the gateway is cut while he sends once; he takes
             that answer for heard (a planted fault).
+        dies: His radio goes silent for good after his first answer (a planted fault).
     """
 
     person: str
@@ -147,9 +165,11 @@ class RadioGuard:
     telephone: ChatServer | None = None
     group: str | None = None
     loses: BaseRadio | None = None
+    dies: bool = False
     _answers: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _button: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taken: set[str | None] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Listen, and answer each order heard; for ever. Report by himself if he is to."""
@@ -158,7 +178,7 @@ class RadioGuard:
             async for heard in self.radio:
                 if heard.attention is not None:
                     self._say("heard", f"听到{heard.attention}级呼叫", level=heard.attention)
-                    group.create_task(self._answer_order())
+                    group.create_task(self._answer_call())
                 elif heard.answer is not None:
                     self._answers.put_nowait(heard.answer)
 
@@ -167,16 +187,36 @@ class RadioGuard:
             what, person=self.person, who=self.name, channel=self.channel, text=text, **facts
         )
 
-    async def _answer_order(self) -> None:
-        """Answer the order just called; a call repeated while he is on it he lets pass."""
+    async def _answer_call(self) -> None:
+        """Answer the order just called, or say that he knows the end of one he is on.
+
+        A call repeated while he is on it he lets pass.
+        """
         cards = self._numbers()
         number = next((n for n in cards if n not in self._taken), None)
-        if number is None and (cards or None in self._taken):
+        if number is not None or not (cards or self._taken):
+            await self._answer_order(number)
+        elif self.temper.stand_down_s is not None:
+            await self._stand_down()
+
+    async def _stand_down(self) -> None:
+        """Say that he knows of each order that is off; the card may be a little late."""
+        if self.telephone is None:
             return
+        with suppress(TimeoutError):
+            await self.telephone.wait_until(lambda: bool(self._off()), OFF_WAIT_S)
+        for number in self._off():
+            self._known.add(number)
+            await self.pace.after(self.temper.stand_down_s or 0.0)
+            self._say("called_off", f"听到{number}号解除", number=number)
+            await self._send(Keyed(f"*{number}{self.code or ''}1#"))
+
+    async def _answer_order(self, number: str | None) -> None:
         self._taken.add(number)
         for digit, delay_s in self.temper.steps():
             await self.pace.after(delay_s)
-            if not await self._step(number, digit):
+            is_off = number in self._known or number in self._off()
+            if is_off or not await self._step(number, digit):
                 break
         else:
             await self._press_emergency()
@@ -185,7 +225,7 @@ class RadioGuard:
     async def _report_first(self) -> None:
         if self.temper.reports_s is None:
             return
-        await self.pace.after(self.temper.reports_s)
+        await self.pace.from_beginning(self.temper.reports_s)
         model = self.radio.radio
         if model is not None and model.able.emergency == "mdc1200":
             await self._send(Emergency())
@@ -210,9 +250,19 @@ class RadioGuard:
 
     def _numbers(self) -> list[str]:
         """Return the numbers on the open cards of his group, which he has looked at."""
+        return self._numbers_with(LABELS["1"])
+
+    def _off(self) -> list[str]:
+        """Return the orders he was on, now off, of which he has not said that he knows."""
+        off = self._numbers_with(OFF_LABELS)
+        return [number for number in off if number in self._taken - self._known]
+
+    def _numbers_with(self, labels: tuple[str, ...]) -> list[str]:
+        """Return the numbers on the cards of his group that have such a button."""
         if self.telephone is None or self.group is None:
             return []
-        cards = [m for m in self.telephone.posts(self.group) if m.keyboard]
+        posts = self.telephone.posts(self.group)
+        cards = [m for m in posts if any(m.key(label) for label in labels)]
         found = [_NUMBER.search(card.text) for card in cards]
         return [match.group(1) for match in found if match]
 
@@ -246,12 +296,25 @@ class RadioGuard:
         """Send until answered by a tone; return which, or that there was none."""
         async with self._button:
             for _ in range(SENDINGS):
-                await self.radio.wait_clear(CLEAR_WAIT_S, settle_s=self.pace.settle_s())
+                await self._wait_turn()
                 answer = await self._send_once(reply)
                 if answer is not None:
                     return answer
         self._say("given_up", f"{_written(reply)} 没有回音", digits=_written(reply))
         return "nothing"
+
+    async def _wait_turn(self) -> None:
+        """Wait for a clear channel, and for the answer to whoever has just spoken."""
+        now_s = asyncio.get_running_loop().time
+        while True:
+            await self.radio.wait_clear(CLEAR_WAIT_S, settle_s=self.pace.settle_s())
+            last = self.radio.heard[-1] if self.radio.heard else None
+            if last is None or last.attention is not None or last.answer is not None:
+                return
+            rest_s = last.end_s + OTHERS_TURN_S - now_s()
+            if rest_s <= 0:
+                return
+            await asyncio.sleep(rest_s)
 
     async def _send_once(self, reply: Reply) -> Sent | None:
         while not self._answers.empty():
@@ -274,6 +337,9 @@ class RadioGuard:
             self._say("refused", "听到错误音", digits=digits)
             return "wrong"
         self._say("satisfied", "听到确认音", digits=digits)
+        if self.dies:
+            self.radio.switch_off()
+            self._say("dead", "电台没电了")
         return "accepted"
 
     async def _transmit(self, reply: Reply) -> int:
@@ -339,6 +405,7 @@ class ChatPerson:
         self.enrolled.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._report_first())
+            group.create_task(self._learn_of_ends())
             while True:
                 card = await self._next_card()
                 group.create_task(self._answer_card(card))
@@ -372,7 +439,7 @@ class ChatPerson:
     async def _report_first(self) -> None:
         if self.temper.reports_s is None:
             return
-        await self.pace.after(self.temper.reports_s)
+        await self.pace.from_beginning(self.temper.reports_s)
         sent = self.chat.text(self.account, self.temper.reports)
         self._say("wrote", f"上报“{self.temper.reports}”", message=sent.id)
         await self._read_answer(sent)
@@ -380,7 +447,7 @@ class ChatPerson:
     async def _next_card(self) -> ChatMessage:
         def fresh() -> ChatMessage | None:
             mine = self.chat.posts(self.account)
-            return next((m for m in mine if m.id not in self._seen and m.keyboard), None)
+            return next((m for m in mine if m.id not in self._seen and _asks(m)), None)
 
         while (card := fresh()) is None:
             await self.chat.wait_until(lambda: fresh() is not None, 3600.0)
@@ -405,8 +472,32 @@ class ChatPerson:
         self._say("wrote", f"{number}号 “{words}”", number=number, message=sent.id)
         await self._read_answer(sent)
 
+    async def _learn_of_ends(self) -> None:
+        """Say of each order that was called off that he knows; for ever."""
+        if self.temper.stand_down_s is None:
+            return
+        known: set[int] = set()
+
+        def off() -> ChatMessage | None:
+            mine = self.chat.posts(self.account)
+            return next((m for m in mine if m.id not in known and _label(m, OFF_LABELS)), None)
+
+        while True:
+            await self.chat.wait_until(lambda: off() is not None, 3600.0)
+            card = off()
+            assert card is not None
+            known.add(card.id)
+            await self.pace.after(self.temper.stand_down_s)
+            found = _NUMBER.search(card.text)
+            await self._press_label(card, OFF_LABELS, found.group(1) if found else "?")
+
     async def _press(self, card: ChatMessage, digit: str, number: str) -> bool:
-        label = next((x for x in LABELS[digit] if card.key(x) is not None), None)
+        return await self._press_label(card, LABELS[digit], number)
+
+    async def _press_label(
+        self, card: ChatMessage, labels: tuple[str, ...], number: str
+    ) -> bool:
+        label = _label(card, labels)
         if label is None:
             return False  # the order was closed meanwhile
         press = self.chat.press(card, label, self.account)
@@ -418,3 +509,13 @@ class ChatPerson:
             return False
         self._say("read", toast.text, press=press)
         return True
+
+
+def _label(card: ChatMessage, labels: tuple[str, ...]) -> str | None:
+    """Return which of these is on a button of a card, or None."""
+    return next((label for label in labels if card.key(label) is not None), None)
+
+
+def _asks(card: ChatMessage) -> bool:
+    """Whether a card is an order's that he can still answer."""
+    return _label(card, LABELS["1"]) is not None

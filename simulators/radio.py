@@ -123,6 +123,7 @@ class BaseRadio:
         self._squelch_open = False
         self._squelch_is_stuck = False
         self._ignores_ptt = False
+        self._swallows_s: tuple[float, float] | None = None
         self._rtp_is_mute = False
         self._drive_squelch_line()
         ether.attach(self)
@@ -236,6 +237,11 @@ class BaseRadio:
         self._ether.note("fault", self.who, fault="ignore_ptt", on=on)
         self._ignores_ptt = on
 
+    def swallow(self, from_s: float, until_s: float) -> None:
+        """Radiates no sound between these moments of every transmission."""
+        self._ether.note("fault", self.who, fault="swallow", from_s=from_s, until_s=until_s)
+        self._swallows_s = (from_s, until_s)
+
     def mute_rtp(self, on: bool) -> None:
         """Sends no audio packets to the gateway."""
         self._ether.note("fault", self.who, fault="mute_rtp", on=on)
@@ -248,6 +254,10 @@ class BaseRadio:
         frame = self._rtp.pull()
         self._asked_frames = self._asked_frames + 1 if self.ptt else 0
         keyed = self.ptt and not self._ignores_ptt and not self._has_timed_out()
+        if self._swallows_s is not None:
+            from_s, until_s = self._swallows_s
+            if from_s <= self._asked_frames * FRAME_S < until_s:
+                frame = SILENCE
         return self._under.follow(frame if keyed else None)
 
     def subtone(self) -> Samples | None:

@@ -16,6 +16,10 @@ Part = Mapping[str, Any]
 CHINA: Final = timezone(timedelta(hours=8))
 # What pages and answers take on the air, whatever the speed; closing waits at least this.
 SOUND_S: Final = 60.0
+# How long it waits until everybody has said that he knows of an end.
+KNOW_S: Final = 30.0
+# How long it waits for a report that a guard is to make.
+GIVE_UP_S: Final = 60.0
 # How long the play waits for one-time codes before it goes on without.
 ENROL_WAIT_S: Final = 30.0
 # Cards are edited and events told for a moment after the last order is closed.
@@ -43,6 +47,7 @@ class Scenario:
             log=world.logs / "centre.jsonl" if world.logs else None,
         )
         self._orders: dict[str, str] = {}
+        self._over: dict[str, asyncio.Event] = {}
         self._ok = True
 
     def _broker(self) -> dict[str, Any] | None:
@@ -56,9 +61,10 @@ class Scenario:
         return found | {"site": self._world.site["site"]["id"]}
 
     async def run(self) -> None:
-        """Raise the alerts, confirm voices, close the orders; then say that it is finished."""
+        """Raise the alerts, deal with reports, close the orders; then say it is finished."""
         await self._wait_daemon()
         await self._world.wait_enrolled(ENROL_WAIT_S)
+        self._world.begun.set()
         try:
             async with self._centre, asyncio.TaskGroup() as group:
                 confirms = [
@@ -91,15 +97,20 @@ class Scenario:
     async def _alerts(self) -> None:
         async with asyncio.TaskGroup() as group:
             for alert in self._part["alerts"]:
+                self._over[alert["body"]["id"]] = asyncio.Event()
                 group.create_task(self._see_through(alert))
+            for wish in self._part.get("promote", ()):
+                group.create_task(self._promote(wish))
 
     async def _see_through(self, alert: Part) -> None:
-        """Raise one alert and close its order when it is over."""
+        """Raise one alert and end its order when its time has come."""
+        if "after" in alert:
+            await self._over[alert["after"]].wait()
         await asyncio.sleep(alert["after_s"])
         sent = datetime.now(UTC).astimezone(CHINA).isoformat(timespec="milliseconds")
         body = {**alert["body"], "sent": sent}
-        door = alert["door"]
-        self._say("raised", f"发出 {body['id']}：{body['text']}", door=door)
+        door, what = alert["door"], "演练" if body.get("exercise") else "警情"
+        self._say("raised", f"发出{what} {body['id']}：{body['text']}", door=door)
         receipt = await self._centre.raise_alert(door=door, **body)
         order, number = receipt.get("order"), str(receipt.get("number") or "")
         said = f"{number}号" if number else receipt.get("reason")
@@ -108,7 +119,63 @@ class Scenario:
             self._ok = False
         else:
             self._orders[body["id"]] = order
-            await self._close(order, number, int(body.get("needs", 1)))
+            if "cancel" in alert:
+                await self._cancel(alert, order, number)
+            else:
+                await self._close(order, number, int(body.get("needs", 1)), alert)
+        self._over[body["id"]].set()
+
+    async def _cancel(self, alert: Part, order: str, number: str) -> None:
+        """Call an order off once all of these have acknowledged; wait until they know."""
+        wish = alert["cancel"]
+        people = set(wish["when_acknowledged"])
+        try:
+            await self._centre.wait_until(
+                lambda: people <= self._said(order, "acknowledged"), SOUND_S
+            )
+        except TimeoutError:
+            self._say("waited", f"{number}号不再等待签收", number=number)
+        await asyncio.sleep(wish["after_s"] / self._world.speed)
+        self._say("cancelled", f"{number}号 取消：{wish['text']}", door=alert["door"])
+        sent = datetime.now(UTC).astimezone(CHINA).isoformat(timespec="milliseconds")
+        body = {**alert["body"], "sent": sent, "text": wish["text"]}
+        fields = {name: body[name] for name in ("id", "sender", "sent", "text")}
+        receipt = await self._centre.cancel(fields.pop("id"), door=alert["door"], **fields)
+        self._ok &= receipt["status"] == "accepted"
+        try:
+            await self._centre.wait_until(
+                lambda: self._said(order, "told") <= self._said(order, "stood_down"), KNOW_S
+            )
+        except TimeoutError:
+            left = self._said(order, "told") - self._said(order, "stood_down")
+            names = "、".join(self._world.site["people"][p]["name"] for p in sorted(left))
+            self._say("waited", f"{number}号 尚未确认撤回：{names}", number=number)
+            return
+        self._say("all_know", f"{number}号 接到过的人都已确认撤回", number=number)
+
+    async def _promote(self, wish: Part) -> None:
+        """Make an order of a guard's own report, and close it when it is over."""
+        event = await self._centre.wait_event(
+            node="report", person=wish["person"], timeout_s=GIVE_UP_S
+        )
+        await asyncio.sleep(wish["after_s"] / self._world.speed)
+        number = event["number"]
+        self._say("promoted", f"{wish['by']}把上报{number}转为警情", number=number)
+        fields = {name: wish[name] for name in ("level", "needs") if name in wish}
+        answer = await self._centre.do("promote", by=wish["by"], report=number, **fields)
+        if answer.get("order") is None:
+            self._ok = False
+            return
+        order = answer["order"]
+        opened = await self._centre.wait_event(node="accepted", order=order, timeout_s=SOUND_S)
+        needs = int(wish.get("needs", 1))
+        # He is on the spot already; the order is over when those called to him are done.
+        await self._close(order, opened["number"], needs, wish, frozenset({wish["person"]}))
+
+    def _said(self, order: str, node: str) -> set[str]:
+        """Return who has reached a node of an order, as far as the centre was told."""
+        heard = (e for e in self._centre.events if e["order"] == order)
+        return {e["person"] for e in heard if e["node"] == node and e["person"]}
 
     async def _confirm(self, wish: Part) -> None:
         """Confirm a voice that the dispatcher knows, once it was heard by radio."""
@@ -124,35 +191,52 @@ class Scenario:
             event["order"], "confirm", by=wish["by"], person=who, node=wish["node"]
         )
 
-    async def _close(self, order: str, number: str, needs: int) -> None:
+    async def _close(
+        self,
+        order: str,
+        number: str,
+        needs: int,
+        part: Part,
+        but: frozenset[str] = frozenset(),
+    ) -> None:
         """Close an order once its people are done, at the latest after the given time."""
         wish = self._part.get("close")
         if wish is None:
             return
         limit_s = max(SOUND_S, wish["at_latest_s"] / self._world.speed)
         try:
-            await self._centre.wait_until(lambda: self._is_over(order, needs), limit_s)
+            last = part.get("over", "done")
+            await self._centre.wait_until(
+                lambda: self._is_over(order, needs, last, but), limit_s
+            )
         except TimeoutError:
             self._say("waited", f"{number}号不再等待", number=number)
-        self._say("closed", f"{number}号 {wish['by']}结案：{wish['result']}", number=number)
-        await self._centre.act(order, "close", by=wish["by"], result=wish["result"])
+        result = part.get("result", wish["result"])
+        self._say("closed", f"{number}号 {wish['by']}结案：{result}", number=number)
+        await self._centre.act(order, "close", by=wish["by"], result=result)
 
-    def _is_over(self, order: str, needs: int) -> bool:
-        """Return whether enough guards took it, each is done, and the station has come."""
-        heard = [e for e in self._centre.events if e["order"] == order]
+    def _is_over(self, order: str, needs: int, last: str, but: frozenset[str]) -> bool:
+        """Return whether enough guards took it, each is done, and the station is on it.
+
+        Args:
+            order: The order.
+            needs: How many guards are enough.
+            last: With which node a guard is done.
+            but: Who does not count.
+        """
         people = self._world.site["people"]
 
         def who(node: str, role: str) -> set[str]:
-            persons = {e["person"] for e in heard if e["node"] == node and e["person"]}
-            return {p for p in persons if people[p]["role"] == role}
+            said = self._said(order, node) - but
+            return {p for p in said if people[p]["role"] == role}
 
         took = who("acknowledged", "guard")
         stations = who("told", "station")
         # Whose radio cannot say that he is done has said all he can when he has arrived.
         short = {g.person for g in self._world.radio_guards if not g.can_say("5")}
-        finished = who("done", "guard") | (who("arrived", "guard") & short)
+        finished = who(last, "guard") | (who("arrived", "guard") & short)
         done = len(took) >= needs and took <= finished
-        return done and stations <= who("arrived", "station")
+        return done and stations <= who("arrived" if last == "done" else last, "station")
 
 
 def reasons(error: BaseException) -> list[str]:

@@ -35,6 +35,8 @@ Tree = Mapping[str, Any]
 
 # Without a scenario everybody answers like this.
 QUICK: Final = {"acknowledge_s": 2, "en_route_s": 3, "arrived_s": 10, "done_s": 10}
+# Where in a transmission of level 3 the first word after the attention tone lies.
+FIRST_WORD_S: Final = (0.85, 1.65)
 _HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -45,12 +47,16 @@ class Fault(StrEnum):
     ``ack``: the platform delivers a press that nobody made.
     ``dup``: the platform shows a card twice in its group.
     ``lost``: a guard's first answer never reaches the gateway, and he is satisfied.
+    ``drill``: a base radio swallows the first word of what it speaks, which is a drill's 演练.
+    ``stand_down``: a guard's radio dies after his first answer; he never hears that it is off.
     """
 
     PTT = "ptt"
     ACK = "ack"
     DUP = "dup"
     LOST = "lost"
+    DRILL = "drill"
+    STAND_DOWN = "stand_down"
 
 
 def read_secret(reference: Mapping[str, str | None], base_dir: Path) -> str:
@@ -82,8 +88,9 @@ class World:
         logs: Folder of all logs and of the sound, or None.
         seed: All chance.
         speed: Divides every delay of people.
-        fault: Planted fault.
+        faults: Planted faults.
         out: Where lines for people go.
+        begun: Set when the play begins; without a play, from the start.
     """
 
     site: Tree
@@ -91,8 +98,9 @@ class World:
     logs: Path | None
     seed: int
     speed: float
-    fault: Fault | None = None
+    faults: frozenset[Fault] = frozenset()
     out: TextIO = field(default_factory=lambda: sys.stdout)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     ethers: dict[str, Ether] = field(default_factory=dict)
     bases: dict[str, BaseRadio] = field(default_factory=dict)
     chats: dict[str, ChatServer] = field(default_factory=dict)
@@ -112,6 +120,8 @@ class World:
             OSError: A port is taken, or a secret's file cannot be read.
             ValueError: A secret, a temper or a line is not as it should be.
         """
+        if "centre" not in self.scenario:
+            self.begun.set()
         if self.logs is not None:
             self._open_logs(stack, self.logs)
         heard_by = self._monitors()
@@ -232,7 +242,8 @@ class World:
         if fields is None:
             message = f"the scenario's {person} is not among the site's people"
             raise ValueError(message)
-        pace = Pace(speed=self.speed, chance=random.Random(f"{self.seed} {person}"))
+        chance = random.Random(f"{self.seed} {person}")
+        pace = Pace(speed=self.speed, chance=chance, begun=self.begun)
         if temper.answers == "radio":
             self._place_radio(person, fields, temper, pace)
         elif temper.answers == "chat":
@@ -292,10 +303,11 @@ class World:
     # ---- what is planted ----
 
     def _planted(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the tasks that the planted fault needs; one that needs none is planted now."""
-        match self.fault:
-            case None:
-                return []
+        """Return the tasks that planted faults need; one that needs none is planted now."""
+        return [life for fault in sorted(self.faults) for life in self._plant(fault)]
+
+    def _plant(self, fault: Fault) -> list[Coroutine[Any, Any, None]]:
+        match fault:
             case Fault.PTT:
                 base = next(iter(self.bases.values()))
                 return [_radiate_nothing_once(base)]
@@ -306,7 +318,15 @@ class World:
             case Fault.LOST:
                 guard = min(self.radio_guards, key=lambda guard: guard.temper.mishears)
                 guard.loses = self.bases[guard.channel]
+            case Fault.DRILL:
+                self.bases[self._called_off_guard().channel].swallow(*FIRST_WORD_S)
+            case Fault.STAND_DOWN:
+                self._called_off_guard().dies = True
         return []
+
+    def _called_off_guard(self) -> RadioGuard:
+        """Return the guard by radio to whom an order is called off, and then drilled."""
+        return next(g for g in self.radio_guards if g.temper.stand_down_s is not None)
 
     async def _invent_press(self, server: ChatServer) -> None:
         """Acknowledge in somebody's name the first card that anybody gets for himself."""

@@ -40,6 +40,12 @@ from simulators.checkers.overs import (
     check_overs,
     check_recordings,
 )
+from simulators.checkers.turns import (
+    check_climbs,
+    check_drills,
+    check_reports,
+    check_stood_down,
+)
 from simulators.checkers.witnesses import Witnesses, read
 
 Check = Callable[[Witnesses, Journal], Finding]
@@ -67,6 +73,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_events,
     check_addressed,
     check_times,
+    check_reports,
+    check_climbs,
+    check_stood_down,
+    check_drills,
     check_story,
 )
 

@@ -63,7 +63,11 @@ def check_alerts(witnesses: Witnesses, journal: Journal) -> Finding:
         finding.compared += 1
         alert = row.event["alert"]
         names = [n for n in ("kind", "id", "sender", "level", "text") if alert[n] is not None]
-        if not any(all(message.get(n) == alert[n] for n in names) for message in sent):
+        # An update or cancel leaves out what stays.
+        kept = ("level", "text") if alert["kind"] != "alert" else ()
+        if not any(
+            all(m.get(n) == alert[n] for n in names if n in m or n not in kept) for m in sent
+        ):
             text = f"the journal has {alert['kind']} {alert['id']}; the centre sent none such"
             finding.object(row.happened_us, CENTRE, text, row.seq)
     return finding

@@ -26,7 +26,8 @@ def check_cards(witnesses: Witnesses, journal: Journal) -> Finding:
     finding = Finding("cards", "CardPosted ↔ chat", "cards", "all shown")
     for row, card in _posted(journal):
         finding.compared += 1
-        order = journal.at("order", card["order"], row.seq) or {}
+        kinds = ("order", "guard_report")
+        order = next(filter(None, (journal.at(k, card["order"], row.seq) for k in kinds)), {})
         chat = witnesses.chats.get(card["chat"])
         posts = chat.posts if chat else ()
         post = next((p for p in posts if str(p.message) == row.event["message"]), None)
@@ -85,9 +86,9 @@ def check_untold(witnesses: Witnesses, journal: Journal) -> Finding:
                 continue
             finding.compared += 1
             owners = _owners(witnesses, journal, chat, post)
-            wrong = owners & resting or not any(
-                _is_addressed(journal, person, post.at_us) for person in owners
-            )
+            addressed = any(_is_addressed(journal, p, post.at_us) for p in owners)
+            allowed = addressed or _shows_report(witnesses, journal, owners, post)
+            wrong = owners & resting or not allowed
             if wrong:
                 who = "、".join(sorted(owners)) or f"account {post.chat}"
                 title = post.text.partition("\n")[0]
@@ -117,6 +118,19 @@ def _is_addressed(journal: Journal, person: str, at_us: int) -> bool:
         key.endswith(f"/{person}") and states[0].row.at_us <= at_us
         for key, states in journal.each("assignment")
     )
+
+
+def _shows_report(witnesses: Witnesses, journal: Journal, people: set[str], post: Post) -> bool:
+    """Whether a message puts a guard's report before a manager of its grid."""
+    for _, states in journal.each("guard_report"):
+        report = states[0].fields or {}
+        if not any(f" {report['number']}{end}" in post.text for end in "】]"):
+            continue
+        grid = witnesses.site["grids"].get(report["grid"])
+        grids = [grid] if grid else list(witnesses.site["grids"].values())
+        if people & {g[name] for g in grids for name in ("first_manager", "second_manager")}:
+            return True
+    return False
 
 
 def check_chat_replies(witnesses: Witnesses, journal: Journal) -> Finding:
@@ -212,9 +226,12 @@ def _check_booked(
     finding: Finding, row: Row, people: set[str], chat: Chat, journal: Journal
 ) -> None:
     """Object when an accepted press left no node in its person's timeline."""
-    node = NODE_OF_DIGIT[row.event["action"]]
-    if row.refused():
+    order = journal.at("order", row.event["order"], row.seq)
+    if row.refused() or order is None:
         return
+    node = NODE_OF_DIGIT[row.event["action"]]
+    if order["status"] == "cancelled" and node == "acknowledged":
+        node = "stood_down"
     for person in people:
         part = journal.at("assignment", f"{row.event['order']}/{person}", row.seq) or {}
         if all(stamp["node"] != node for stamp in part.get("stamps", ())):

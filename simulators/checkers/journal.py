@@ -19,7 +19,7 @@ ANSWERS = frozenset(
     {"acknowledged", "en_route", "arrived", "need_help", "done", "declined", "handover"}
 )
 # What a reply by radio may come to besides.
-_OTHERWISE = frozenset({"refused_reply", "answered_unidentified"})
+_OTHERWISE = frozenset({"refused_reply", "answered_unidentified", "stood_down"})
 NODE_OF_DIGIT = {
     "0": "declined", "1": "acknowledged", "2": "en_route", "3": "arrived", "4": "need_help",
     "5": "done", "6": "handover",

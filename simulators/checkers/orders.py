@@ -36,7 +36,8 @@ def check_addressed(witnesses: Witnesses, journal: Journal) -> Finding:  # noqa:
             person, order = report["person"], report["order"]
             known = journal.at("person", person, row.seq)
             wrong = None
-            if journal.at("assignment", f"{order}/{person}", row.seq - 1) is None:
+            before = journal.at("assignment", f"{order}/{person}", row.seq - 1)
+            if before is None and not _reported_it(journal, order, person, row.seq):
                 wrong = "was not addressed by it"
             elif known is None or not (known["active"] or row.kind == "PersonLeft"):
                 wrong = "is not in the register"
@@ -44,6 +45,12 @@ def check_addressed(witnesses: Witnesses, journal: Journal) -> Finding:  # noqa:
                 text = f"{report['node']} of order {report['number']}: {person} {wrong}"
                 finding.object(report["at_us"], "register", text, row.seq)
     return finding
+
+
+def _reported_it(journal: Journal, order: str, person: str, seq: int) -> bool:
+    """Whether an order was made of what this person reported: he was there before it."""
+    opened = journal.at("order", order, seq)
+    return opened is not None and opened["alert"].get("reporter") == person
 
 
 def check_times(witnesses: Witnesses, journal: Journal) -> Finding:  # noqa: ARG001
@@ -83,6 +90,9 @@ def check_story(witnesses: Witnesses, journal: Journal) -> Finding:
     """What the scenario says becomes of people has become of them."""
     finding = Finding("story", "the scenario's story ↔ journal", "turns", "all came about")
     ids = {order["alert"]["id"]: order["id"] for order in journal.last("order")}
+    # An order made of a report is meant by the report's number.
+    reports = (r for r in journal.last("guard_report") if r["order"])
+    ids |= {report["number"]: report["order"] for report in reports}
     for turn in witnesses.expected.get("story", ()):
         finding.compared += 1
         order = ids.get(turn["alert"])

@@ -28,6 +28,7 @@ class Over:
         answer: ``accepted`` or ``wrong``, the answer tone in it.
         digits: All DTMF digits in it.
         base_heard: For how much of it the base radio's squelch was open, 0 to 1.
+        ends_alike: How much its last word is like its first, 0 to 1, after an attention tone.
     """
 
     channel: str
@@ -41,6 +42,7 @@ class Over:
     digits: str
     collided: bool
     base_heard: float = 1.0
+    ends_alike: float | None = None
 
     def frames(self) -> list[str]:
         """Return what stood between ``*`` and ``#``, each time."""
@@ -112,6 +114,7 @@ class Post:
     Attributes:
         chat: Group (negative) or person's account.
         buttons: Whether it had any.
+        labels: What stands on them.
     """
 
     at_us: int
@@ -120,6 +123,7 @@ class Post:
     text: str
     buttons: bool
     reply_to: int | None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Chat:
-    """The log of one chat platform."""
+    """The log of one chat platform.
+
+    Attributes:
+        posts: Every message of the bot as it came.
+        edits: Every later state of one.
+        groups: Name of a group → its id.
+    """
 
     name: str
     posts: tuple[Post, ...]
@@ -163,6 +173,8 @@ class Chat:
     said: Mapping[int, Said]
     calls: tuple[Call, ...]
     toasts: Mapping[str, str]
+    edits: tuple[Post, ...] = ()
+    groups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def witness(self) -> str:
@@ -240,7 +252,7 @@ def read(folder: Path, site: Mapping[str, Any]) -> Witnesses:
     for name in site["chats"]:
         path = folder / f"chat-{name}.jsonl"
         if path.exists():
-            chats[name] = _chat(name, path)
+            chats[name] = _chat(name, path, site["chats"][name].get("groups", {}))
         else:
             missing.append(path.name)
     centre, people = folder / "centre.jsonl", folder / "guards.jsonl"
@@ -291,20 +303,19 @@ def _over(line: Json) -> Over:
         "digits", "collided",
     )  # fmt: skip
     said = {name: line[name] for name in names}
-    return Over(**said, base_heard=line.get("base_heard", 1.0))
+    heard = {name: line[name] for name in ("base_heard", "ends_alike") if name in line}
+    return Over(**said, **heard)
 
 
-def _chat(name: str, path: Path) -> Chat:
-    posts, presses, said, calls, toasts = [], {}, {}, [], {}
+def _chat(name: str, path: Path, groups: Mapping[str, Any]) -> Chat:
+    posts, edits, presses, said, calls, toasts = [], [], {}, {}, [], {}
     for line in _lines(path):
         at_us = line["at_us"]
         match line["what"]:
             case "message":
-                buttons = bool(line["keyboard"])
-                posts.append(
-                    Post(at_us, line["chat"], line["message"], line["text"], buttons,
-                         line["reply_to"])
-                )  # fmt: skip
+                posts.append(_post(line))
+            case "edited":
+                edits.append(_post(line))
             case "press":
                 press = Press(at_us, line["user"], line["message"], line["press"])
                 presses[press.press] = press
@@ -319,7 +330,19 @@ def _chat(name: str, path: Path) -> Chat:
                 toasts[line["press"]] = line["text"]
             case _:
                 pass
-    return Chat(name, tuple(posts), presses, said, tuple(calls), toasts)
+    numbers = {group: int(number) for group, number in groups.items()}
+    return Chat(
+        name, tuple(posts), presses, said, tuple(calls), toasts, tuple(edits), numbers
+    )
+
+
+def _post(line: Json) -> Post:
+    """Return how a message of the bot stands from now on."""
+    labels = tuple(key[0] for row in line["keyboard"] for key in row)
+    return Post(
+        at_us=line["at_us"], chat=line["chat"], message=line["message"], text=line["text"],
+        buttons=bool(labels), reply_to=line.get("reply_to"), labels=labels,
+    )  # fmt: skip
 
 
 def _noted(line: Json) -> Noted:

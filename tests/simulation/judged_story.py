@@ -1,7 +1,8 @@
 """A small true story as its witnesses would have written it down, and as the journal has it.
 
-Two orders on one channel: the first is answered by radio and by chat and closed, the second
-is called off. Tests spoil one log in one place and see which judge objects.
+Orders on one channel: the first is answered by radio and by chat and closed, the second is
+called off, the third comes of a guard's own report and climbs to a neighbour, the last is a
+drill. Tests spoil one log in one place and see which judge objects.
 """
 
 import hashlib
@@ -15,8 +16,15 @@ Json = dict[str, Any]
 
 T0_US = 1_795_000_000_000_000
 SOUND = b"RIFF of an over"
-GROUP, LI, QIAN, ZHAO = -1001, 700032, 700035, 700034
-PEOPLE = {"p_zhang": None, "p_li": LI, "p_zhao": ZHAO, "p_qian": QIAN}
+GROUP, LI, QIAN, ZHAO, STATION, LUO = -1001, 700032, 700035, 700034, 700100, 700040
+PEOPLE = {
+    "p_zhang": None, "p_li": LI, "p_zhao": ZHAO, "p_qian": QIAN, "p_station": STATION,
+    "p_luo": LUO,
+}  # fmt: skip
+EAST = {
+    "channel": "east", "chat": "work/east", "station": "p_station", "first_manager": None,
+    "second_manager": None,
+}  # fmt: skip
 
 
 def us(at_s: float) -> int:
@@ -138,31 +146,50 @@ class Story:
         self.people.append({"at_us": us(at_s), "what": what, "person": person, **facts})
 
     def shows(
-        self, at_s: float, chat: int, message: int, text: str, *, buttons: bool = True
+        self,
+        at_s: float,
+        chat: int,
+        message: int,
+        text: str,
+        *,
+        buttons: bool = True,
+        reply_to: int | None = None,
     ) -> None:
         """Let a message of the bot stand in a chat."""
         keyboard = [[["收到", "data"]]] if buttons else []
         self.wrote(
             "message", at_s, chat=chat, message=message, text=text, keyboard=keyboard,
-            reply_to=None,
+            reply_to=reply_to,
         )  # fmt: skip
         self.wrote("call", at_s, method="sendMessage", answer="ok", planted=False)
 
     def posts(
-        self, at_s: float, card: str, chat: int, message: int, person: str | None = None
+        self,
+        at_s: float,
+        card: str,
+        chat: int,
+        message: int,
+        person: str | None = None,
+        order: str = "o1",
+        text: str = "【二级警情 10号】东街网格\n有人打架",
     ) -> None:
         """Let a card be posted, and the journal know it."""
-        self.shows(at_s, chat, message, "【二级警情 10号】东街网格\n有人打架")
+        self.shows(at_s, chat, message, text)
         fields = {
-            "id": card, "order": "o1", "chat": "work", "address": str(chat), "person": person,
+            "id": card, "order": order, "chat": "work", "address": str(chat), "person": person,
             "message": str(message),
         }  # fmt: skip
         event = {"card": card, "message": str(message)}
         self.happened("CardPosted", at_s, event, changes=[["put", "card", card, fields]])
 
-    def assigns(self, order: str, person: str, *stamps: Json) -> list[Any]:
+    def assigns(
+        self, order: str, person: str, *stamps: Json, role: str = "guard", rung: int = 0
+    ) -> list[Any]:
         """Return the change that leaves a person's part in an order like this."""
-        fields = {"order": order, "person": person, "role": "guard", "stamps": list(stamps)}
+        fields = {
+            "order": order, "person": person, "role": role, "rung": rung,
+            "stamps": list(stamps),
+        }  # fmt: skip
         return ["put", "assignment", f"{order}/{person}", fields]
 
     def write(self, folder: Path) -> tuple[Path, Path, Path]:
@@ -183,8 +210,11 @@ class Story:
         _write_lines(folder / "journal.jsonl", self.rows)
         site = {
             "base_dir": str(folder), "site": {"state_dir": "state"},
-            "channels": {"east": {"time_out_s": 60}}, "chats": {"work": {}},
-            "people": {person: {} for person in PEOPLE},
+            "channels": {"east": {"time_out_s": 60}},
+            "chats": {"work": {"groups": {"east": str(GROUP)}}},
+            "grids": {"east": EAST, "north": EAST | {"channel": None, "chat": None}},
+            "people": {person: {"grids": ["east"]} for person in PEOPLE},
+            "response": {"acknowledge_s": [3, 60, 60]},
         }  # fmt: skip
         (folder / "resolved.json").write_text(json.dumps(site), "utf-8")
         return folder / "resolved.json", logs, folder / "journal.jsonl"
@@ -203,12 +233,16 @@ def true_story() -> Story:
     _answers(story)
     _second_alert(story)
     _end(story)
+    _report(story)
+    _drill(story)
     story.expected = {
-        "at_least": {"pages": 3, "air_replies": 2, "chat_replies": 2, "receipts": 3},
+        "at_least": {"pages": 4, "air_replies": 2, "chat_replies": 2, "receipts": 3},
         "story": [
             {"alert": "A1", "person": "p_zhang", "node": "acknowledged", "medium": "radio"},
             {"alert": "A1", "person": "p_li", "node": "arrived", "medium": "chat"},
+            {"alert": "R1", "person": "p_zhao", "node": "arrived", "medium": "chat"},
         ],
+        "everyone_knows": ["A2"],
     }
     return story
 
@@ -228,11 +262,11 @@ def _before(story: Story) -> None:
         story.lived("placed", 0, person, off_duty=person == "p_qian", **facts)
 
 
-def _order(order: str, number: str, alert: str, level: int, **changed: Any) -> list[Any]:
+def _order(order: str, number: str, alert_id: str, level: int, **changed: Any) -> list[Any]:
     fields = {
         "id": order, "number": number, "status": "calling", "opened_us": us(1),
-        "closed_us": None,
-        "alert": {"id": alert, "sender": "zhzx", "level": level, "text": "有人打架"},
+        "closed_us": None, "grids": ["east"], "flags": [],
+        "alert": {"id": alert_id, "sender": "zhzx", "level": level, "text": "有人打架"},
         **changed,
     }  # fmt: skip
     return ["put", "order", order, fields]
@@ -332,11 +366,25 @@ def _second_alert(story: Story) -> None:
     changes = [
         _order("o2", "11", "A2", 1), _page("p2", "o2", "order"), story.assigns("o2", "p_zhang"),
     ]  # fmt: skip
+    changes.append(story.assigns("o2", "p_zhao"))
     _raise(story, 30, "alert", "A2", 1, changes)
+    card = "【一级警情 11号】东街网格\n有人打架"
+    story.posts(30.2, "c3", ZHAO, 6, "p_zhao", "o2", card)
+    told = stamp("told", 30.3, "chat")
+    story.row("CardPosted", -1)["body"]["changes"].append(story.assigns("o2", "p_zhao", told))
     _speaks(story, "p2", 33, 42, 1)
     cancelled = _order("o2", "11", "A2", 1, status="cancelled", closed_us=us(45))
     _raise(story, 45, "cancel", "A2", 1, [cancelled, _page("p3", "o2", "stand_down")])
+    story.wrote("edited", 45.2, chat=ZHAO, message=6, text=card, keyboard=[[["知道了", "off"]]])
     _speaks(story, "p3", 46, 49.5, 1)
+    story.wrote("press", 47, user=ZHAO, message=6, press="40002", data="off")
+    knows = stamp("stood_down", 47.1, "chat")
+    story.happened(
+        "ButtonPressed", 47.1,
+        {"chat": "work", "address": str(ZHAO), "order": "o2", "action": "1", "press": "40002"},
+        changes=[story.assigns("o2", "p_zhao", told, knows)],
+        reports=[report("stood_down", 47.1, "o2", "p_zhao", "chat")],
+    )  # fmt: skip
 
 
 def _end(story: Story) -> None:
@@ -350,3 +398,51 @@ def _end(story: Story) -> None:
     answer = {"status": "accepted", "order": "o1", "journal": seq, "reason": None}
     story.note(50.1, "acted", answer=answer)
     story.note(60, "health", message={})
+
+
+def _report(story: Story) -> None:
+    """Let a guard report, the centre make an order of it, and a neighbour be fetched to it."""
+    text = "北街有人撬门"
+    story.wrote("said", 51, user=ZHAO, chat=ZHAO, message=20, part={"text": text})
+    fields = {
+        "id": "r1", "number": "R1", "person": "p_zhao", "state": "open", "order": None,
+        "grid": "north", "text": text,
+    }  # fmt: skip
+    told = report("report", 51.1, None, "p_zhao", "chat") | {"number": "R1"}
+    event = {"chat": "work", "address": str(ZHAO), "message": "20", "text": text, "group": None}
+    put = ["put", "guard_report", "r1", fields]
+    story.happened("TextReceived", 51.1, event, changes=[put], reports=[told])
+    story.shows(51.2, ZHAO, 21, "R1：指挥中心收到", buttons=False, reply_to=20)
+    act = {"act": "promote", "by": "值班员周", "report": "R1"}
+    story.note(52, "asked", message=act)
+    there = [stamp("acknowledged", 52, "chat"), stamp("arrived", 52, "chat")]
+    alert = {
+        "id": "R1-1", "sender": "guard-report", "level": 1, "text": text, "reporter": "p_zhao"
+    }
+    order = _order("o3", "12", "R1-1", 1, grids=["north"], opened_us=us(52), alert=alert)
+    seq = story.happened(
+        "ReportActed", 52, act,
+        changes=[
+            order, story.assigns("o3", "p_zhao", *there, role="reporter"),
+            ["put", "guard_report", "r1", fields | {"state": "promoted", "order": "o3"}],
+            story.assigns("o3", "p_station", role="station"),
+        ],
+        reports=[report("arrived", 52, "o3", "p_zhao", "chat")],
+    )  # fmt: skip
+    answer = {"status": "accepted", "order": "o3", "journal": seq, "reason": None}
+    story.note(52.1, "answered", message=act, answer=answer)
+    card = "【一级警情 12号】北街网格\n北街有人撬门"
+    story.posts(52.2, "c4", STATION, 22, "p_station", "o3", card)
+    story.happened("TimerFired", 55.2, changes=[story.assigns("o3", "p_luo", rung=1)])
+    story.posts(55.3, "c5", LUO, 23, "p_luo", "o3", card)
+
+
+def _drill(story: Story) -> None:
+    """Let a drill be called, which says so first and last, spoken and written."""
+    alert = {"id": "A4", "sender": "zhzx", "level": 3, "text": "有人打架", "exercise": True}
+    order = _order("o4", "01", "A4", 3, alert=alert, opened_us=us(56))
+    _raise(story, 56, "alert", "A4", 3, [order, _page("p4", "o4", "order")])
+    card = "【演练】本单为演练\n【三级警情 演01号】东街网格\n有人打架\n【演练】本单为演练"
+    story.posts(56.2, "c6", GROUP, 24, None, "o4", card)
+    _speaks(story, "p4", 56.5, 60, 3)
+    story.over("base", -1)["ends_alike"] = 1.0

@@ -11,7 +11,9 @@ from simulators.checkers import CHECKS, Finding, Journal, judge, read
 from simulators.checkers.__main__ import main
 from tests.simulation.judged_story import (
     GROUP,
+    LUO,
     QIAN,
+    STATION,
     ZHAO,
     Story,
     report,
@@ -393,6 +395,94 @@ def an_order_ended_before_it_began(story: Story) -> None:
     story.put("order", "o1")[-1]["closed_us"] = us(0.5)
 
 
+# ---- reports, rungs, stand-downs, drills ----
+
+
+@spoils("reports", "wrote nothing of the kind")
+def a_report_was_made_up(story: Story) -> None:
+    story.chat.remove(story.lines("chat", "said")[1])
+
+
+@spoils("reports", "was not answered in the chat")
+def a_report_was_not_answered(story: Story) -> None:
+    story.chat.remove(next(m for m in story.lines("chat", "message") if m["reply_to"]))
+
+
+@spoils("reports", "the centre was never told")
+def a_report_was_not_told(story: Story) -> None:
+    events = story.lines("centre", "event")
+    story.centre.remove(next(e for e in events if e["message"]["node"] == "report"))
+
+
+@spoils("reports", "promote of R1 by 值班员周; the centre did not")
+def a_report_became_an_order_by_itself(story: Story) -> None:
+    story.centre.remove(story.lines("centre", "asked")[0])
+
+
+@spoils("reports", "promote was accepted and is not in the journal")
+def a_promotion_was_not_kept(story: Story) -> None:
+    story.drop_row("ReportActed")
+
+
+@spoils("reports", "order 12 of R1: p_station saw no card")
+def the_station_was_left_out(story: Story) -> None:
+    message = next(m for m in story.lines("chat", "message") if m["chat"] == STATION)
+    story.chat.remove(message)
+
+
+@spoils("climbs", "after 0 s; its own grid had 3 s")
+def a_neighbour_was_called_at_once(story: Story) -> None:
+    message = next(m for m in story.lines("chat", "message") if m["chat"] == LUO)
+    message["at_us"] = us(52.4)
+
+
+@spoils("climbs", "order 12 was to reach p_luo; nothing did")
+def a_neighbour_was_called_and_not_reached(story: Story) -> None:
+    story.chat.remove(next(m for m in story.lines("chat", "message") if m["chat"] == LUO))
+
+
+@spoils("stood_down", "his card never showed that it is off")
+def somebody_never_saw_the_end(story: Story) -> None:
+    story.chat.remove(story.lines("chat", "edited")[0])
+
+
+@spoils("stood_down", "he said nothing")
+def it_was_made_up_that_he_knows(story: Story) -> None:
+    story.chat.remove(story.lines("chat", "press")[1])
+    story.chat.remove(story.lines("chat", "said")[1])
+
+
+@spoils("stood_down", "has not said that he knows its end")
+def one_who_was_told_never_heard_the_end(story: Story) -> None:
+    story.put("assignment", "o2/p_zhao")[-1]["stamps"].pop()
+
+
+@spoils("drills", "on east the first word heard was not the last")
+def a_drill_was_spoken_like_a_live_order(story: Story) -> None:
+    story.over("base", -1)["ends_alike"] = 0.1
+
+
+@spoils("drills", "it began and ended with the same word")
+def a_live_order_was_spoken_like_a_drill(story: Story) -> None:
+    story.over("base")["ends_alike"] = 1.0
+
+
+@spoils("drills", "does not say 演练 first and last")
+def the_card_of_a_drill_forgot_to_say_so(story: Story) -> None:
+    card = story.lines("chat", "message")[-1]
+    card["text"] = card["text"].removesuffix("\n【演练】本单为演练")
+
+
+@spoils("drills", "says 演练")
+def a_live_card_said_that_it_is_a_drill(story: Story) -> None:
+    story.lines("chat", "message")[1]["text"] += "\n【演练】"
+
+
+@spoils("drills", "its number is of the other kind")
+def a_drill_had_a_live_number(story: Story) -> None:
+    story.put("order", "o4")[0]["number"] = "13"
+
+
 @spoils("story", "p_li should be arrived")
 def the_story_went_otherwise(story: Story) -> None:
     story.put("assignment", "o1/p_li")[-1]["stamps"].pop()
@@ -411,9 +501,9 @@ def there_is_no_journal(story: Story) -> None:
     story.rows.clear()
 
 
-@spoils("pages", "expected at least 3 pages, found 0")
+@spoils("pages", "expected at least 4 pages, found 0")
 def no_page_was_ever_spoken(story: Story) -> None:
-    for _ in range(3):
+    for _ in range(4):
         story.drop_row("PageSpoken")
 
 
@@ -469,7 +559,7 @@ def test_a_page_that_was_broken_off_may_begin_again(tmp_path: Path) -> None:
     story = true_story()
     story.over("base")["end_us"] = us(3)
     story.keys("base", 4, 12, attention=2, voiced_s=7)
-    assert allowed(story, "pages", tmp_path).compared == 3
+    assert allowed(story, "pages", tmp_path).compared == 4
 
 
 def test_a_planted_refusal_of_the_platform_is_nobodys_fault(tmp_path: Path) -> None:
@@ -590,7 +680,7 @@ def test_the_verdict_is_printed_a_line_a_check(
     status, out = run(true_story(), tmp_path, capsys)
     assert status == 0
     assert len(out.splitlines()) == len(CHECKS)
-    assert "✓ PageSpoken ↔ ether: 3 pages, all heard" in out
+    assert "✓ PageSpoken ↔ ether: 4 pages, all heard" in out
 
 
 def test_an_objection_names_moment_witness_and_row(
@@ -600,7 +690,7 @@ def test_an_objection_names_moment_witness_and_row(
     the_transmitter_was_dead(story)
     status, out = run(story, tmp_path, capsys)
     assert status == 1
-    assert "✗ PageSpoken ↔ ether: 3 pages, 1 objection" in out
+    assert "✗ PageSpoken ↔ ether: 4 pages, 1 objection" in out
     row = story.row("PageSpoken")["seq"]
     at = "2026-11-18 11:06:41.500Z"
     assert f"✗ {at}  ether east  [journal {row}]  page p1 was spoken" in out

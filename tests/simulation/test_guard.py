@@ -152,14 +152,26 @@ class Board:
         self.server.enforce_limits = False
         guard.telephone, guard.group = self.server, "east"
 
-    async def card(self, number: str) -> None:
+    async def card(self, number: str) -> int:
         await self.server.perform("sendMessage", card(-1001, number), {})
+        return self.server.posts("east")[-1].id
+
+    async def off(self, message: int, number: str) -> None:
+        await self.server.perform("editMessageText", off(-1001, message, number), {})
 
 
 def card(chat: int, number: str) -> Line:
     rows = [[{"text": k, "callback_data": f"{number}{k}"} for k in row] for row in KEYS]
     text = f"【二级警情 {number}号】东街网格\n有人打架"
     return {"chat_id": chat, "text": text, "reply_markup": {"inline_keyboard": rows}}
+
+
+def off(chat: int, message: int, number: str) -> Line:
+    """Return how a card is changed when its order was called off."""
+    rows = [[{"text": "知道了", "callback_data": f"{number}知道了"}]]
+    text = f"【二级警情 {number}号】东街网格\n有人打架\n■ 已取消"
+    return {"chat_id": chat, "message_id": message, "text": text,
+            "reply_markup": {"inline_keyboard": rows}}  # fmt: skip
 
 
 def digits_of(dispatcher: Dispatcher) -> list[str]:
@@ -235,6 +247,52 @@ async def test_a_guard_waits_until_others_have_spoken_and_takes_no_tone_of_their
     assert digits_of(dispatcher) == ["*1#"]
     assert not diary.of("refused")
     assert not any(over.collided for over in ether.overs)
+
+
+@at_once
+async def test_after_another_guard_he_leaves_the_channel_to_who_answers_that_one() -> None:
+    """What two key one right after the other might be taken for one."""
+    async with on_the_air([], style="short", acknowledge_s=2) as (_, dispatcher, ether, _):
+        other = Handheld(ether, "p_sun")
+        await dispatcher.calls()
+        await asyncio.sleep(1.2)
+        await other.transmit(voice(1.0, 5))
+        await asyncio.sleep(12)
+    spoken, keyed = (next(o for o in ether.overs if o.who == w) for w in ("p_sun", "p_zhang"))
+    assert keyed.start_s - spoken.end_s >= 2.0
+    assert digits_of(dispatcher) == ["*1#"]
+
+
+@at_once
+async def test_one_who_is_called_off_says_once_that_he_knows() -> None:
+    temper = {"acknowledge_s": 1, "en_route_s": 30, "stand_down_s": 2}
+    async with on_the_air([], **temper) as (guard, dispatcher, *_):
+        board = Board(guard)
+        message = await board.card("12")
+        await dispatcher.calls()
+        await asyncio.sleep(15)
+        await dispatcher.calls()
+        await asyncio.sleep(1)
+        await board.off(message, "12")  # the card is a little later than the voice
+        await asyncio.sleep(30)
+        await dispatcher.calls()
+        await asyncio.sleep(30)
+    assert digits_of(dispatcher) == ["*120311#", "*120311#"], "and he sets out no more"
+
+
+@at_once
+async def test_one_whose_radio_dies_hears_no_end() -> None:
+    async with on_the_air([], acknowledge_s=1, stand_down_s=2) as (guard, dispatcher, _, diary):
+        guard.dies = True
+        board = Board(guard)
+        message = await board.card("12")
+        await dispatcher.calls()
+        await asyncio.sleep(15)
+        await board.off(message, "12")
+        await dispatcher.calls()
+        await asyncio.sleep(30)
+    assert digits_of(dispatcher) == ["*120311#"]
+    assert len(diary.of("dead")) == 1
 
 
 @asynccontextmanager
@@ -406,6 +464,17 @@ async def test_a_card_that_was_closed_is_not_pressed_any_more() -> None:
         await asyncio.sleep(0.5)
     assert len(diary.of("pressed")) == 1
     assert len(human.chat.posts("700032")) == 1
+
+
+@pytest.mark.asyncio
+async def test_one_who_is_called_off_presses_that_he_knows() -> None:
+    temper = QUICK | {"en_route_s": 3000, "stand_down_s": 1}
+    async with telephone(**temper) as (_, bot, diary):
+        posted = await bot.call("sendMessage", **card(700032, "12"))
+        assert await bot.next_press("已记录") == "12收到"
+        await bot.call("editMessageText", **off(700032, posted["message_id"], "12"))
+        assert await bot.next_press("已记录") == "12知道了"
+    assert [line["number"] for line in diary.of("pressed")] == ["12", "12"]
 
 
 @pytest.mark.asyncio

@@ -106,8 +106,8 @@ async def test_the_demo_site_stands_on_the_ports_it_names(
     assert places["p_li"]["account"] == "700032"
     assert places["p_zhang"]["channel"] == "east"
     assert {path.name for path in logs.iterdir()} == {
-        "air", "chat-work.jsonl", "ether-east.jsonl", "ether-west.jsonl", "expected.json",
-        "guards.jsonl",
+        "air", "chat-work.jsonl", "ether-east.jsonl", "ether-south.jsonl", "ether-west.jsonl",
+        "expected.json", "guards.jsonl",
     }  # fmt: skip
     assert len((logs / "guards.jsonl").read_text("utf-8").splitlines()) == len(places)
 
@@ -216,7 +216,7 @@ def key(port: serial.SerialBase, on: bool) -> None:
 
 @pytest.mark.asyncio
 async def test_ptt_the_first_page_is_keyed_and_not_radiated(demo_site: Tree) -> None:
-    async with outside(demo_site, fault=Fault.PTT) as world:
+    async with outside(demo_site, faults=frozenset({Fault.PTT})) as world:
         base = world.bases["east"]
         url = demo_site["channels"]["east"]["control"]["url"]
         port = serial.serial_for_url(url, do_not_open=True)
@@ -243,7 +243,7 @@ async def test_ack_a_press_is_delivered_that_nobody_made(
     resting = {"answers": "chat", "off_duty": True}
     scenario = {"people": {"p_zhao": {"answers": "chat"}, "p_qian": resting}}
     async with (
-        outside(demo_site, logs, scenario=scenario, fault=Fault.ACK) as world,
+        outside(demo_site, logs, scenario=scenario, faults=frozenset({Fault.ACK})) as world,
         aiohttp.ClientSession() as http,
     ):
         await _call(world, http, "sendMessage", chat_id=700035, text="10号", reply_markup=KEYS)
@@ -256,7 +256,10 @@ async def test_ack_a_press_is_delivered_that_nobody_made(
 
 @pytest.mark.asyncio
 async def test_dup_one_card_is_shown_twice_and_only_one(demo_site: Tree) -> None:
-    async with outside(demo_site, fault=Fault.DUP) as world, aiohttp.ClientSession() as http:
+    async with (
+        outside(demo_site, faults=frozenset({Fault.DUP})) as world,
+        aiohttp.ClientSession() as http,
+    ):
         world.chats["work"].enforce_limits = False
         for chat in (700034, -1001001, -1001001):
             card = {"chat_id": chat, "text": "10号", "reply_markup": KEYS}
@@ -267,9 +270,21 @@ async def test_dup_one_card_is_shown_twice_and_only_one(demo_site: Tree) -> None
 
 @pytest.mark.asyncio
 async def test_lost_the_surest_radio_guard_is_the_one_not_heard(demo_site: Tree) -> None:
-    async with outside(demo_site, scenario=demo_scenario(), fault=Fault.LOST) as world:
+    lost = frozenset({Fault.LOST})
+    async with outside(demo_site, scenario=demo_scenario(), faults=lost) as world:
         losing = {guard.person: guard.loses for guard in world.radio_guards}
-        assert losing == {"p_zhang": None, "p_wang": world.bases["west"], "p_sun": None}
+        assert losing == {
+            "p_zhang": None, "p_wang": world.bases["west"], "p_sun": None, "p_gao": None,
+        }  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_drill_and_stand_down_are_planted_where_they_matter(demo_site: Tree) -> None:
+    both = frozenset({Fault.DRILL, Fault.STAND_DOWN})
+    async with outside(demo_site, scenario=demo_scenario(), faults=both) as world:
+        assert [g.person for g in world.radio_guards if g.dies] == ["p_gao"]
+        swallowing = [name for name, base in world.bases.items() if base._swallows_s]
+        assert swallowing == ["south"]
 
 
 async def _call(world: World, http: aiohttp.ClientSession, method: str, **params: Any) -> Any:
