@@ -239,11 +239,23 @@ def settle(draft: Draft) -> None:
 def _live_beside(draft: Draft, drill: Order) -> Order | None:
     people = {a.person for a in draft.of_order(Assignment, drill.id)}
     for order, person in list(_called_now(draft)):
+        if order.id == drill.id and person is not None:
+            # A rung of the drill has reached somebody: he may be on a live order.
+            live = _live_of(draft, person)
+            if live is not None:
+                return live
         if order.alert.exercise or not order.open:
             continue
         if person in people or (person is None and set(order.grids) & set(drill.grids)):
             return order
     return _moved_into(draft, drill)
+
+
+def _live_of(draft: Draft, person: str) -> Order | None:
+    """Return an open live order in which a person has a part, or None."""
+    orders = (draft.find(Order, key) for key in draft.state.orders_of(person))
+    live = (o for o in orders if o is not None and o.open and not o.alert.exercise)
+    return next(live, None)
 
 
 def _moved_into(draft: Draft, drill: Order) -> Order | None:

@@ -66,6 +66,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
+from gateway.core.readiness import Notice
 from gateway.core.roster import Roster, Shift
 from gateway.core.state import State
 
@@ -177,6 +178,10 @@ ACCOUNTS = {
     "smith": "3002", "station": "9001", "head": "9002", "chief": "9003",
 }  # fmt: skip
 UPSTAIRS = ("station", "head", "chief")
+
+
+# Clocks of what keeps people ready: they hang on no order.
+READINESS = ("drill", "weekly_drill", "notice", "roll_call", "self_test", "cover")
 
 
 class Desk:
@@ -545,7 +550,7 @@ def check_numbers(state: State) -> None:
 def check_timers(state: State) -> None:
     """Only open orders have clocks, and hosts that test, and visits that are owed."""
     for timer in state.each(Timer):
-        if timer.what in (TEST_DUE, FOLLOW_UP) or timer.order == "site":
+        if timer.what in (TEST_DUE, FOLLOW_UP, *READINESS) or timer.order == "site":
             continue
         report = state.find(GuardReport, timer.order)
         if report is not None:
@@ -607,9 +612,14 @@ def check_effects(
             assert site.channels[effect.channel].transmits
             page = state.find(Page, effect.page)
             order = state.find(Order, effect.order)
+            if state.find(Notice, effect.order) is not None:
+                assert effect.routine
+                continue
             assert page is not None
             assert order is not None
-            assert order.open or page.purpose == "stand_down"
+            # A rung of a drill that reaches somebody on a live order ends the drill.
+            ended = "aborted" in order.flags and page.state == "withdrawn"
+            assert order.open or page.purpose == "stand_down" or ended
         late = getattr(effect, "not_after_us", None)
         if late is not None and synchronised:
             assert late >= event.at_us, effect
