@@ -303,17 +303,29 @@ class Engine:
         return await done
 
     async def _with_prior(self, received: AlertReceived) -> AlertReceived:
-        """Add what the journal knows of an alert that has left the memory."""
+        """Add what the journal knows of the alerts meant that have left the memory."""
         alert = received.alert
-        if self._state.find(AlertKey, f"{alert.sender}\n{alert.id}") is not None:
-            return received
-        prior = await self._journal.find_alert(alert.sender, alert.id)
-        if prior is None:
-            return received
-        sha256, order, number = prior
-        return replace(
-            received, prior_sha256=sha256, prior_order=order, prior_number=number
-        )
+        own = await self._forgotten(alert.sender, alert.id)
+        if own is not None:
+            sha256, order, number = own
+            received = replace(
+                received, prior_sha256=sha256, prior_order=order, prior_number=number
+            )
+        named = []
+        for reference in alert.references:
+            sender, _, id_ = reference.partition(",")
+            found = await self._forgotten(sender, id_)
+            if found is not None:
+                named.append((reference, found[0], found[1] or "", found[2] or ""))
+        return replace(received, prior_named=tuple(named)) if named else received
+
+    async def _forgotten(
+        self, sender: str, id_: str
+    ) -> tuple[str, str | None, str | None] | None:
+        """Return (digest, order, number) of an alert that only the journal knows any more."""
+        if self._state.find(AlertKey, f"{sender}\n{id_}") is not None:
+            return None
+        return await self._journal.find_alert(sender, id_)
 
     async def _with_order(self, tended: OrderTended) -> OrderTended:
         """Add what the journal knows of an order that has left the memory."""

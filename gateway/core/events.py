@@ -34,6 +34,8 @@ class AlertReceived:
         prior_order: Order id of an alert of the same key that has left the memory, else None.
         prior_number: Its number.
         prior_sha256: Its body's digest, empty when there is none.
+        prior_named: Of the messages that it refers to, those that have left the memory: each as
+            (reference, digest, order id, number); the last two empty where it made no order.
     """
 
     at_us: int
@@ -43,6 +45,7 @@ class AlertReceived:
     prior_order: str | None = None
     prior_number: str | None = None
     prior_sha256: str = ""
+    prior_named: tuple[tuple[str, str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,19 @@ def _named(draft: Draft, received: AlertReceived) -> Iterator[tuple[str, str, Al
         yield alert.sender, alert.id, _prior(draft, received)
     for reference in alert.references:
         sender, _, id_ = reference.partition(",")
-        yield sender, id_, draft.find(AlertKey, f"{sender}\n{id_}")
+        known = draft.find(AlertKey, f"{sender}\n{id_}")
+        yield sender, id_, known or _prior_named(received, reference)
+
+
+def _prior_named(received: AlertReceived, reference: str) -> AlertKey | None:
+    """Return what the event tells of a message that has left the memory, or None."""
+    for named, sha256, order, number in received.prior_named:
+        if named == reference:
+            sender, _, id_ = reference.partition(",")
+            return AlertKey(
+                sender=sender, id=id_, sha256=sha256, order=order or None, number=number or None
+            )
+    return None
 
 
 def _repeated(draft: Draft, received: AlertReceived, known: AlertKey) -> bool:

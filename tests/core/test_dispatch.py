@@ -238,6 +238,30 @@ def test_an_alert_that_left_the_memory_is_still_known_by_what_the_journal_tells(
     assert desk.send(cancel).status == "duplicate"
 
 
+def test_who_refers_to_what_left_the_memory_opens_nothing_anew():
+    desk = Desk()
+    known = {"references": ("zhzx,JQ-old",), "prior_named": (("zhzx,JQ-old", "x", "o77", "55"),)}
+    receipt = desk.send(desk.message(AlertKind.UPDATE, id="U-1", **known))
+    assert (receipt.status, receipt.order, receipt.reason) == (
+        "refused", "o77", "the order is closed",
+    )  # fmt: skip
+    receipt = desk.send(desk.message(AlertKind.CANCEL, id="C-1", **known))
+    assert (receipt.status, receipt.number) == ("duplicate", "55")
+    assert list(desk.state.each(Order)) == []
+
+
+def test_of_several_references_the_one_that_lives_is_amended():
+    desk = Desk()
+    desk.alert(id="JQ-new")
+    known = {
+        "references": ("zhzx,JQ-old", f"{desk.order.alert.sender},JQ-new"),
+        "prior_named": (("zhzx,JQ-old", "x", "o77", "55"),),
+    }
+    receipt = desk.send(desk.message(AlertKind.UPDATE, id="U-1", text="持刀", **known))
+    assert (receipt.status, receipt.order) == ("accepted", "o1")
+    assert desk.order.alert.text == "持刀"
+
+
 # ---- time ----
 
 

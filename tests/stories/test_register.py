@@ -207,3 +207,18 @@ async def test_a_schools_guard_is_entered_and_called_the_same_minute(w):
     await w.alert(grid="east")
     await w.until(lambda: w.chat.card("qian"))
     assert ["李科长" in e.detail for e in w.centre.found("register", person="qian")] == [True]
+
+
+@story("A16", off=without("gateway.core.messages._prior_named"))
+async def test_who_refers_to_an_order_closed_the_day_before_yesterday_opens_no_new_one(w):
+    """The order has left the memory; the journal knows it, and nobody is sent out again."""
+    old = await w.alert(grid="east", id="JQ-OLD")
+    await w.close(old.order, result="已处置")
+    await w.sleep(49 * 3600)
+    await w.close((await w.alert(grid="west")).order, result="已处置")
+    receipt = await w.update(id="U-1", references=["zhzx,JQ-OLD"], text="又来了")
+    assert (receipt.status, receipt.order) == ("refused", old.order)
+    await w.sleep(60)
+    assert len(w.chat.cards("zhang")) == 1
+    cancel = await w.cancel(id="C-1", references=["zhzx,JQ-OLD"])
+    assert (cancel.status, cancel.number) == ("duplicate", old.number)
