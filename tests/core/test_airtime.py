@@ -52,6 +52,30 @@ def test_level_goes_before_arrival_and_arrival_before_chance() -> None:
     assert order == ["d", "b", "c", "a"]
 
 
+def test_a_drill_waits_behind_every_live_order_and_never_keys_over_anybody() -> None:
+    """Whatever its level sounds like: it has the place and the manners of the lowest."""
+    drill = replace(page("drill", 1), routine=True)
+    airtime = queue(drill, page("a", 3), page("b", 2))
+    order = []
+    for second in range(100, 160, 20):
+        order += started(airtime.next(air(second)))
+        airtime.spoken(second)
+    assert order == ["b", "a", "drill"]
+    airtime = queue(drill)
+    assert started(airtime.next(air(200, squelch_open=True, clear_since_s=-1))) == []
+    later = airtime.next(air(100 + LIMITS_S[0] + 200, squelch_open=True, clear_since_s=-1))
+    assert started(later) == []
+    assert airtime.next(air(800, squelch_open=True, clear_since_s=-1))[0].state == "failed"
+
+
+def test_level_one_breaks_off_a_drill_of_level_one() -> None:
+    drill = replace(page("drill", 1), routine=True)
+    airtime = queue(drill)
+    assert started(airtime.next(air())) == ["drill"]
+    airtime.offer(page("a", 1), 101)
+    assert airtime.breaks_off(drill)
+
+
 def test_two_pages_are_never_under_way_together() -> None:
     airtime = queue(page("a"), page("b", 1))
     assert started(airtime.next(air())) == ["b"]
