@@ -8,9 +8,10 @@ import structlog
 import typer
 
 from gateway.interfaces import SetupError
+from gateway.simulate import FAULTS as KINDS
 from gateway.simulate import Plan, Result, simulate
 
-FAULTS = "chat,ptt,busy,broker,kill"
+FAULTS = ",".join(KINDS)
 
 
 def run(
@@ -54,7 +55,7 @@ def run(
 
 def _kinds(faults: str) -> frozenset[str]:
     kinds = frozenset(kind.strip() for kind in faults.split(",") if kind.strip())
-    unknown = kinds - set(FAULTS.split(","))
+    unknown = kinds - set(KINDS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: faults are of {FAULTS}")
     return kinds

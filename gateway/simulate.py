@@ -22,7 +22,7 @@ import yaml
 from gateway.core.act_json import decode_act
 from gateway.core.alert import AlertKind
 from gateway.core.alert_json import decode_alert
-from gateway.core.events import AlertReceived
+from gateway.core.events import AlertReceived, Event, PersonLeft, RadioBlocked
 from gateway.core.report_json import receipt_json
 from gateway.engine import Engine
 from gateway.installed import load_settings
@@ -39,6 +39,12 @@ DRAIN_S = 2 * 3600 + 60
 CALLS_A_SECOND = 30.0
 # In a life without a disk nothing needs to be proved every five seconds.
 IDLE_S = 300.0
+FAULTS = ("chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver")
+# Who asks for something while the gateway is away asks again so often.
+AGAIN_S = 5.0
+WHO = "值班员李敏"
+# Longer than what was keyed may lie before the gateway hears it: a dead gateway.
+HEARD_BY_NOW_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class Plan:
         alerts_per_day: Of people; besides the storms.
         storms: How many, spread evenly.
         storm_alerts: Machine alerts in a minute of storm.
-        faults: Kinds of misfortune: chat, ptt, busy, broker, kill.
+        faults: Kinds of misfortune, of ``FAULTS``.
         journal: Where it is kept; a file in SQLite is taken away afterwards.
         planted: Fault to plant in the evidence, or None.
     """
@@ -62,7 +68,7 @@ class Plan:
     storms: int = 2
     storm_alerts: int = 600
     seed: int = 1
-    faults: frozenset[str] = frozenset({"chat", "ptt", "busy", "broker", "kill"})
+    faults: frozenset[str] = frozenset(FAULTS)
     journal: Literal["memory", "sqlite"] = "memory"
     planted: str | None = None
 
@@ -143,6 +149,7 @@ class _Run:
     county: Any
     folder: Path
     downs: list[tuple[int, int]] = field(default_factory=list)
+    left: list[tuple[int, str]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     unsettled: list[dict[str, Any]] = field(default_factory=list)
 
@@ -268,13 +275,56 @@ class _Run:
         self.downs.append((from_us, self.clock.now_us()))
 
     async def _fail(self, kind: str, channel: str, lasts_s: float) -> None:
-        if kind == "busy":
-            self.radio.jam(channel, lasts_s)
+        if kind in ("busy", "talk", "emergency", "lost", "leaver"):
+            await self._befall(kind, channel, lasts_s)
             return
         begin, end = self._ways_to_fail(channel)[kind]
         begin()
         await asyncio.sleep(lasts_s)
         end()
+
+    async def _befall(self, kind: str, channel: str, lasts_s: float) -> None:
+        if kind == "busy":
+            self.radio.jam(channel, lasts_s)
+        elif kind == "talk":
+            await self.people.chat(channel, lasts_s)
+        elif kind == "emergency":
+            await self.people.call_for_help(channel)
+        elif kind == "lost":
+            await self._lose_a_radio(lasts_s)
+        else:
+            person = self.people.leaver()
+            await self._until_taken(lambda now_us: PersonLeft(at_us=now_us, person=person))
+            self.left.append((self.clock.now_us(), person))
+
+    async def _lose_a_radio(self, lasts_s: float) -> None:
+        """A radio is lost and said to be; somebody finds it and keys; it comes back."""
+        loser = self.people.loser()
+        if loser is None:
+            return
+        person, radio = loser
+        await self._say_of_radio(radio, lost=True)
+        self.people.astray(person, "finder")
+        await asyncio.sleep(lasts_s)
+        self.people.astray(person, "nobody")
+        await self._say_of_radio(radio, lost=False)
+        self.people.astray(person, "own")
+
+    async def _say_of_radio(self, radio: str, *, lost: bool) -> None:
+        """Tell that a radio is lost or found, once all that was keyed with it is heard."""
+        await asyncio.sleep(HEARD_BY_NOW_S)
+        await self._until_taken(
+            lambda now_us: RadioBlocked(at_us=now_us, radio=radio, lost=lost, by=WHO)
+        )
+
+    async def _until_taken(self, event: Callable[[int], Event]) -> None:
+        while True:
+            try:
+                await self._submit(event(self.clock.now_us()))
+            except ConnectionError:
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
 
     def _ways_to_fail(
         self, channel: str
@@ -301,6 +351,7 @@ class _Run:
             centre=self.centre.log,
             people=self.people.log(),
             downs=self.downs,
+            left=self.left,
             lines=self.rows,
             unsettled=self.unsettled,
             time_out_s=self.radio.time_out_s,
@@ -323,6 +374,7 @@ class _Run:
             "chat_calls": len(self.chat.calls_us),
             "deeds": len(self.people.deeds),
             "kills": len(self.downs),
+            "leavers": len(self.left),
             "rows": len(self.rows),
         }
 

@@ -12,14 +12,22 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
 
 Json = dict[str, Any]
-Fault = Literal["chat", "ptt", "busy", "broker", "kill"]
-FAULTS: Final[tuple[Fault, ...]] = ("chat", "ptt", "busy", "broker", "kill")
+Fault = Literal[
+    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver"
+]
+FAULTS: Final[tuple[Fault, ...]] = (
+    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver",
+)  # fmt: skip
 # How long each lasts, seconds, from and to.
 LASTS_S: Final[Mapping[Fault, tuple[float, float]]] = {
-    "chat": (5, 900), "ptt": (20, 600), "busy": (20, 400), "broker": (10, 300), "kill": (1, 90)
+    "chat": (5, 900), "ptt": (20, 600), "busy": (20, 400), "broker": (10, 300), "kill": (1, 90),
+    "talk": (60, 900), "emergency": (0, 0), "lost": (600, 7200), "leaver": (0, 0),
 }  # fmt: skip
-# Each kind of fault so often a day.
+# Each kind of fault so often a day; people call for help, and leave for good, less often.
 A_DAY: Final = 2.0
+SELDOM_A_DAY: Final[Mapping[Fault, float]] = {"emergency": 0.5, "leaver": 0.2}
+# So many of a storm's alarms turn out to be false ones.
+FALSE_ALARMS: Final = 0.08
 TEXTS: Final = (
     ("fight", "有人打架"), ("theft", "店铺被盗"), ("dispute", "两家争吵"), ("help", "老人走失"),
     ("noise", "夜间噪音扰民"), ("crowd", "门口有人聚集"),
@@ -73,7 +81,7 @@ def misfortunes(
         while kind in kinds and at_s < hours * 3600:
             lasts_s, where = chance.uniform(*LASTS_S[kind]), chance.choice(channels)
             found.append(Misfortune(at_s=at_s, kind=kind, lasts_s=lasts_s, where=where))
-            at_s += chance.expovariate(A_DAY / 86_400)
+            at_s += chance.expovariate(SELDOM_A_DAY.get(kind, A_DAY) / 86_400)
     return sorted(found, key=lambda m: m.at_s)
 
 
@@ -98,6 +106,7 @@ class Centre:
         self._grids = grids
         self._now_us = now_us
         self._chance = random.Random(f"centre {seed}")
+        self._of_storms = random.Random(f"storms {seed}")
         self._alerts = 0
 
     async def work(
@@ -138,11 +147,14 @@ class Centre:
             await self._send("update", body | {"sent": self._moment(), "text": text})
         if self._chance.random() < 0.12:
             await asyncio.sleep(self._chance.uniform(1, 240))
-            bare = {"id": body["id"], "sender": body["sender"], "sent": self._moment()}
-            await self._send("cancel", bare | {"text": "误报"})
+            await self._cancel(body)
             return
         await asyncio.sleep(self._chance.uniform(1200, 5400))
         await self._close(order)
+
+    async def _cancel(self, alert: Json) -> None:
+        bare = {"id": alert["id"], "sender": alert["sender"], "sent": self._moment()}
+        await self._send("cancel", bare | {"text": "误报"})
 
     async def _machine_alert(self, at_s: float) -> None:
         await asyncio.sleep(at_s)
@@ -150,9 +162,14 @@ class Centre:
         signal = {"source": "machine", "host": f"h{host}", "zone": f"{zone:03}"}
         body = self._alert("alarm-host", 3) | signal | {"event": "alarm"}
         receipt = await self._send("alert", body)
-        if receipt.get("order") is not None:
-            await asyncio.sleep(self._chance.uniform(1200, 5400))
-            await self._close(receipt["order"])
+        if receipt.get("order") is None:
+            return
+        if self._of_storms.random() < FALSE_ALARMS:
+            await asyncio.sleep(self._of_storms.uniform(5, 600))
+            await self._cancel(body)
+            return
+        await asyncio.sleep(self._chance.uniform(1200, 5400))
+        await self._close(receipt["order"])
 
     def _alert(self, sender: str, level: int) -> Json:
         self._alerts += 1

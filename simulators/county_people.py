@@ -32,6 +32,8 @@ PLAYS: Final[dict[str, tuple[Step, ...]]] = {
 AT_ONCE_MOST: Final = 3
 # A number that a fumbling one writes before the right one.
 MISTAKEN: Final = "99"
+# A guard number that is nobody's, keyed by mistake too.
+STRANGE: Final = "998"
 # A guard who found the channel taken tries again so often.
 TRIES: Final = 6
 SHIFT_S, DAY_S = 8 * 3600, 86_400
@@ -47,6 +49,10 @@ class Radio(Protocol):
         self, channel: str, frame: str, *, ani: str | None = None, radio: str | None = None
     ) -> bool:
         """Key digits; return whether they could be heard."""
+        ...
+
+    async def speak(self, channel: str, seconds: float) -> bool:
+        """Talk; return whether it could be heard."""
         ...
 
 
@@ -116,7 +122,7 @@ class Deed:
 
     Attributes:
         number: Order number he meant.
-        digit: Reply digit he meant.
+        digit: Reply digit he meant; 9 calls for help, of no order.
         medium: ``chat`` or ``radio``.
         sent: Whether it went out: a channel may be taken.
     """
@@ -154,6 +160,12 @@ class People:
                 self._by_account[resident.account] = resident
             if resident.answers == "radio" and resident.channel is not None:
                 self._on_channel.setdefault(resident.channel, []).append(resident)
+        self._residents = list(self._by_account.values()) + [
+            r for there in self._on_channel.values() for r in there if r.account is None
+        ]
+        self._misfortune = random.Random(f"bad luck {seed}")
+        # Whose radio is with nobody, or with somebody who found it.
+        self._astray: dict[str, Literal["nobody", "finder"]] = {}
         self._busy: dict[str, set[str]] = {}
         self._seen: set[int] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -208,6 +220,58 @@ class People:
         shift = (2, 0, 1)[second // SHIFT_S]
         return bool((day - resident.crew) % 4 == shift)
 
+    # What befalls them
+
+    def leaver(self) -> str:
+        """Return the guard who leaves the service: one in the midst of an order, if any is."""
+        guards = [r.person for r in self._residents if r.role == "guard"]
+        busy = [person for person in guards if self._busy.get(person)]
+        return self._misfortune.choice(busy or guards)
+
+    def loser(self) -> tuple[str, str] | None:
+        """Return whose radio is lost, with what it says of itself; None without any.
+
+        Nobody keys with it until ``astray`` says who does.
+        """
+        with_radios = [
+            r for there in self._on_channel.values() for r in there
+            if r.radio_id is not None and r.person not in self._astray
+        ]  # fmt: skip
+        if not with_radios:
+            return None
+        who = self._misfortune.choice(with_radios)
+        self._astray[who.person] = "nobody"
+        return who.person, f"dtmf:{who.radio_id}"
+
+    def astray(self, person: str, where: Literal["own", "nobody", "finder"]) -> None:
+        """Have somebody's radio where it now is; who finds one answers as he likes."""
+        if where == "own":
+            self._astray.pop(person, None)
+        else:
+            self._astray[person] = where
+
+    async def call_for_help(self, channel: str) -> None:
+        """Somebody on a channel keys the code for it until it goes out, or gives up."""
+        assert self._radio is not None
+        there = [r for r in self._on_channel.get(channel, ()) if r.person not in self._astray]
+        if not there:
+            return
+        who = self._misfortune.choice(there)
+        for _ in range(TRIES):
+            sent = await self._radio.digits(channel, f"*{who.code or ''}9#", ani=who.radio_id)
+            self._note(who, "", "9", "radio", sent=sent)
+            if sent:
+                return
+            await asyncio.sleep(self._misfortune.uniform(2, 9))
+
+    async def chat(self, channel: str, seconds: float) -> None:
+        """People talk on a channel for so long, and say nothing of any order."""
+        assert self._radio is not None
+        until_us = self._now_us() + round(seconds * 1e6)
+        while self._now_us() < until_us:
+            await self._radio.speak(channel, self._misfortune.uniform(2, 20))
+            await asyncio.sleep(self._misfortune.uniform(1, 30))
+
     # What they do
 
     def _begin(self, resident: Resident, number: str, card: Message | None) -> None:
@@ -256,13 +320,17 @@ class People:
     ) -> None:
         assert self._radio is not None
         assert who.channel is not None
+        by = self._astray.get(who.person, "own")
+        if by == "nobody":
+            return
         frame = f"*{number}{who.code or ''}{digit}#"
         if who.manner == "fumbling" and turn == 0:
-            await self._radio.digits(who.channel, f"*{number}9999#", ani=who.radio_id)
+            await self._radio.digits(who.channel, f"*{number}{STRANGE}1#", ani=who.radio_id)
         for _ in range(TRIES):
             sent = await self._radio.digits(who.channel, frame, ani=who.radio_id)
-            self._note(who, number, digit, "radio", sent=sent)
-            if sent:
+            if by == "own":
+                self._note(who, number, digit, "radio", sent=sent)
+            if sent or self._astray.get(who.person, "own") != by:
                 return
             await asyncio.sleep(self._chance.uniform(2, 9))
 

@@ -8,7 +8,7 @@ believes the journal alone.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -37,6 +37,7 @@ class Evidence:
         centre: Every message and act with its receipt.
         people: Every deed of everybody.
         downs: From when to when the gateway was dead, UTC microseconds.
+        left: From when on somebody was not of the service any more: moment, person.
         lines: The exported rows, each with its ``text`` where the body was kept as written.
         unsettled: Effects that are not done with at the end: kind, not_after_us.
         time_out_s: Longest transmission of each channel.
@@ -49,6 +50,7 @@ class Evidence:
     centre: list[Json]
     people: list[Json]
     downs: list[tuple[int, int]]
+    left: list[tuple[int, str]]
     lines: list[Json]
     unsettled: list[Json]
     time_out_s: dict[str, float]
@@ -166,24 +168,23 @@ def check_outbox(evidence: Evidence) -> Finding:
 
 
 def check_answers(evidence: Evidence) -> Finding:
-    """I5: who answered was addressed, in the register, and really did it."""
+    """I5: who answered was addressed, in the register and the service, and really did it."""
     finding = Finding("I5", "I5 answers ↔ what people did", "answers", "all theirs")
     deeds: dict[tuple[str, str], list[Json]] = defaultdict(list)
     for deed in evidence.people:
         deeds[deed["person"], deed["number"]].append(deed)
+    left = {person: at_us for at_us, person in evidence.left}
     assigned: set[str] = set()
     active: dict[str, bool] = {}
     for row in evidence.journal.rows:
         for report in row.answers():
             finding.compared += 1
             person = report["person"]
-            wrong = None
-            if f"{report['order']}/{person}" not in assigned:
-                wrong = "was not addressed"
-            elif not active.get(person):
-                wrong = "is not in the register"
-            elif not any(_did(d, report) for d in deeds[person, report["number"]]):
-                wrong = "never did that"
+            wrong = _wrong_with(row, report, left, deeds)
+            addressed = f"{report['order']}/{person}" in assigned
+            of_itself = row.kind == "PersonLeft" or _of_a_call(row, person, deeds)
+            if wrong is None and not of_itself and not (addressed and active.get(person)):
+                wrong = "is not in the register" if addressed else "was not addressed"
             if wrong:
                 text = f"{report['node']} of order {report['number']}: {person} {wrong}"
                 finding.object(report["at_us"], "people", text, row.seq)
@@ -195,8 +196,39 @@ def check_answers(evidence: Evidence) -> Finding:
     return finding
 
 
+def _wrong_with(
+    row: Row, report: Json, left: dict[str, int], deeds: Mapping[tuple[str, str], list[Json]]
+) -> str | None:
+    """Return what of an answer those outside know better, or None."""
+    person = report["person"]
+    if row.kind == "PersonLeft":
+        # His leaving is his answer to what he had to do; whether he left we know.
+        return None if person in left else "has not left"
+    if row.at_us > left.get(person, row.at_us):
+        return "had left"
+    his = [*deeds.get((person, report["number"]), ()), *deeds.get((person, ""), ())]
+    if not (_of_a_call(row, person, deeds) or any(_did(deed, report) for deed in his)):
+        return "never did that"
+    return None
+
+
+def _of_a_call(row: Row, person: str, deeds: Mapping[tuple[str, str], list[Json]]) -> bool:
+    """Whether a row tells of somebody's call for help, which he made.
+
+    He is at the place by his own word, and nobody addressed him.
+    """
+    calls = deeds.get((person, ""), ())
+    told = [r for r in row.reports if r["node"] == "emergency" and r["person"] == person]
+    return any(
+        -US <= report["at_us"] - call["at_us"] <= ANSWER_LATE_US
+        for report in told
+        for call in calls
+    )
+
+
 def _did(deed: Json, report: Json) -> bool:
-    node = NODE_OF_DIGIT[deed["digit"]]
+    # Who calls for help while he is on an order calls it to that order.
+    node = NODE_OF_DIGIT.get(deed["digit"], "need_help")
     implied = report["node"] == "acknowledged" and deed["digit"] in ("2", "3", "5")
     late_us = report["at_us"] - deed["at_us"]
     right = node == report["node"] or implied
@@ -256,14 +288,32 @@ def _by_channel(evidence: Evidence) -> dict[str, list[Json]]:
     return found
 
 
+def ended_by_centre(evidence: Evidence) -> dict[str, int]:
+    """Return when the centre ended which order: closed it, or called off all that made it.
+
+    Of many alarms that became one order some may be false ones; the others still stand.
+    """
+    standing: dict[str, set[tuple[str | None, str]]] = defaultdict(set)
+    ended: dict[str, int] = {}
+    for said in sorted(evidence.centre, key=lambda s: int(s["receipt"]["journal"])):
+        order, alert = said["receipt"].get("order"), (said.get("sender"), said["id"])
+        if order is None or said["receipt"]["status"] != "accepted":
+            continue
+        if said["kind"] == "alert":
+            standing[order].add(alert)
+        elif said["kind"] == "close":
+            ended.setdefault(order, said["at_us"])
+        elif said["kind"] == "cancel":
+            standing[order].discard(alert)
+            if not standing[order]:
+                ended.setdefault(order, said["at_us"])
+    return ended
+
+
 def check_after_end(evidence: Evidence) -> Finding:
     """I8: after a cancel or close nothing of the order is begun, no sentence either."""
     finding = Finding("I8", "I8 ended orders ↔ air", "ended orders", "silent afterwards")
-    ended = {
-        said["receipt"]["order"]: said["at_us"]
-        for said in evidence.centre
-        if said["kind"] in ("cancel", "close") and said["receipt"]["status"] == "accepted"
-    }
+    ended = ended_by_centre(evidence)
     finding.compared = len(ended)
     purposes = {page["id"]: page["purpose"] for page in evidence.journal.last("page")}
     for sent in evidence.air:
@@ -397,6 +447,38 @@ def check_pages(evidence: Evidence) -> Finding:
     return finding
 
 
+def check_calls_for_help(evidence: Evidence) -> Finding:
+    """Every call for help that went out was taken, and nobody is said to have called so."""
+    finding = Finding("help", "calls for help ↔ people", "calls", "each taken, none invented")
+    left = {person: at_us for at_us, person in evidence.left}
+    told = [
+        (report, row)
+        for row in evidence.journal.rows
+        for report in row.reports
+        if report["node"] == "emergency"
+    ]
+    called = [deed for deed in evidence.people if deed["digit"] == "9" and deed["sent"]]
+    finding.compared = len(called)
+    for deed in called:
+        if not any(_is_call(deed, report, left) for report, _ in told):
+            text = f"{deed['person']} called for help, and nobody was told"
+            finding.object(deed["at_us"], "people", text)
+    for report, row in told:
+        if not any(_is_call(deed, report, left) for deed in called):
+            text = f"{report['person']} is said to have called for help, and did not"
+            finding.object(report["at_us"], "people", text, row.seq)
+    return finding
+
+
+def _is_call(deed: Json, report: Json, left: dict[str, int]) -> bool:
+    """Whether that call was told so: by name, or by no name of somebody who has left."""
+    late_us = report["at_us"] - deed["at_us"]
+    gone = left.get(deed["person"], report["at_us"]) < report["at_us"]
+    stranger = gone and report["person"] is None
+    named = report["person"] == deed["person"]
+    return (named or stranger) and -US <= late_us <= ANSWER_LATE_US
+
+
 def check_core(evidence: Evidence) -> Finding:
     """The gateway never had to put an event aside because its own core had failed."""
     finding = Finding("core", "the gateway's own faults", "rows", "none")
@@ -410,7 +492,7 @@ def check_core(evidence: Evidence) -> Finding:
 CHECKS: Final[tuple[Callable[[Evidence], Finding], ...]] = (
     check_receipts, check_ends, check_once, check_outbox, check_answers, check_clocks,
     check_ptt, check_after_end, check_level_1, check_limit, check_chain, check_order_of_times,
-    check_pages, check_core,
+    check_pages, check_calls_for_help, check_core,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, Final
 
-from simulators.checkers.days import US, Evidence
+from simulators.checkers.days import US, Evidence, ended_by_centre
 
 Json = dict[str, Any]
 
@@ -59,11 +59,7 @@ def _ptt(evidence: Evidence) -> None:
 
 
 def _cancel(evidence: Evidence) -> None:
-    ended = {
-        s["receipt"]["order"]: s["at_us"]
-        for s in evidence.centre
-        if s["kind"] in ("cancel", "close") and s["receipt"]["status"] == "accepted"
-    }
+    ended = ended_by_centre(evidence)
     purposes = {page["id"]: page["purpose"] for page in evidence.journal.last("page")}
     pages = (
         s for s in evidence.air
@@ -103,6 +99,17 @@ def _time(evidence: Evidence) -> None:
     evidence.read()
 
 
+def _left(evidence: Evidence) -> None:
+    row = _first((r for r in evidence.journal.rows if r.answers()), "answer")
+    evidence.left.append((row.at_us - US, row.answers()[0]["person"]))
+
+
+def _help(evidence: Evidence) -> None:
+    calls = (d for d in evidence.people if d["digit"] == "9" and d["sent"])
+    call = copy.deepcopy(_first(calls, "call for help"))
+    evidence.people.append(call | {"at_us": call["at_us"] + 3600 * US})
+
+
 def _air(evidence: Evidence) -> None:
     page = _first((s for s in evidence.air if s["kind"] == "page" and s["whole"]), "page")
     evidence.air[:] = [s for s in evidence.air if s["of"] != page["of"]]
@@ -123,6 +130,8 @@ PLANTED: Final[dict[str, tuple[str, Callable[[Evidence], None]]]] = {
     "chain": ("I11", _chain),
     "time": ("I12", _time),
     "air": ("pages", _air),
+    "left": ("I5", _left),
+    "help": ("help", _help),
 }
 
 

@@ -40,6 +40,7 @@ def test_a_bad_day_shows_no_violation(seed):
     assert _violations(result) == [], f"seed {seed}"
     assert result.figures["kills"] >= 1
     assert result.figures["pages_whole"] > 2
+    assert result.figures["leavers"] == 1
 
 
 def test_the_same_on_a_file():
