@@ -51,6 +51,7 @@ from gateway.core.events import (
     Started,
     TalkSwitched,
 )
+from gateway.core.guard_report import GuardReport, guard_report_json
 from gateway.core.order import AlertKey, Order, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
@@ -685,6 +686,12 @@ class Engine:
     def people(self) -> list[dict[str, object]]:
         """Return the register, each person as ``person_json`` tells him."""
         return people_json(self._state, self._site, self._clock.now_us())
+
+    def guard_reports(self) -> list[dict[str, object]]:
+        """Return guards' reports in memory with what became of each, newest first."""
+        found = [r for r in self._state.each(GuardReport) if r.state != "draft"]
+        found.sort(key=lambda report: report.opened_us, reverse=True)
+        return [guard_report_json(report) for report in found]
 
     def own_people(self, organisation: str) -> frozenset[str]:
         """Return the ids of everybody of a body, of those who have left as well."""

@@ -302,6 +302,14 @@ class Queries(Protocol):
         """Return the register: id, name, role, organisation, chats, active, fields."""
         ...
 
+    def guard_reports(self) -> list[dict[str, object]]:
+        """Return guards' reports in memory with what became of each, newest first."""
+        ...
+
+    def duty(self, *, days: int, person: str | None, grid: str | None) -> dict[str, object]:
+        """Return who stands which shift in the days to come, and what was changed by hand."""
+        ...
+
     def health(self) -> dict[str, object]:
         """Return ok, site, version, journal seq, age of the last commit, paths, open orders."""
         ...

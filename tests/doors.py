@@ -39,6 +39,7 @@ class FakeEngine:
         self.rows: list[Event] = []
         self.published: list[Report] = []
         self.cursors: dict[str, str] = {}
+        self.reported: list[dict[str, object]] = []
         self.open_gate = asyncio.Event()
         self.open_gate.set()
         self.broken = False
@@ -140,6 +141,13 @@ class FakeEngine:
 
     def people(self) -> list[dict[str, object]]:
         return self.register
+
+    def guard_reports(self) -> list[dict[str, object]]:
+        return self.reported
+
+    def duty(self, *, days, person, grid):
+        shift = {"day": "2026-11-22", "people": [person] if person else [], "grid": grid}
+        return {"ok": True, "days": days, "shifts": [shift], "changes": []}
 
     def health(self):
         return {"ok": not self.broken, "site": self.site, "journal": len(self.rows)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from gateway.core.alert import Assurance, Medium
+from gateway.core.strict_json import timestamp
 
 ReportKind = Literal["emergency", "report"]
 
@@ -74,6 +75,28 @@ class GuardReport:
     def key(self) -> str:
         """Return the entity's key."""
         return self.id
+
+
+def guard_report_json(report: GuardReport) -> dict[str, object]:
+    """Return a report as the centre reads it, with what has become of it."""
+    return {
+        "id": report.number,
+        "state": report.state,
+        "emergency": report.emergency,
+        "opened": timestamp(report.opened_us),
+        "person": report.person,
+        "medium": report.medium.value,
+        "assurance": report.assurance.value,
+        "channel": report.channel,
+        "radio": report.radio,
+        "text": report.text,
+        "grid": report.grid,
+        "post": report.post,
+        "media": list(report.media),
+        "order": report.order,
+        "by": report.by,
+        "reason": report.reason,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

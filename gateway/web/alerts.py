@@ -3,6 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.types import ASGIApp, Receive, Send
@@ -263,7 +264,7 @@ def alert_routes(door: AlertDoor) -> APIRouter:
         status_code=202,
         summary="Raise an alert",
         responses=_RECEIPTS,
-        openapi_extra=json_body(alert_schema(AlertKind.ALERT), "alert:write"),
+        openapi_extra=_alert_body(),
     )
     async def raise_alert(request: Request) -> Response:
         return await door.raised(request)
@@ -289,3 +290,16 @@ def alert_routes(door: AlertDoor) -> APIRouter:
         return await door.take(request, AlertKind.CANCEL, "alert:cancel", id)
 
     return router
+
+
+def _alert_body() -> dict[str, Any]:
+    """Return the description of what an alert may be written in."""
+    described = json_body(alert_schema(AlertKind.ALERT), "alert:write")
+    described["requestBody"]["content"]["application/cap+xml"] = {
+        "schema": {
+            "type": "string",
+            "description": "CAP 1.2: Alert, Update, Cancel, Ack or Error, where the site takes "
+            "it (command_centre.cap); answered by a CAP Ack or Error",
+        }
+    }
+    return described

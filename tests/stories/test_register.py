@@ -222,3 +222,16 @@ async def test_who_refers_to_an_order_closed_the_day_before_yesterday_opens_no_n
     assert len(w.chat.cards("zhang")) == 1
     cancel = await w.cancel(id="C-1", references=["zhzx,JQ-OLD"])
     assert (cancel.status, cancel.number) == ("duplicate", old.number)
+
+
+@story("A11", off=without("gateway.core.report_chat.text_received", gives=False))
+async def test_the_centre_reads_which_reports_wait_and_what_became_of_the_others(w):
+    """Two guards report; one report is made an order, and the list says which."""
+    await w.write("zhang", "报告：有两个人偷电缆")
+    await w.write("chen", "报告：路灯坏了")
+    assert [r["state"] for r in w.engine.guard_reports()] == ["open", "open"]
+    receipt = await w.act("promote", report=1, level=2)
+    first = w.engine.guard_reports()[-1]
+    assert (first["id"], first["state"], first["person"]) == ("R1", "promoted", "zhang")
+    assert first["order"] == receipt.order
+    assert "偷电缆" in first["text"]

@@ -123,3 +123,23 @@ async def test_a_company_closes_no_order(register, alert):
     )
     assert status == 403
     assert register.engine.acts() == []
+
+
+@pytest.mark.asyncio
+async def test_reports_are_read_with_what_became_of_them_by_a_body_its_own_only(door):
+    report = {"id": "R1", "state": "open", "person": "sun", "text": "有人打架"}
+    door.engine.register = [{"id": "sun", "organisation": "xi"}]
+    door.engine.reported = [report, report | {"id": "R2", "person": "zhang"}]
+    status, whole = await door.get("/v1/reports")
+    assert (status, [r["id"] for r in whole]) == (200, ["R1", "R2"])
+    status, own = await door.get("/v1/reports", "company")
+    assert (status, [r["id"] for r in own]) == (200, ["R1"])
+    assert (await door.get("/v1/reports", "writer"))[0] == 403
+
+
+@pytest.mark.asyncio
+async def test_duty_is_told_to_the_centre_for_as_many_days_as_it_asks(door):
+    status, found = await door.get("/v1/duty?days=3&person=zhang")
+    assert (status, found["days"], found["shifts"][0]["people"]) == (200, 3, ["zhang"])
+    assert (await door.get("/v1/duty?days=0"))[0] == 422
+    assert (await door.get("/v1/duty", "company"))[0] == 403

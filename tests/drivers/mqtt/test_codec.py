@@ -73,12 +73,13 @@ def test_the_asyncapi_document_is_what_is_spoken():
     channels = document["channels"]
     assert {name: channel["address"] for name, channel in channels.items()} == {
         name: getattr(Topics("{site}"), name)
-        for name in ("alerts", "receipts", "events", "health")
+        for name in ("alerts", "receipts", "events", "cap", "health")
     }
     schemas = {
         "alerts": ALERT_SCHEMA,
         "receipts": RECEIPT_SCHEMA,
         "events": EVENT_SCHEMA,
+        "cap": {"type": "string", "description": "CAP 1.2"},
         "health": HEALTH_SCHEMA,
     }
     for name, schema in schemas.items():

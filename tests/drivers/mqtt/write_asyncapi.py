@@ -23,6 +23,13 @@ CHANNELS = {
         "What became of it, only after it is on the disk",
     ),
     "events": ("send", EVENT_SCHEMA, False, "Every timeline node, in order; may come twice"),
+    "cap": (
+        "send",
+        {"type": "string", "description": "CAP 1.2"},
+        False,
+        "Ack and Error of messages that came in CAP, and what becomes of their alerts; where "
+        "the site takes CAP",
+    ),
     "health": ("send", HEALTH_SCHEMA, True, "Heartbeat; the last will says offline"),
 }
 TEXT = """\
@@ -38,7 +45,7 @@ def document():
     channels, operations = {}, {}
     for name, (action, schema, retain, summary) in CHANNELS.items():
         message = {
-            "contentType": "application/json",
+            "contentType": "application/cap+xml" if name == "cap" else "application/json",
             "summary": summary,
             "payload": copy.deepcopy(schema),
         }
