@@ -15,8 +15,8 @@ def readiness_findings(settings: Settings, known: "Known") -> Iterator[Finding]:
     """Yield grids, channels, groups and people that are named and are not there."""
     grids = known.ids("grids")
     for index, rule in enumerate(settings.readiness.roll_calls):
-        path = ("readiness", "roll_calls", index, "grids")
-        yield from _dangling(path, "grid", rule.grids, grids)
+        at = ("readiness", "roll_calls", index, "grids")
+        yield from _dangling(at, "grid", rule.grids, grids)
         if rule.random_per_shift and not known.ids("roster", "shifts"):
             yield Finding(
                 ("readiness", "roll_calls", index, "random_per_shift"),
