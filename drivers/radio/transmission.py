@@ -124,7 +124,7 @@ class PageProgramme:
         self.page = page
         self._opening = [] if calls is None else [calls]
         if page.attention:
-            self._opening.append(attention_tone(page.level))
+            self._opening.append(attention_tone(page.tone or page.level))
         self.withdrawn: str | None = None
         self.finished = False
         self.fell_back = False

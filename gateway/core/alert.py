@@ -136,6 +136,9 @@ class Alert:
         grids: Further grids, ids or codes, that are called with ``grid``.
         areas: Where it is, as areas; together they are one.
         machine: What the alarm host said that raised it; None when people did.
+        tasks: What guards are asked to do, words of the site's closed list; empty for what its
+            category asks.
+        private: Words of the text and the place that are never said on the air.
     """
 
     kind: AlertKind
@@ -161,3 +164,5 @@ class Alert:
     grids: tuple[str, ...] = ()
     areas: tuple[Area, ...] = ()
     machine: MachineSignal | None = None
+    tasks: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()

@@ -29,6 +29,8 @@ MAX_PLACE_CHARS = 200
 MAX_NEEDS = 50
 MAX_ATTACHMENTS = 8
 MAX_REFERENCES = 8
+MAX_TASKS = 4
+MAX_PRIVATE = 8
 MAX_OPEN_DAYS = 7
 _MAX_OPEN_US = MAX_OPEN_DAYS * 86_400 * 1_000_000
 
@@ -48,13 +50,20 @@ _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,15}", re.ASCII)
 _ZONE_SAYS = "1 to 16 of letters, digits and . _ -"
 _SOURCES = ("centre", "machine")
 _MACHINE_ONLY = ("host", "zone", "event")
-_TO = re.compile(r"(person|team|zone|station|grid)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_TO_SAYS = "person/ID, team/ID, zone/ID, station/ID or grid/ID"
+_TO = re.compile(
+    r"(person|team|zone|station|grid)/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}|all", re.ASCII
+)
+_TO_SAYS = "person/ID, team/ID, zone/ID, station/ID, grid/ID or all"
+# What is said: no control characters, no halves of characters.
+_TASK = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,32}")
+_TASK_SAYS = "a word of policy.verbs, at most 32 characters"
+_PRIVATE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,64}")
+_PRIVATE_SAYS = "words of the text, at most 64 characters"
 
 _FIELDS = (
     "kind", "id", "sender", "sent", "category", "level", "text", "place", "location", "grid",
     "needs", "expires", "exercise", "attachments", "to", "incident", "references",
-    "source", "host", "zone", "event",
+    "source", "host", "zone", "event", "tasks", "private",
 )  # fmt: skip
 # What a cancel may leave out: it says only which alert is meant, and when. An absent text is
 # empty, and the core puts its own reason in the site's language.
@@ -109,6 +118,8 @@ def _alert(values: dict[str, object], kind: AlertKind | None, now_us: int) -> Al
         incident=fields.word("incident", ID, ID_SAYS) if fields.has("incident") else None,
         references=_references(fields, message_kind),
         machine=_machine(fields, message_kind),
+        tasks=fields.option("tasks", lambda name: _tasks(fields, name), ()),
+        private=fields.option("private", lambda name: _private(fields, name), ()),
     )
     return with_digest(decoded)
 
@@ -166,6 +177,14 @@ def _attachments(fields: Fields, name: str) -> tuple[str, ...]:
     return fields.words(name, MAX_ATTACHMENTS, _MEDIA, _MEDIA_SAYS)
 
 
+def _tasks(fields: Fields, name: str) -> tuple[str, ...]:
+    return fields.words(name, MAX_TASKS, _TASK, _TASK_SAYS)
+
+
+def _private(fields: Fields, name: str) -> tuple[str, ...]:
+    return fields.words(name, MAX_PRIVATE, _PRIVATE, _PRIVATE_SAYS)
+
+
 def _position(fields: Fields) -> Position:
     """Return the location. A coordinate without datum may be half a kilometre off: refused."""
     place = fields.nested("location", ("lat", "lon", "datum"))
@@ -189,7 +208,10 @@ def _expires(fields: Fields, sent_us: int, now_us: int) -> int:
 
 # Fields that came later stand in a digest only where they say something, so that messages
 # taken before there were any are known again.
-_LATER = ("organisation", "to", "incident", "references", "grids", "areas", "machine")
+_LATER = (
+    "organisation", "to", "incident", "references", "grids", "areas", "machine", "tasks",
+    "private",
+)  # fmt: skip
 
 
 def with_digest(alert: Alert) -> Alert:
@@ -264,8 +286,8 @@ _PROPERTIES: Mapping[str, dict[str, object]] = {
     },
     "to": {
         "type": ["string", "null"],
-        "pattern": f"^{_TO.pattern}$",
-        "description": "Who is meant: person/ID, team/ID, zone/ID, station/ID, grid/ID",
+        "pattern": f"^({_TO.pattern})$",
+        "description": "Who is meant: person/ID, team/ID, zone/ID, station/ID, grid/ID, all",
     },
     "incident": _ID_SCHEMA
     | {"type": ["string", "null"], "description": "Alerts of one incident make one order"},
@@ -275,6 +297,20 @@ _PROPERTIES: Mapping[str, dict[str, object]] = {
         "maxItems": MAX_REFERENCES,
         "uniqueItems": True,
         "description": "Update and cancel: sender,id of each message meant; else the id is",
+    },
+    "tasks": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "minLength": 1, "maxLength": 32},
+        "maxItems": MAX_TASKS,
+        "uniqueItems": True,
+        "description": "What guards are asked to do, words of the site's closed list",
+    },
+    "private": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "minLength": 1, "maxLength": 64},
+        "maxItems": MAX_PRIVATE,
+        "uniqueItems": True,
+        "description": "Words of text and place, such as names, that are never said on the air",
     },
     "source": {
         "type": ["string", "null"],

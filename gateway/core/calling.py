@@ -171,6 +171,8 @@ def page_channel(
         slots=tuple(person.id for person in turns),
         slot_s=slot_s,
     )
+    kind = draft.site.policy.kind(order.alert)
+    page = replace(page, template=None if kind is None else kind.version)
     draft.put(page)
     if purpose in ("order", "repeat"):
         for person in listeners:
@@ -202,6 +204,7 @@ def page_channel(
             number_style=draft.site.number_style,
             answer_window_s=page.window_s,
             calls=calls[:MOST_CALLS],
+            tone=None if kind is None else kind.tone,
             not_after_us=life_us if not_after is None else not_after,
             routine=order.alert.exercise,
         )
@@ -336,6 +339,7 @@ def _digest(text: str, buttons: Rows) -> str:
 def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
     """Return what a card shows now: a group's lists everybody, a person's own only him."""
     heading = None
+    police = False
     wording = Wording(draft.site)
     if card.organisation is not None:
         people = _of_body(draft, order, card.organisation)
@@ -348,6 +352,7 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
         person = draft.find(Person, card.person)
         wording = Wording(draft.site, person.language if person else None)
         role = people[0].role if people else Role.GUARD
+        police = role in (Role.STATION, Role.MANAGER)
         heading = {
             Role.GUARD: wording.text("card_private", name=person.name if person else ""),
             Role.STATION: wording.text("card_station"),
@@ -357,6 +362,7 @@ def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[s
     named = [(name_of(draft, a.person), a) for a in people]
     text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording),
         owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
+        police=police,
     )
     return text, _buttons(order, people, wording)
 
@@ -411,7 +417,9 @@ def _at_the_place(order: Order, part: Assignment) -> bool:
 
 def _ending(order: Order, wording: Wording) -> str | None:
     if order.status is OrderStatus.CANCELLED:
-        return wording.text("card_cancelled", reason=order.outcome or "")
+        return wording.text(
+            "card_cancelled", reason=wording.written(order.outcome or "", order.alert)
+        )
     if order.status is OrderStatus.CLOSED:
         return wording.text("card_closed", result=order.outcome or "")
     return None

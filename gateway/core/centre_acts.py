@@ -16,6 +16,7 @@ from gateway.core.events import Event, RadioBlocked
 from gateway.core.people import is_radio
 from gateway.core.readiness_acts import READINESS_ACTS
 from gateway.core.register_acts import REGISTER_ACTS
+from gateway.core.release_acts import RELEASE_ACTS
 from gateway.core.report_acts import REPORT_ACTS
 from gateway.core.strict_json import Fields, parse_object
 
@@ -50,7 +51,7 @@ RADIO_ACTS: Final[Mapping[str, CentreAct]] = {
 # One table a room; a name stands in one of them only.
 _TABLES: Final[tuple[Mapping[str, CentreAct], ...]] = (
     RADIO_ACTS, REGISTER_ACTS, CALL_ACTS, REPORT_ACTS, AFTER_ACTS,
-    READINESS_ACTS,
+    READINESS_ACTS, RELEASE_ACTS,
 )  # fmt: skip
 CENTRE_ACTS: Final[Mapping[str, CentreAct]] = {
     name: act for table in _TABLES for name, act in table.items()

@@ -24,6 +24,7 @@ from gateway.core.owner import DESK
 from gateway.core.people import Person, Tries
 from gateway.core.photo import recall_photos
 from gateway.core.replies import Action
+from gateway.core.rights import lacking
 from gateway.core.stand_down import stand_down
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -82,6 +83,10 @@ def order_acted(draft: Draft, acted: OrderActed) -> None:
     if order is None or not order.open:
         reason = f"order {acted.order} is not open"
         draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
+        return
+    problem = lacking(draft, acted.by, "close")
+    if problem is not None and acted.act != "confirm":
+        draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=problem))
         return
     if acted.act == "confirm":
         _confirm(draft, order, acted)

@@ -79,6 +79,7 @@ from gateway.core.events import (
 )
 from gateway.core.guard_report import ReportActed
 from gateway.core.identity import radio_blocked
+from gateway.core.intake import amend_now
 from gateway.core.ladder import clock_due, medium_failed
 from gateway.core.machine_alerts import digest_due, missed_test_due
 from gateway.core.machines import DIGEST, TEST_DUE
@@ -114,9 +115,12 @@ from gateway.core.register_events import (
     PersonEntered,
     PersonStruck,
 )
+from gateway.core.release import HELD, held_acted, held_due
+from gateway.core.release_events import HeldActed, RightDelegated
 from gateway.core.report_cards import card_event as report_card_event
 from gateway.core.reports import CLOCK as REPORT_CLOCK
 from gateway.core.reports import report_acted, report_due
+from gateway.core.rights import right_delegated
 from gateway.core.sent import card_event, page_event
 from gateway.core.state import Draft, State
 from gateway.core.wording import Wording
@@ -219,6 +223,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             settle_all(draft)
         case PartnerCalled():
             partner_called(draft, event)
+        case HeldActed():
+            held_acted(draft, event, amend_now)
+        case RightDelegated():
+            right_delegated(draft, event)
         case BreakTaken():
             break_taken(draft, event)
         case DutyChanged() | DutySwapped():
@@ -274,6 +282,8 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
         digest_due(draft, timer)
     elif timer.what == TEST_DUE:
         missed_test_due(draft, timer)
+    elif timer.what == HELD:
+        held_due(draft, timer.order)
     elif timer.what == REPORT_CLOCK:
         report_due(draft, timer)
     elif timer.what == PHOTO_DUE:

@@ -27,6 +27,7 @@ class PageChannel:
             ``zvei1:12345``, ``dtmf:110``, ``mdc1200:call:1234``.
         routine: A drill, a roll-call, a bulletin, a self-test: whatever its level sounds like,
             it waits behind every live order and never keys over anybody.
+        tone: Level whose attention tone goes first; None for that of ``level``.
     """
 
     page: str
@@ -43,6 +44,7 @@ class PageChannel:
     not_after_us: int
     calls: tuple[str, ...] = ()
     routine: bool = False
+    tone: Literal[1, 2, 3] | None = None
 
 
 # Talk is below every order: levels 1 to 3 go first, on the air and in the chats.

@@ -21,6 +21,7 @@ from gateway.core.register_events import (
     PersonEntered,
     PersonStruck,
 )
+from gateway.core.release_events import RELEASE_EVENTS, ReleaseEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -553,6 +554,7 @@ Event = (
     AlertReceived
     | CallEvent
     | AfterEvent
+    | ReleaseEvent
     | InputRefused
     | OrderActed
     | PageWaited
@@ -604,6 +606,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     *CALL_EVENTS,
     *AFTER_EVENTS,
     *READINESS_EVENTS,
+    *RELEASE_EVENTS,
 )  # fmt: skip
 
 __all__ = ["Assurance", "Event", "EVENT_TYPES", "Medium"]

@@ -16,6 +16,7 @@ from gateway.core.order import Assignment, Order
 from gateway.core.owner import settle_owner
 from gateway.core.partner import propose, propose_if_station_far
 from gateway.core.people import Person, Role
+from gateway.core.policy import ALL
 from gateway.core.state import Draft
 from gateway.core.teams import members_of
 from gateway.core.wording import Wording
@@ -33,6 +34,7 @@ def unknown_target(draft: Draft, to: str | None) -> str | None:
         TEAM: bool(members_of(draft, name)) if kind == TEAM else False,
         ZONE: name in draft.site.zones,
         STATION: person is not None and person.role is Role.STATION,
+        ALL: kind == to,
         "grid": name in draft.site.grids or name in draft.site.finder.codes,
     }
     return None if to is None or known.get(kind) else f"to: there is no {kind} {name} here"
@@ -54,6 +56,7 @@ def grids_meant(draft: Draft, alert: Alert, found: tuple[str, ...]) -> tuple[str
     meant = {
         ZONE: [g.id for g in grids if g.zone == name],
         STATION: [g.id for g in grids if g.station == name],
+        ALL: [g.id for g in grids],
         PERSON: _grid_of(draft, [p for p in (draft.find(Person, name),) if p is not None]),
         TEAM: _grid_of(draft, members_of(draft, name)) if kind == TEAM else [],
     }.get(kind, [])

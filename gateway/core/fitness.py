@@ -88,8 +88,9 @@ def at_his_post(site: Site, person: Person, alert: Alert) -> bool:
     post = post_of(site, person)
     if post is None:
         return False
-    place = alert.place or ""
-    if any(word in place for word in (post.name, *post.aliases)):
+    simple = site.policy.folding.simple
+    place = simple(alert.place or "")
+    if any(simple(word) in place for word in (post.name, *post.aliases)):
         return True
     distance_m = _distance_m(site, post, alert)
     return distance_m is not None and distance_m <= 50

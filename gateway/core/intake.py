@@ -31,6 +31,14 @@ from gateway.core.order import (
 from gateway.core.owner import settle_owner
 from gateway.core.placing import Placing, place
 from gateway.core.readiness import Drill
+from gateway.core.release import (
+    MARKS,
+    amendment_held,
+    held_back,
+    screened,
+    what_was_said,
+    why_held,
+)
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -61,7 +69,7 @@ def answer_message(
 
 def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...]) -> None:
     """Open an order for an alert, call its first people and start its clocks."""
-    alert = received.alert
+    alert, marked = screened(draft, received.alert)
     order_id = f"o{draft.next_id('order')}"
     placing = place(draft.site, alert)
     grids = grids_meant(draft, alert, placing.grids)
@@ -74,7 +82,8 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         "wide": bool(placing.wide),
         "exercise": alert.exercise,
     }
-    flags = (*flags, *(flag for flag, holds in found.items() if holds))
+    flags = (*flags, *(flag for flag, holds in found.items() if holds), *marked)
+    kind = draft.site.policy.kind(alert)
     order = Order(
         id=order_id,
         number=take_number(draft, order_id, drill=alert.exercise),
@@ -85,6 +94,7 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
         clock_us=received.at_us if skewed else alert.sent_us,
         flags=flags,
         settings=draft.site.version,
+        template=None if kind is None else kind.version,
     )
     draft.put(order)
     if alert.exercise:
@@ -107,10 +117,11 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
     if expired(draft, order):
         _expired_on_arrival(draft, order)
         settle_owner(draft, order_id)
-    else:
+    elif not held_back(draft, order):
         call_first(draft, order)
     order = draft.find(Order, order_id) or order
-    reason = _unheard(draft, order) or in_doubt(draft, placing)
+    reason = why_held(draft, order) or _unheard(draft, order) or in_doubt(draft, placing)
+    reason = reason or what_was_said(draft, order)
     answer_message(draft, alert, "accepted", order=order, reason=reason)
 
 
@@ -164,6 +175,15 @@ def _expired_on_arrival(draft: Draft, order: Order) -> None:
 
 
 def amend(draft: Draft, order: Order, alert: Alert) -> None:
+    """Change an order in place and tell its people, unless guards may not be told of it."""
+    alert, marked = screened(draft, alert)
+    if not amendment_held(draft, order, alert):
+        now = draft.find(Order, order.id) or order
+        flags = tuple(f for f in now.flags if f not in MARKS)
+        amend_now(draft, replace(order, flags=(*flags, *marked)), alert)
+
+
+def amend_now(draft: Draft, order: Order, alert: Alert) -> None:
     """Change an order in place and tell its people; a new grid gets the full call.
 
     The clocks go on, unless the level rises or there is nothing left of them.
@@ -220,4 +240,5 @@ def led_by(order: Order, placing: Placing) -> Order:
 def _tell_amendment(draft: Draft, order: Order) -> None:
     for channel in channels_used(draft, order):
         page_channel(draft, order, channel, "update", (), rung=order.rung)
-    tell_people(draft, order, "note_update", privately=True, text=order.alert.text)
+    said = Wording(draft.site).told(order.alert)
+    tell_people(draft, order, "note_update", privately=True, text=said)

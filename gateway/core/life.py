@@ -54,6 +54,8 @@ LIFE: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
     # What the police have does not come back to the guards.
     _S.HANDED_OVER: {**_ENDS},
     _S.UNANSWERED: {**_ANSWERS, **_ENDS, _T.CALLED_AFRESH: _S.CALLING},
+    # Only a named person, or words that are for guards, let it go.
+    _S.HELD: {**_ENDS, _T.CALLED_AFRESH: _S.CALLING},
     _S.CANCELLED: {},
     _S.CLOSED: {},
 }

@@ -32,6 +32,7 @@ from gateway.core.life import Trigger
 from gateway.core.machine_alerts import machine_alarm, machine_noted
 from gateway.core.order import AlertKey, Order, OrderStatus
 from gateway.core.placing import Placing, place
+from gateway.core.release import why_held
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -264,7 +265,7 @@ def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> N
 # What an alert says, without who it is.
 _CONTENT: Final = (
     "sent_us", "category", "level", "text", "place", "location", "grid", "needs",
-    "expires_us", "attachments", "to", "grids", "areas", "body_sha256",
+    "expires_us", "attachments", "to", "grids", "areas", "body_sha256", "tasks", "private",
 )  # fmt: skip
 
 
@@ -285,7 +286,7 @@ def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = Non
         return
     reason = wording.text(note) if note else None
     if _fold(draft, order, alert):
-        reason = in_doubt(draft, place(draft.site, alert)) or reason
+        reason = why_held(draft, order) or in_doubt(draft, place(draft.site, alert)) or reason
     else:
         reason = wording.text("detail_older")
         draft.report(order, "warning", medium="centre", detail=f"{alert.id}: {reason}")

@@ -49,13 +49,14 @@ def spot_of_order(site: Site, order: Order) -> Spot | None:
 
 def _post_named(site: Site, order: Order) -> Post | None:
     """Return the post of its grids whose name, or alias, the place or the text holds."""
-    said = f"{order.alert.place or ''}\n{order.alert.text}"
+    simple = site.policy.folding.simple
+    said = simple(f"{order.alert.place or ''}\n{order.alert.text}")
     named = [
         (len(word), post)
         for post in site.posts.values()
         if post.position is not None and post.grid in order.grids
         for word in (post.name, *post.aliases)
-        if word in said
+        if simple(word) in said
     ]
     return max(named, key=lambda item: (item[0], item[1].id))[1] if named else None
 

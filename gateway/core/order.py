@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.guard_report import GuardReport
+from gateway.core.held import Delegation, Held
 from gateway.core.machines import MachineHost, Merged
 from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
@@ -36,6 +37,7 @@ class OrderStatus(StrEnum):
     DONE = "done"
     HANDED_OVER = "handed_over"
     UNANSWERED = "unanswered"
+    HELD = "held"
     CANCELLED = "cancelled"
     CLOSED = "closed"
 
@@ -82,7 +84,9 @@ class Order:
             ``expired``, ``update_first``, ``border``: its place is on the border of two grids,
             ``exercise``: it is a drill, ``aborted``: a live order ended it,
             ``wide``: its area reaches over more grids than are called, ``merged``: it holds
-            more alarms of machines than its own.
+            more alarms of machines than its own. ``held``: guards are not told, ``cleared``:
+            somebody has let it go, ``update_held``: an amendment waits, ``reworded`` and
+            ``beyond_powers``: its text asked for more than guards may do.
         rung: How many rungs of the ladder have been climbed.
         revision: How many amendments it has had.
         owner: Person id who is accountable now, or ``@desk`` for whoever is at the centre's
@@ -91,6 +95,7 @@ class Order:
         outcome: Result or reason of the end, as the centre gave it.
         result: Code of the result, of the settings' closed list, or None.
         settings: Settings version it was routed by.
+        template: Version of the words it was first said in, or None for the usual ones.
     """
 
     KIND: ClassVar[str] = "order"
@@ -110,6 +115,7 @@ class Order:
     outcome: str | None = None
     result: str | None = None
     settings: str = ""
+    template: str | None = None
 
     @property
     def key(self) -> str:
@@ -223,6 +229,7 @@ class Page:
         slot_s: How long each turn lasts, seconds.
         waited: Whether it had to wait for a clear channel.
         late: Whether it has waited too long: nobody counts on it any more.
+        template: Version of the words it is said in, or None for the usual ones.
     """
 
     KIND: ClassVar[str] = "page"
@@ -241,6 +248,7 @@ class Page:
     slot_s: int = 0
     waited: bool = False
     late: bool = False
+    template: str | None = None
 
     @property
     def key(self) -> str:
@@ -419,6 +427,8 @@ Entity = (
     | CoverGap
     | ChannelHeard
     | Power
+    | Held
+    | Delegation
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
@@ -430,6 +440,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     LastSeen, OnBreak,
     Photo, PhotoPost, FollowUp, LegalHold,
     *READINESS_ENTITIES,
+    Held, Delegation,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Both answer as a look at each one in turn does; they are built once for a site, 
 cost then does not grow with the site.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 Point = tuple[int, int]
 """(latitude, longitude) in micro-degrees of the site's datum."""
@@ -81,11 +81,14 @@ def inside(polygon: Polygon, lat: int, lon: int) -> bool:
 class WordIndex:
     """Words, each meaning one thing, by their first letter and then by their length."""
 
-    def __init__(self, words: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, words: Iterable[tuple[str, str]], simplified: Mapping[int, str] | None = None
+    ) -> None:
+        self._simplified = simplified or {}
         self._meaning: dict[str, tuple[int, int, str]] = {}
         lengths: dict[str, set[int]] = {}
         for place, (word, meaning) in enumerate(words):
-            folded = word.casefold()
+            folded = self._folded(word)
             # Of two that fold alike the longer as written wins, then the one given first.
             mine = (len(word), -place, meaning)
             if folded and mine > self._meaning.get(folded, (0, 0, "")):
@@ -93,12 +96,15 @@ class WordIndex:
                 lengths.setdefault(folded[0], set()).add(len(folded))
         self._lengths = {first: tuple(found) for first, found in lengths.items()}
 
+    def _folded(self, text: str) -> str:
+        return text.casefold().translate(self._simplified)
+
     def longest_in(self, text: str) -> str | None:
         """Return the meaning of the longest word in a text; of equals, the one given first.
 
-        Letters count as written in the word; capitals and small ones are the same.
+        Capitals and small letters are the same, and so are 簡 and 简.
         """
-        folded = text.casefold()
+        folded = self._folded(text)
         best: tuple[int, int, str] = (0, 0, "")
         for at, letter in enumerate(folded):
             for length in self._lengths.get(letter, ()):

@@ -1,7 +1,7 @@
 """Zones, grids, posts and routes, and which of them a point lies in."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import pairwise
@@ -14,6 +14,7 @@ from gateway.core.guard_report import BlockingPoint, ReportPolicy
 from gateway.core.machines import MachineRules
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
+from gateway.core.policy import Policy
 from gateway.core.readiness import ReadinessPolicy
 from gateway.core.replies import Action
 from gateway.core.roster import Roster
@@ -157,7 +158,7 @@ class Site:
         timezone: Zone in which rosters are written.
         datum: Datum of every polygon and post.
         number_style: ``plain`` or ``radio`` (幺两拐勾洞).
-        open_radio: Whether place and text of an alert may be spoken on the air.
+        policy: What guards may be asked to do, and what may be said where.
         mdc_status: Argument of an MDC1200 status → what it says.
         selcall_status: Last digit of a five-tone call → what it says; empty where no radio
             sends one, and the whole call is who it is.
@@ -187,7 +188,7 @@ class Site:
     response: Response
     catalogues: dict[str, Catalogue]
     number_style: Literal["plain", "radio"] = "plain"
-    open_radio: bool = True
+    policy: Policy = field(default_factory=Policy)
     mdc_status: dict[int, Action] = field(default_factory=lambda: dict(STATUS_BY_DIGIT))
     selcall_status: dict[str, Action] = field(default_factory=dict)
     talk_groups: dict[str, TalkGroup] = field(default_factory=dict)
@@ -202,7 +203,9 @@ class Site:
 
     def __post_init__(self) -> None:
         """Build what finds grids and posts: once a site, not once an alert."""
-        object.__setattr__(self, "finder", GridFinder(self.grids, self.posts))
+        object.__setattr__(
+            self, "finder", GridFinder(self.grids, self.posts, self.policy.folding.simplified)
+        )
         found: dict[str, tuple[str, ...]] = {}
         for post in self.posts.values():
             for radio in post.radios:
@@ -222,9 +225,14 @@ class GridFinder:
         codes: The centre's code → grid id; of two grids with one code the first.
     """
 
-    def __init__(self, grids: dict[str, Grid], posts: dict[str, Post]) -> None:
+    def __init__(
+        self,
+        grids: dict[str, Grid],
+        posts: dict[str, Post],
+        simplified: Mapping[int, str] | None = None,
+    ) -> None:
         self.polygons = PolygonIndex((g.id, g.polygon) for g in grids.values())
-        self.words = WordIndex(_named(grids, posts))
+        self.words = WordIndex(_named(grids, posts), simplified)
         self.codes: dict[str, str] = {}
         for grid in grids.values():
             for code in grid.codes:

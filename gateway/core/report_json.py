@@ -131,6 +131,7 @@ NODES = (
     "register", "duty",
     "drill", "drill_aborted", "roll_call", "roll_present", "roll_missing", "cover", "cover_ok",
     "self_test", "bulletin", "unread", "power",
+    "held", "cleared", "dropped",
 )  # fmt: skip
 
 RECEIPT_SCHEMA = _object(

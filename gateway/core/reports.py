@@ -32,6 +32,7 @@ from gateway.core.places import grid_at, site_point
 from gateway.core.replies import Action
 from gateway.core.report_cards import refresh, tell_managers, tell_reporter
 from gateway.core.report_words import details, said_by
+from gateway.core.rights import lacking
 from gateway.core.rungs import call_ring
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -379,6 +380,8 @@ def _refused(draft: Draft, report: GuardReport | None, acted: ReportActed) -> st
     never_told = report is not None and report.state == "dismissed" and not report.by
     if report is None or report.state == "draft" or never_told:
         return f"there is no report {acted.report}; see the nodes report and emergency"
+    if (problem := lacking(draft, acted.by, "promote")) is not None:
+        return problem
     if acted.act == "dismiss":
         if report.state in ("open", "offered"):
             return None

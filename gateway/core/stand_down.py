@@ -36,7 +36,8 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
     withdraw_pages(draft, order, reason=reason, all_of_them=True)
     for channel in sorted(channels):
         page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
-    tell_people(draft, order, "note_cancel", privately=True, reason=reason)
+    why = Wording(draft.site).written(reason, order.alert)
+    tell_people(draft, order, "note_cancel", privately=True, reason=why)
     for assignment in draft.of_order(Assignment, order.id):
         last = assignment.said[-1].node if assignment.said else None
         if not assignment.stamps or last in (Node.DECLINED, Node.RELEASED):

@@ -95,7 +95,7 @@ def text_received(draft: Draft, text: TextReceived) -> None:
         return
     wording = Wording(draft.site)
     cut = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT]
-    aloud = wording.text("talk_text", name=person.name, text=cut)
+    aloud = wording.text("talk_text", name=person.name, text=wording.on_open_radio(cut))
     written = wording.text("talk_text", name=person.name, text=said)
     _carry(draft, _Said(text, person, aloud, written))
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from gateway.core.alert import Alert
 from gateway.core.effects import Button
 from gateway.core.order import Assignment, Node, Order, OrderStatus
+from gateway.core.policy import response_to
+from gateway.core.redaction import redacted
 from gateway.core.spoken_numbers import spoken_number, spoken_numbers
+from gateway.core.templates import filled
 
 if TYPE_CHECKING:
     from gateway.core.places import Site
@@ -108,7 +111,8 @@ class Wording:
             turns: Names of who is to answer one after the other, in this order.
         """
         alert = order.alert
-        text, cut = self._spoken(alert)
+        kind = self._site.policy.kind(alert)
+        body, cut = self._say_what(order)
         sentences = [self.text("repeat_word")] if repeat else []
         sentences.append(
             self.text(
@@ -117,15 +121,9 @@ class Wording:
                 centre=self.caller(order)[:SPOKEN_CALLER_CHARS],
             )
         )
-        sentences.append(
-            self.text(
-                "say_order",
-                level=self.text(f"level_{int(alert.level)}"),
-                number=self._number(order),
-                text=text,
-            )
-        )
-        sentences.append(self.text("say_task", needs=alert.needs))
+        sentences += body
+        for _ in range(1, kind.times if kind is not None else 1):
+            sentences += [self.text("repeat_word"), *body]
         muster = self._muster(order)
         if muster is not None:
             sentences.append(self.text("say_muster", place=muster))
@@ -135,6 +133,38 @@ class Wording:
             sentences.append(self.text("say_more"))
         sentences.append(self.say_turns(turns) if turns else self.text("say_answer"))
         return self._framed(order, sentences)
+
+    def _say_what(self, order: Order) -> tuple[list[str], bool]:
+        """Return the sentences that say what there is to do, and whether that is not all."""
+        alert = order.alert
+        kind = self._site.policy.kind(alert)
+        place, text, cut = self._on_air(alert)
+        template = kind.say.get(self.language) if kind is not None else None
+        if template is not None:
+            gaps = self._gaps(order, place=place, text=text, number=self._number(order))
+            said = [self._numbers(filled(sentence, gaps)) for sentence in template]
+            return [sentence for sentence in said if sentence.strip()], cut
+        level = self.text(f"level_{int(alert.level)}")
+        said_text = self._joined(place, text)
+        about = self.text("say_order", level=level, number=self._number(order), text=said_text)
+        tasks = self._site.policy.tasks(alert)
+        if not tasks:
+            return [about, self.text("say_task", needs=alert.needs)], cut
+        listed = self.listed(tasks)
+        return [about, self.text("say_tasks", tasks=listed, needs=alert.needs)], cut
+
+    def _gaps(self, order: Order, **gaps: str) -> dict[str, str]:
+        """Return what fills the gaps of a template, each as one plain line."""
+        alert = order.alert
+        category = self._site.policy.category(alert)
+        found = {
+            "level": self.text(f"level_{int(alert.level)}"),
+            "category": category.name if category is not None else "",
+            "needs": str(alert.needs),
+            "tasks": self.listed(self._site.policy.tasks(alert)),
+            "grid": self.grid_names(order),
+        }
+        return {name: _plain(value) for name, value in (found | gaps).items()}
 
     def _muster(self, order: Order) -> str | None:
         """Return where guards of an order gather first, where its own grid says so."""
@@ -154,21 +184,68 @@ class Wording:
         slot_s = self._site.response.slot_s
         return self.text("say_turns", turns=self.listed(places), slot_s=slot_s)
 
-    def _spoken(self, alert: Alert) -> tuple[str, bool]:
-        """Return the place and the text as far as they are spoken, and whether that is not all.
+    def _on_air(self, alert: Alert) -> tuple[str, str, bool]:
+        """Return the place and the text as they are spoken, and whether that is not all.
 
-        A place that the text names already is not said twice. Where the site bars alert text
-        from the open radio, none of it is: guards read it in the chat.
+        A place that the text names already is not said twice. Policy decides how much of an
+        alert goes on the open radio; what is not said there guards read in the chat.
         """
-        if not self._site.open_radio:
-            return "", True
-        place = alert.place if alert.place and alert.place not in alert.text else ""
+        policy = self._site.policy
+        how = policy.on_radio(alert)
+        category = policy.category(alert)
+        name = category.name if category is not None else ""
+        if how == "none":
+            return "", "", True
+        if how == "code":
+            return "", (category.code if category is not None else None) or name, True
+        where = "" if "place" in policy.keep_off_radio else self._kept(alert.place, alert)
+        if how == "summary":
+            return where[:SPOKEN_PLACE_CHARS], name, True
+        whole = self._kept(alert.text, alert)
+        place = where if where and where not in whole else ""
         short = place[:SPOKEN_PLACE_CHARS]
-        text = alert.text[: SPOKEN_TEXT_CHARS - len(short)]
-        cut = len(short) < len(place) or len(text) < len(alert.text)
+        text = whole[: SPOKEN_TEXT_CHARS - len(short)]
+        cut = len(short) < len(place) or len(text) < len(whole) or whole != alert.text
+        return short, text, cut
+
+    def _kept(self, text: str | None, alert: Alert) -> str:
+        """Return a text without what may not be said of it on the air."""
+        policy = self._site.policy
+        return self._redacted(text or "", policy.keep_off_radio, alert.private)
+
+    def _redacted(self, text: str, fields: Iterable[str], private: Iterable[str]) -> str:
+        folding = self._site.policy.folding
+        return redacted(text, fields, private, folding, lambda f: self.text(f"redacted_{f}"))
+
+    def _joined(self, place: str, text: str) -> str:
         # Joined here, not in a gap each: a gap loses the blank at its end.
-        said = (self._words["say_place"].format(place=short) if short else "") + text
-        return self._numbers(said), cut
+        where = self._words["say_place"].format(place=place) if place else ""
+        return self._numbers(where + text)
+
+    def on_open_radio(self, text: str) -> str:
+        """Return any words as they may be spoken on the air: no names, plates or numbers."""
+        return self._redacted(text, self._site.policy.keep_off_radio, ())
+
+    def written(self, text: str, alert: Alert) -> str:
+        """Return words about an alert as they may stand in a chat."""
+        policy = self._site.policy
+        private = alert.private if "names" in policy.keep_out_of_chat else ()
+        return self._redacted(text, policy.keep_out_of_chat, private)
+
+    def told(self, alert: Alert, *, police: bool = False) -> str:
+        """Return what a chat is told of an alert.
+
+        Args:
+            alert: The alert.
+            police: Whether only the station, or a manager, reads it: he is told the whole.
+        """
+        how = "full" if police else self._site.policy.in_chat(alert)
+        category = self._site.policy.category(alert)
+        if how == "summary" and category is not None:
+            return category.name
+        if how != "full":
+            return self.text("card_no_text")
+        return _plain(self.written(alert.text, alert))
 
     def _numbers(self, text: str) -> str:
         """Return a text with house numbers and times as they are said here."""
@@ -176,8 +253,11 @@ class Wording:
 
     def say_update(self, order: Order) -> tuple[str, ...]:
         """Return the sentences that speak an amendment."""
-        text, cut = self._spoken(order.alert)
+        place, text, cut = self._on_air(order.alert)
+        text = self._joined(place, text)
         said = [self.text("say_update", number=self._number(order), text=text)]
+        if order.alert.level == 1:
+            said.append(self.text("say_safety"))
         if cut:
             said.append(self.text("say_more"))
         return self._framed(order, [*said, self.text("say_answer")])
@@ -197,8 +277,10 @@ class Wording:
 
     def say_caution(self, order: Order, text: str) -> tuple[str, ...]:
         """Return the sentences of a warning; where barred, only that one is to be read."""
-        spoken = self._site.open_radio
-        words = self._numbers(text) if spoken else self.text("say_caution_read")
+        alert = order.alert
+        spoken = self._site.policy.on_radio(alert) in ("full", "summary")
+        read = self.text("say_caution_read")
+        words = self._numbers(self._kept(text, alert)) if spoken else read
         return self._framed(
             order, [self.text("say_caution", number=self._number(order), text=words)]
         )
@@ -216,6 +298,7 @@ class Wording:
         heading: str | None = None,
         ending: str | None = None,
         owner: str | None = None,
+        police: bool = False,
     ) -> str:
         """Return a card's text.
 
@@ -225,6 +308,7 @@ class Wording:
             heading: A first line for whom it is, or None.
             ending: A last line (cancelled, closed), or None.
             owner: Name of who is accountable now, or None.
+            police: Whether only the station, or a manager, reads it.
         """
         alert = order.alert
         lines = [self.text("card_exercise")] if alert.exercise else []
@@ -239,9 +323,7 @@ class Wording:
             )
             + (self.text("card_updated", revision=order.revision) if order.revision else "")
         )
-        lines.append(_plain(alert.text))
-        if alert.place:
-            lines.append(self.text("card_place", place=alert.place))
+        lines += self._about(order, police=police)
         lines.append(self.text("card_needs", needs=alert.needs))
         muster = self._muster(order)
         if muster is not None:
@@ -260,15 +342,37 @@ class Wording:
             lines.append(self.text("card_exercise"))
         return "\n".join(lines)
 
+    def _about(self, order: Order, *, police: bool) -> list[str]:
+        """Return what a card says of an alert: its text, its place, what is to be done."""
+        alert, policy = order.alert, self._site.policy
+        kind = policy.kind(alert)
+        text = self.told(alert, police=police)
+        lines = [text]
+        hidden = not police and (
+            "place" in policy.keep_out_of_chat or policy.in_chat(alert) == "none"
+        )
+        place = "" if hidden else self.written(alert.place or "", alert)
+        if place:
+            lines.append(self.text("card_place", place=place))
+        template = kind.write.get(self.language) if kind is not None else None
+        tasks = policy.tasks(alert)
+        if template is not None:
+            gaps = self._gaps(order, place=place, text=text, number=order.number)
+            lines.append(filled(template, gaps))
+        elif tasks:
+            lines.append(self.text("card_tasks", tasks=self.listed(tasks)))
+        return lines
+
     def _instructions(self, order: Order) -> list[str]:
         level = int(order.alert.level)
         grid = self._site.grids.get(order.grids[0]) if order.grids else None
         zone = self._site.zones.get(grid.zone) if grid else None
-        arrive_s = self._site.response.arrive_s[(zone.grade if zone else 3) - 1]
+        response = response_to(self._site, order.alert)
+        arrive_s = response.arrive_s[(zone.grade if zone else 3) - 1]
         lines = [
             self.text(
                 "card_deadline",
-                acknowledge_s=self._site.response.acknowledge_s[level - 1],
+                acknowledge_s=response.acknowledge_s[level - 1],
                 arrive_min=f"{arrive_s / 60:g}",
             )
         ]

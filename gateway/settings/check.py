@@ -9,6 +9,7 @@ from gateway.settings.explain import Finding, did_you_mean, twice
 from gateway.settings.geometry import polygon_findings
 from gateway.settings.ladder_check import ladder_findings
 from gateway.settings.models import Settings
+from gateway.settings.policy_check import policy_findings
 from gateway.settings.radio_check import radio_findings
 from gateway.settings.readiness_check import readiness_findings
 from gateway.settings.register import PersonSettings
@@ -363,6 +364,7 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     ladder_findings,
     report_findings,
     readiness_findings,
+    policy_findings,
     _answers,
     _windows,
     radio_findings,

@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.settings.cap import CapSettings
 from gateway.settings.machine_alerts import MachineAlertsSettings
+from gateway.settings.policy import PolicySettings
 from gateway.settings.readiness import ReadinessSettings
 from gateway.settings.register import (
     AdmissionSettings,
@@ -40,7 +41,6 @@ from gateway.settings.results import ResultSettings
 from gateway.settings.sections import (
     GridSettings,
     JournalSettings,
-    PolicySettings,
     PostSettings,
     RetentionSettings,
     RosterSettings,

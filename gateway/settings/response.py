@@ -105,7 +105,7 @@ def response_of(response: ResponseSettings) -> Response:
         acknowledge_s=response.acknowledge_s,
         arrive_s=(one * 60, two * 60, three * 60),
         warn_percent=response.warn_percent,
-        ladder=tuple(_rung(step) for step in response.ladder),
+        ladder=tuple(rung_of(step) for step in response.ladder),
         rung_s=response.rung_s,
         station_acknowledge_s=response.station_acknowledge_s,
         expire_s=(expire_one * 60, expire_two * 60, expire_three * 60),
@@ -124,7 +124,8 @@ def response_of(response: ResponseSettings) -> Response:
     )
 
 
-def _rung(step: RungKind | RungSettings) -> Rung:
+def rung_of(step: RungKind | RungSettings) -> Rung:
+    """Return one step of a ladder as the core decides by it."""
     if isinstance(step, RungSettings):
         return Rung(kind=step.rung, wait_s=step.wait_s, levels=step.levels)
     return Rung(kind=step)

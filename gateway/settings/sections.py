@@ -1,8 +1,7 @@
 """Sections of the settings that no driver has a share in: places, people, roster, figures."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -136,9 +135,6 @@ class GridSettings(Model):
     )
     blocking_points: Annotated[tuple[BlockingPointSettings, ...], Field(max_length=50)] = ()
     muster: Name | None = None
-
-
-ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]
 
 
 class PostSettings(Model):
@@ -329,40 +325,6 @@ class SpeechSettings(Model):
 
 
 _ESPEAK_VARIANT = re.compile(r"f[1-5]|m[1-8]")
-
-
-# Radios are programmed so that the number of a status is the digit of the reply.
-_STATUSES: Final[Mapping[str, ReplyWord]] = {
-    "0": "cannot_come",
-    "1": "acknowledge",
-    "2": "en_route",
-    "3": "arrived",
-    "4": "need_help",
-    "5": "done",
-}
-
-
-class PolicySettings(Model):
-    """What alerts may ask of guards, and what may go on open radio.
-
-    Attributes:
-        categories: Categories that are taken → how they are spoken; empty = all.
-        verbs: Closed list of what guards may be asked to do.
-        open_radio: Whether the text of an alert may be spoken on the air.
-        mdc_status: Number of an MDC1200 status, hexadecimal → what it says.
-        selcall_status: Last digit of a five-tone call → what it says; empty = the radios send
-            none, and the whole call is who it is.
-    """
-
-    categories: dict[Id, Name] = Field(default_factory=dict)
-    verbs: tuple[Name, ...] = ("前往", "报告", "观察", "劝导", "警戒", "疏散", "救助", "协助")
-    open_radio: bool = True
-    mdc_status: dict[
-        Annotated[str, written(r"^[0-9A-F]{1,2}$", "a number such as 1, or 0 to FF")], ReplyWord
-    ] = Field(default_factory=lambda: dict(_STATUSES))
-    selcall_status: dict[
-        Annotated[str, written(r"^[0-9A-F]$", "one digit")], ReplyWord
-    ] = Field(default_factory=dict)
 
 
 class RetentionSettings(Model):

@@ -44,6 +44,7 @@ def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ..
 def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
     """Return what the core decides by."""
     site = settings.site
+    usual = response_of(settings.response)
     return Site(
         version=settings.version,
         id=site.id,
@@ -53,7 +54,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         timezone=zone_of(settings),
         datum=Datum(site.datum),
         number_style=site.number_style,
-        open_radio=settings.policy.open_radio,
+        policy=settings.policy.policy(usual),
         mdc_status={
             int(number, 16): Action[word.upper()]
             for number, word in settings.policy.mdc_status.items()
@@ -99,7 +100,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
             for id_, body in settings.organisations.items()
         },
         roster=roster_of(settings.roster, zone_of(settings)),
-        response=response_of(settings.response),
+        response=usual,
         machines=settings.machine_alerts.rules(),
         results={code: result.value(code) for code, result in settings.results.items()},
         catalogues=dict(catalogues),

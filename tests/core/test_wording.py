@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.effects import PageChannel
 from gateway.core.order import Order, OrderStatus
+from gateway.core.policy import Policy
 from gateway.core.spoken_numbers import spoken_number
 from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
 from tests.core.site_for_tests import Desk, catalogue, make_site
@@ -56,7 +57,10 @@ def source():
 # Keys put together from a word that is known only when it happens: prefix to what follows.
 MADE_UP = {
     "level_": "123", "button_": "0123456", "state_": None, "detail_rung_": None,
-    "detail_card_": ("failed", "expired"), "detail_": ("photo", "voice", "location", "nobody_near"),
+    "detail_card_": ("failed", "expired"), "detail_": (
+        "photo", "voice", "location", "nobody_near",
+    ),
+    "redacted_": ("names", "plates", "phones", "ids"),
     "detail_noted_": ("test", "system", "ack", "error"),
     "detail_machine_": ("restore", "test", "trouble"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
@@ -135,8 +139,8 @@ def test_a_repetition_says_so_first():
 
 
 def test_guards_of_a_level_one_order_are_told_to_mind_themselves():
-    assert "注意自身安全，等待民警" in Wording(SITE).say_order(make_order(level=Level.ONE))
-    assert "注意自身安全，等待民警" not in Wording(SITE).say_order(make_order())
+    assert "注意自身安全，先报告，保持距离，等待民警" in Wording(SITE).say_order(make_order(level=Level.ONE))
+    assert "注意自身安全，先报告，保持距离，等待民警" not in Wording(SITE).say_order(make_order())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -164,7 +168,7 @@ def test_a_long_text_is_cut_on_the_air_and_whole_on_the_card():
 
 def test_a_site_that_bars_texts_from_the_open_radio_speaks_none():
     """Guards hear number and level, and read the rest in the chat."""
-    quiet = Wording(replace(SITE, open_radio=False))
+    quiet = Wording(replace(SITE, policy=Policy(radio="none")))
     order = make_order(text="张某持刀", place="东街十七号")
     for said in (quiet.say_order(order), quiet.say_update(order)):
         assert "详情看群" in said
