@@ -9,7 +9,6 @@ same moment the update counts as later than the alert, and of two updates the on
 last. So all orders of arrival end alike (``tests/core/test_messages.py`` tries them).
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -30,14 +29,13 @@ from gateway.core.intake import (
 )
 from gateway.core.life import Trigger
 from gateway.core.machine_alerts import machine_alarm, machine_noted
+from gateway.core.message_keys import AWAITED, key_of, named_by, own_id, prior_of
 from gateway.core.order import AlertKey, Order, OrderStatus
 from gateway.core.placing import Placing, place
 from gateway.core.release import why_held
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
-# Stands for the digest of a message that another has named and that has not come itself.
-AWAITED: Final = "awaited"
 # So many alerts are named to people at once.
 _NAMED: Final = 5
 
@@ -46,7 +44,7 @@ def alert_received(draft: Draft, received: AlertReceived) -> None:
     """Take a message of the centre and answer it with a receipt."""
     draft.synchronised = draft.synchronised and received.synchronised
     problem = unknown_target(draft, received.alert.to)
-    if problem is not None and _prior(draft, received) is None:
+    if problem is not None and prior_of(draft, received) is None:
         answer_message(draft, received.alert, "refused", reason=problem)
         return
     match received.alert.kind:
@@ -71,68 +69,6 @@ def message_noted(draft: Draft, noted: MessageNoted) -> None:
 # ---- keys ----
 
 
-def _own_id(alert: Alert) -> str:
-    """Return under which id a message itself is known.
-
-    One that bears the id of its alert is told from others of that id by its digest.
-    """
-    if alert.kind is AlertKind.ALERT or alert.references:
-        return alert.id
-    return f"{alert.id}\n{alert.kind.value}\n{alert.body_sha256[:16]}"
-
-
-def _key_of(draft: Draft, alert: Alert, order: Order | None) -> AlertKey:
-    """Return the key by which a message will be known again."""
-    return AlertKey(
-        sender=alert.sender,
-        id=_own_id(alert),
-        sha256=alert.body_sha256,
-        order=None if order is None else order.id,
-        number=None if order is None else order.number,
-        at_us=draft.now_us,
-        what=alert.kind.value,
-        sent_us=alert.sent_us,
-        grid=place(draft.site, alert).own if alert.kind is not AlertKind.CANCEL else None,
-    )
-
-
-def _prior(draft: Draft, received: AlertReceived) -> AlertKey | None:
-    """Return what became of this (sender, id) before, from memory or as the event tells."""
-    alert = received.alert
-    found = draft.find(AlertKey, f"{alert.sender}\n{alert.id}")
-    if found is None and received.prior_sha256:
-        found = AlertKey(
-            sender=alert.sender,
-            id=alert.id,
-            sha256=received.prior_sha256,
-            order=received.prior_order,
-            number=received.prior_number,
-        )
-    return found
-
-
-def _named(draft: Draft, received: AlertReceived) -> Iterator[tuple[str, str, AlertKey | None]]:
-    """Yield (sender, id, what is known of it) of each message that this one is about."""
-    alert = received.alert
-    if not alert.references:
-        yield alert.sender, alert.id, _prior(draft, received)
-    for reference in alert.references:
-        sender, _, id_ = reference.partition(",")
-        known = draft.find(AlertKey, f"{sender}\n{id_}")
-        yield sender, id_, known or _prior_named(received, reference)
-
-
-def _prior_named(received: AlertReceived, reference: str) -> AlertKey | None:
-    """Return what the event tells of a message that has left the memory, or None."""
-    for named, sha256, order, number in received.prior_named:
-        if named == reference:
-            sender, _, id_ = reference.partition(",")
-            return AlertKey(
-                sender=sender, id=id_, sha256=sha256, order=order or None, number=number or None
-            )
-    return None
-
-
 def _repeated(draft: Draft, received: AlertReceived, known: AlertKey) -> bool:
     """Answer a message whose own key is known, unless it is the one that was awaited."""
     alert = received.alert
@@ -152,7 +88,7 @@ def _bury(draft: Draft, received: AlertReceived) -> None:
     """Accept what was cancelled before it came, and send nothing of it."""
     alert = received.alert
     if alert.kind is AlertKind.UPDATE:
-        draft.put(_key_of(draft, alert, None))
+        draft.put(key_of(draft, alert, None))
     detail = Wording(draft.site).text("detail_cancelled_before")
     draft.report(None, "cancelled", medium="centre", detail=f"{alert.id}: {detail}")
     answer_message(draft, alert, "accepted", reason=detail)
@@ -163,7 +99,7 @@ def _bury(draft: Draft, received: AlertReceived) -> None:
 
 def _raise(draft: Draft, received: AlertReceived) -> None:
     alert = received.alert
-    prior = _prior(draft, received)
+    prior = prior_of(draft, received)
     if prior is not None:
         if not _repeated(draft, received, prior):
             _late_original(draft, received, prior)
@@ -195,14 +131,14 @@ def _join(draft: Draft, order: Order, alert: Alert) -> None:
     if alert.exercise is not order.alert.exercise:
         _refuse_exercise(draft, alert, order)
         return
-    draft.put(_key_of(draft, alert, order))
+    draft.put(key_of(draft, alert, order))
     _take_in(draft, order, alert, note="detail_incident")
 
 
 def _late_original(draft: Draft, received: AlertReceived, prior: AlertKey) -> None:
     """Know an alert that others have named before it came; its word is an old one."""
     alert, order = received.alert, draft.find(Order, prior.order or "")
-    key = _key_of(draft, alert, order)
+    key = key_of(draft, alert, order)
     draft.put(replace(key, what="cancelled" if prior.what == "cancelled" else key.what))
     if order is not None:
         _fold(draft, order, alert)
@@ -230,7 +166,7 @@ def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
 
     The order's word and its place are each those of the latest message that has one.
     """
-    mine = draft.find(AlertKey, f"{alert.sender}\n{_own_id(alert)}")
+    mine = draft.find(AlertKey, f"{alert.sender}\n{own_id(alert)}")
     assert mine is not None
     others = [k for k in draft.of_order(AlertKey, order.id) if _speaks(k) and k != mine]
     if all(_rank(k) <= _rank(mine) for k in others):
@@ -306,10 +242,10 @@ def _refuse_exercise(draft: Draft, alert: Alert, order: Order) -> None:
 
 def _update(draft: Draft, received: AlertReceived) -> None:
     alert = received.alert
-    own = draft.find(AlertKey, f"{alert.sender}\n{_own_id(alert)}")
+    own = draft.find(AlertKey, f"{alert.sender}\n{own_id(alert)}")
     if own is not None and _repeated(draft, received, own):
         return
-    named = list(_named(draft, received))
+    named = list(named_by(draft, received))
     known = [key for _, _, key in named if key is not None]
     if own is not None:
         known.append(own)
@@ -333,7 +269,7 @@ def _update_first(
     order = draft.find(Order, opened.order) if opened and opened.order else None
     assert order is not None, "open_order puts the key of what it opens"
     _await(draft, order, named)
-    draft.put(_key_of(draft, alert, order))
+    draft.put(key_of(draft, alert, order))
 
 
 def _await(
@@ -371,7 +307,7 @@ def _update_known(
         # CAP lets one update amend several orders; its key leads to the first.
         if other.alert.exercise is alert.exercise:
             amend(draft, other, _said(other, alert))
-    draft.put(_key_of(draft, alert, order))
+    draft.put(key_of(draft, alert, order))
     _take_in(draft, order, alert)
 
 
@@ -389,14 +325,14 @@ def _cancel(draft: Draft, received: AlertReceived) -> None:
     own = draft.find(AlertKey, f"{alert.sender}\n{alert.id}") if alert.references else None
     if own is not None and _repeated(draft, received, own):
         return
-    named = list(_named(draft, received))
+    named = list(named_by(draft, received))
     known = [key for _, _, key in named if key is not None]
     live = [o for o in _orders_of(draft, known) if o.open]
     if alert.exercise and any(not o.alert.exercise for o in live):
         _refuse_exercise(draft, alert, next(o for o in live if not o.alert.exercise))
         return
     if alert.references:
-        draft.put(_key_of(draft, alert, live[0] if live else None))
+        draft.put(key_of(draft, alert, live[0] if live else None))
     fresh = [(sender, id_) for sender, id_, key in named if key is None]
     for sender, id_ in fresh:
         draft.put(

@@ -209,7 +209,7 @@ async def test_a_schools_guard_is_entered_and_called_the_same_minute(w):
     assert ["李科长" in e.detail for e in w.centre.found("register", person="qian")] == [True]
 
 
-@story("A16", off=without("gateway.core.messages._prior_named"))
+@story("A16", off=without("gateway.core.message_keys._prior_named"))
 async def test_who_refers_to_an_order_closed_the_day_before_yesterday_opens_no_new_one(w):
     """The order has left the memory; the journal knows it, and nobody is sent out again."""
     old = await w.alert(grid="east", id="JQ-OLD")
