@@ -46,7 +46,9 @@ def decode(
 def _line(heard: Heard) -> str:
     seconds = heard.start_sample / SAMPLE_RATE_HZ
     name = heard.kind if heard.set is None else f"{heard.kind} {heard.set}"
-    return f"{seconds:9.3f} s  {name:<14} {heard.value}  ({heard.duration_ms:.0f} ms)"
+    line = f"{seconds:9.3f} s  {name:<14} {heard.value}  ({heard.duration_ms:.0f} ms)"
+    also = recordings.as_json(heard).get("also")
+    return f"{line}  also {', '.join(also)}" if isinstance(also, list) else line
 
 
 def encode(

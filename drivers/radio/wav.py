@@ -113,10 +113,10 @@ def _form(body: bytes) -> WavForm:
         # The first two bytes of the sub-format are the plain tag; files without it are PCM.
         tag = int.from_bytes(body[24:26], "little") if len(body) >= 26 else _PCM
     if bits not in _BITS.get(tag, set()):
-        msg = f"WAV file: format {tag} with {bits} bits; use uncompressed PCM, 16 bits"
+        msg = f"WAV file: format {tag} with {bits} bits; use PCM (8 to 32 bits) or floats"
         raise WireError(msg)
     if not (1 <= channels <= 32 and 4000 <= rate_hz <= 192000):
-        msg = f"WAV file: {channels} channels at {rate_hz} Hz; use 1 channel, 8000 to 48000 Hz"
+        msg = f"WAV file: {channels} channels at {rate_hz} Hz; use 1 to 32, 4000 to 192000 Hz"
         raise WireError(msg)
     return WavForm(channels, rate_hz, bits, tag == _FLOAT, 0, 0)
 

@@ -162,7 +162,7 @@ def test_a_wav_written_to_a_pipe_claims_too_much_and_is_read_all_the_same() -> N
         (b"", "does not begin with RIFF"),
         (b"RIFF\0\0\0\0WAVE", "no fmt and data"),
         (wav_bytes(sine(500))[:44].replace(b"\1\0\1\0", b"\3\0\1\0"), "format 3"),
-        (wav_bytes(sine(500))[:44].replace(b"\1\0\1\0", b"\1\0\0\0"), "0 channels"),
+        (wav_bytes(sine(500))[:44].replace(b"\1\0\1\0", b"\1\0\0\0"), "0 channels.*1 to 32"),
         (b"RIFF\0\0\0\0WAVEfmt \4\0\0\0\1\0\1\0", "fmt chunk of 4 bytes"),
     ],
 )
