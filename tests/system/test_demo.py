@@ -88,7 +88,7 @@ def the_last_table_shows_every_turn(said):
 # What the judge says of each; the stand-down's is shown on recorded logs alone, for who never
 # hears the end keeps the play waiting.
 OBJECTIONS = {
-    "ptt": "page p1 was spoken, says the journal; the ether heard nothing of it",
+    "ptt": "was spoken, says the journal; the ether heard nothing of it",
     "ack": "nobody pressed a button",
     "dup": "shows a card once more",
     "lost": "for accepted; it was not",
