@@ -355,6 +355,9 @@ def accept(
     with _plainly():
         settings, partner = site.channel(name), _partner(site, name, other)
     _may_transmit(name, settings, 0.1)
+    if out is not None and not out.parent.is_dir():
+        # Before half an hour of checks, not after it.
+        _fail(f"{out}: cannot be written: there is no folder {out.parent}", OUTSIDE_FAILED)
     checks: list[Check] = []
     with _plainly(), _bench(site, *([partner] if partner else [])) as bench:
         ear = bench.radios[0] if partner else None

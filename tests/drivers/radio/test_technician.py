@@ -189,6 +189,10 @@ async def a_channel_is_watched_with_and_without_the_daemon(folder: Path) -> None
         status, _, err = await site.channel("tone", "bench.yaml", "gate", "--seconds", "1")
         assert status == 3 and f"process {daemon.pid}" in err
         assert not site.gate.ptt
+        status, _, err = await site.channel(
+            "accept", "bench.yaml", "gate", "--out", "nowhere/gate.md"
+        )
+        assert (status, "there is no folder nowhere" in err) == (3, True)
         status, _, err = await site.channel("monitor", "bench.yaml", "gates")
         assert status == 1 and "gate, listen" in err
 
