@@ -196,14 +196,15 @@ class CtcssBank(BelowVoiceBank):
 
     def look(self, listening: BoolArray) -> list[Heard]:
         """Do the same where another has brought the shared low band forward by 20 ms."""
-        ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
-        self._sample += FRAME_SAMPLES
+        ended: list[Heard] = []
         if not listening.all():
+            ended = self._finish(np.flatnonzero(self.present & ~listening), self._sample)
             self._looks[~listening], self._deaf[~listening] = 0, 0
-        np.maximum(self._deaf - 1, 0, out=self._deaf)
-        going = np.flatnonzero(self.present & listening)
-        if len(going):
-            ended += self._follow(going)
+        self._sample += FRAME_SAMPLES
+        if self._deaf.any():
+            np.maximum(self._deaf - 1, 0, out=self._deaf)
+        if self.present.any():
+            ended += self._follow(np.flatnonzero(self.present & listening))
         due = self._due(listening & ~self.present & (self._deaf == 0))
         if due.any():
             self._search(due)

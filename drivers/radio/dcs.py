@@ -249,11 +249,13 @@ class DcsBank(BelowVoiceBank):
 
     def look(self, listening: BoolArray) -> list[Heard]:
         """Do the same where another has brought the shared low band forward by 20 ms."""
-        ended = self._finish(np.flatnonzero(self.present & ~listening))
-        self._sample += FRAME_SAMPLES
+        ended: list[Heard] = []
         if not listening.all():
+            ended = self._finish(np.flatnonzero(self.present & ~listening))
             self._past[~listening], self._deaf[~listening] = 0, 0
-        np.maximum(self._deaf - 1, 0, out=self._deaf)
+        self._sample += FRAME_SAMPLES
+        if self._deaf.any():
+            np.maximum(self._deaf - 1, 0, out=self._deaf)
         rows = listening & self.present
         if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
             rows |= self._due(listening & ~self.present)

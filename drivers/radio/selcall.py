@@ -9,6 +9,7 @@ the samples themselves (`selcall_call`), and that decides.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 from collections import deque
@@ -180,12 +181,15 @@ class SelcallBank:
         tonal = np.zeros((len(rows), n_looks), np.bool_)
         # The looks that are whole frames first; those between only where one of them has, or
         # the last one had, a tone.
-        hz[:, 1::2], tonal[:, 1::2] = self._strongest(kept[:, 1:])
+        hz[:, 1::2], tonal[:, 1::2] = self._strongest(
+            kept[:, 1:, :_HOP_SAMPLES], kept[:, 1:, _HOP_SAMPLES:]
+        )
         lively = np.flatnonzero(tonal.any(axis=1) | self._tonal[rows])
         if len(lively):
-            halves = kept[lively].reshape(len(lively), -1)[:, _HOP_SAMPLES:-_HOP_SAMPLES]
-            windows = halves.reshape(len(lively), n_frames, FRAME_SAMPLES)
-            hz[lively, ::2], tonal[lively, ::2] = self._strongest(windows)
+            some = kept[lively]
+            hz[lively, ::2], tonal[lively, ::2] = self._strongest(
+                some[:, :-1, _HOP_SAMPLES:], some[:, 1:, :_HOP_SAMPLES]
+            )
         columns = np.arange(first, first + n_looks) % _LOOKS_KEPT
         before_hz = self._hz[rows, (first - 1) % _LOOKS_KEPT]
         steady = np.abs(np.diff(hz, axis=1, prepend=before_hz[:, None])) < _SAME_HZ
@@ -196,12 +200,16 @@ class SelcallBank:
         self._tonal[rows] = tonal[:, -1]
         return self._follow(rows, same, before, first)
 
-    def _strongest(self, windows: Int16Array) -> tuple[Float32Array, BoolArray]:
-        """Return (n, looks) strongest frequencies and whether they are tones, of windows."""
-        n, looks, _ = windows.shape
-        samples = windows.reshape(-1, FRAME_SAMPLES).astype(np.float32)
-        # First halves and mirrored second halves.
-        left, right = samples[:, :_HOP_SAMPLES], samples[:, : _HOP_SAMPLES - 1 : -1]
+    def _strongest(
+        self, first: Int16Array, second: Int16Array
+    ) -> tuple[Float32Array, BoolArray]:
+        """Return (n, looks) strongest frequencies and whether they are tones, of windows.
+
+        ``first`` and ``second`` are their halves, (n, looks, 80) each.
+        """
+        n, looks, _ = first.shape
+        left = first.astype(np.float32, order="C").reshape(-1, _HOP_SAMPLES)
+        right = second[:, :, ::-1].astype(np.float32, order="C").reshape(-1, _HOP_SAMPLES)
         even = (left + right) @ self._cosines
         odd = (left - right) @ self._sines
         even *= even
@@ -372,10 +380,22 @@ def _may_be(lengths_ms: list[float], hz: list[float], table: SelcallTable) -> bo
     least, most = _lengths_allowed_ms((table,))
     if min(lengths_ms) < least or max(lengths_ms[1:]) > most:
         return False
-    return all(
-        any(abs(tone - f) < _COARSE_OFF * f + _COARSE_OFF_HZ for tone in table.tones_hz)
-        for f in hz
-    )
+    edges = _coarse_edges_hz(table)
+    return all(bisect.bisect(edges, f) % 2 for f in hz)
+
+
+@functools.lru_cache(maxsize=256)
+def _coarse_edges_hz(table: SelcallTable) -> tuple[float, ...]:
+    """Return the edges, begin and end in turn, of all that may be a tone of the table."""
+    edges: list[float] = []
+    for tone in sorted(table.tones_hz):
+        low = (tone - _COARSE_OFF_HZ) / (1.0 + _COARSE_OFF)
+        high = (tone + _COARSE_OFF_HZ) / (1.0 - _COARSE_OFF)
+        if edges and low <= edges[-1]:
+            edges[-1] = high
+        else:
+            edges += [low, high]
+    return tuple(edges)
 
 
 def _goes_on(call: Call, around: Float64Array, origin: int, table: SelcallTable) -> bool:
