@@ -24,7 +24,7 @@ from drivers.radio.wav import wav_bytes
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.alert_json import Refusal, decode_alert
 from gateway.core.dispatch import step
-from gateway.core.effects import Effect, PageChannel, PostCard, ReportStatus
+from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
 from gateway.core.events import AlertReceived, RegisterSeeded
 from gateway.core.order import Counter
 from gateway.core.state import State
@@ -76,6 +76,9 @@ def say(
         pages = _pages(settings, effects)
         cards = [effect for effect in effects if isinstance(effect, PostCard)]
         typer.echo(_as_json(pages, cards) if as_json else _as_text(settings, pages, cards))
+        for told in effects:
+            if isinstance(told, Receipt) and told.reason:
+                sys.stderr.write(f"the centre is answered: {told.reason}\n")
         if not pages and not cards:
             details = {e.detail for e in effects if isinstance(e, ReportStatus) and e.detail}
             _fail(f"nobody would be told: {'; '.join(sorted(details))}", _NO)
