@@ -240,7 +240,7 @@ class Wanted:
     Attributes:
         from_us: Begun at this moment or later, UTC microseconds.
         to_us: Begun before this moment.
-        channel: Channel id.
+        channel: Channel id; also where the dispatcher's own voice went.
         person: Person id of who spoke.
         order: Order id that was spoken or answered.
         limit: At most so many, the newest.
@@ -257,7 +257,12 @@ class Wanted:
         """Return whether a recording is looked for."""
         began_us = found["at_us"]
         assert isinstance(began_us, int)
-        wished = {"channel": self.channel, "person": self.person, "order": self.order}
+        if self.channel is not None:
+            also = found.get("channels")
+            places = [found["channel"], *(also if isinstance(also, list) else ())]
+            if self.channel not in places:
+                return False
+        wished = {"person": self.person, "order": self.order}
         return self.from_us <= began_us < self.to_us and all(
             value is None or found[name] == value for name, value in wished.items()
         )

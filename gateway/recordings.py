@@ -72,6 +72,7 @@ def _told(seq: int, body: str) -> Answer:
         "kind": kind,
         "what": what,
         "channel": event["channel"],
+        "channels": known.get("channels") or [],
         "at_us": known.get("began_us", event["at_us"] - 1000 * duration_ms),
         "duration_ms": duration_ms,
         "person": known.get("person"),

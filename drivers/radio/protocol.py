@@ -36,6 +36,7 @@ from gateway.core.effects import (
 )
 from gateway.core.events import (
     DigitsHeard,
+    DispatcherSpoke,
     KeyPattern,
     OverHeard,
     PageFailed,
@@ -45,11 +46,12 @@ from gateway.core.events import (
     PathChanged,
     RecordingKept,
     SignalHeard,
+    SoundRefused,
     TalkCut,
 )
 from gateway.interfaces import WireError
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 # A page of the longest text is some 10 kB; nothing of ours comes near.
 LINE_BYTES_MAX: Final = 1 << 20
 
@@ -65,6 +67,8 @@ RadioEvent = (
     | RecordingKept
     | PathChanged
     | TalkCut
+    | DispatcherSpoke
+    | SoundRefused
 )
 
 
@@ -213,7 +217,7 @@ _VALUES: Final[dict[str, type[RadioEffect | RadioEvent]]] = {
         PageChannel, TalkOnChannel, SetTalkGroup, WithdrawPage, AnswerOver,
         PageWaited, PageStarted, PageSpoken, PageFailed,
         OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, PathChanged,
-        TalkCut,
+        TalkCut, DispatcherSpoke, SoundRefused,
     )
 }  # fmt: skip
 _ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {

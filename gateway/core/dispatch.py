@@ -50,6 +50,7 @@ from gateway.core.events import (
     CardPosted,
     ClockStepped,
     DigitsHeard,
+    DispatcherSpoke,
     EnrolmentIssued,
     Event,
     InputRefused,
@@ -71,6 +72,7 @@ from gateway.core.events import (
     RegisterSeeded,
     SettingsReloaded,
     SignalHeard,
+    SoundRefused,
     Started,
     TalkCut,
     TalkSwitched,
@@ -122,6 +124,7 @@ from gateway.core.reports import CLOCK as REPORT_CLOCK
 from gateway.core.reports import report_acted, report_due
 from gateway.core.rights import right_delegated
 from gateway.core.sent import card_event, page_event
+from gateway.core.sound import dispatcher_spoke, sound_refused
 from gateway.core.state import Draft, State
 from gateway.core.wording import Wording
 
@@ -207,6 +210,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             talk_groups.switched(draft, event)
         case TalkCut():
             talk_groups.cut(draft, event)
+        case DispatcherSpoke():
+            dispatcher_spoke(draft, event)
+        case SoundRefused():
+            sound_refused(draft, event)
         case CardPosted() | CardFailed():
             ours = report_card_event(draft, event) or readiness_steps.went_out(draft, event)
             if not ours:

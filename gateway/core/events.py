@@ -531,6 +531,49 @@ class TalkCut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DispatcherSpoke:
+    """The dispatcher has said something to a talk group by himself; told at its end.
+
+    Attributes:
+        at_us: When it began, UTC microseconds.
+        group: Talk group id.
+        over: Our id of the over.
+        channels: Ids of the group's channels.
+        keyed_ms: How long it lasted.
+        recording: Path below the recordings folder, or None.
+    """
+
+    at_us: int
+    group: str
+    over: str
+    channels: tuple[str, ...]
+    keyed_ms: int
+    recording: str | None = None
+
+
+SoundRefusedKind = Literal["foreign", "second", "malformed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundRefused:
+    """Somebody sends to one of our sound ports what is not taken; told once a minute at most.
+
+    Attributes:
+        path: ``channel:gate``, or ``dispatcher:east``: the talk group's own port.
+        kind: ``foreign``: from an address that is not the port's other end. ``second``: a
+            second stream from the right address. ``malformed``: no sound of the agreed form.
+        address: Where the last datagram came from, numeric.
+        count: How many came since the last time that this was told.
+    """
+
+    at_us: int
+    path: str
+    kind: SoundRefusedKind
+    address: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingsExpired:
     """Files have served their time and are about to be taken away.
 
@@ -584,6 +627,8 @@ Event = (
     | SettingsReloaded
     | TalkSwitched
     | TalkCut
+    | DispatcherSpoke
+    | SoundRefused
     | RecordingsExpired
     | MessageNoted
     | PersonEntered
@@ -601,7 +646,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OverHeard, DigitsHeard, SignalHeard, KeyPattern, RecordingKept, CardPosted, CardFailed,
     ButtonPressed, TextReceived, MediaReceived, EnrolmentIssued, PersonLeft, PersonErased,
     RadioBlocked, RegisterSeeded, TimerFired, PathChanged, Started, ClockStepped,
-    SettingsReloaded, TalkSwitched, TalkCut, RecordingsExpired,
+    SettingsReloaded, TalkSwitched, TalkCut, DispatcherSpoke, SoundRefused,
+    RecordingsExpired,
     *REGISTER_EVENTS,
     *CALL_EVENTS,
     *AFTER_EVENTS,

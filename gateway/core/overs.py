@@ -80,6 +80,7 @@ class Recording:
         radio: The radio's own id, or None.
         about: Order id it answered or spoke, or None.
         signalled: A frame of tones came in it: it said what it had to say.
+        channels: Where the dispatcher's own voice went, by id; else empty.
     """
 
     KIND: ClassVar[str] = "recording"
@@ -92,6 +93,7 @@ class Recording:
     radio: str | None = None
     about: str | None = None
     signalled: bool = False
+    channels: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -27,6 +27,7 @@ _RECORDING_SCHEMA: dict[str, object] = {
         "kind": {"type": "string", "enum": ["over", "page", "talk"]},
         "what": {"type": "string"},
         "channel": {"type": "string"},
+        "channels": {"type": "array", "items": {"type": "string"}},
         "at": {"type": "string", "format": "date-time"},
         "duration_ms": {"type": "integer", "minimum": 0},
         "person": _TEXT_OR_NULL,
