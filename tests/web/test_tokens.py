@@ -23,6 +23,8 @@ NEEDS = {
     ("POST", "/v1/orders/{order}/close"): "order:write",
     ("POST", "/v1/orders/{order}/confirm"): "order:write",
     ("POST", "/v1/orders/{order}/stand_down"): "order:write",
+    ("GET", "/v1/duty"): "event:read",
+    ("GET", "/v1/reports"): "event:read",
     ("POST", "/v1/acts"): "order:write",
     ("GET", "/openapi.json"): None,
 }
