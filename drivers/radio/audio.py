@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 import numpy as np
 
 from drivers.radio.jitter import LinkStatistics
+from drivers.radio.refused import Refused
 from drivers.radio.rtp import RtpLink
 from drivers.radio.samples import (
     FRAME_MS,
@@ -95,6 +96,10 @@ class AudioLink(Protocol):
 
     def fileno(self) -> int | None:
         """Return a descriptor that becomes readable with sound, or None."""
+        ...
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Return what came and was not taken since the last call, one a kind."""
         ...
 
     def statistics(self) -> LinkStatistics:
@@ -291,6 +296,10 @@ class SoundCardLink:
     def fileno(self) -> int | None:
         """Return None: a sound card has no descriptor of ours."""
         return None
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Return nothing: a card has one other end."""
+        return ()
 
     def statistics(self) -> LinkStatistics:
         """Return a copy of the counts."""

@@ -76,6 +76,7 @@ class JitterBuffer:
     Attributes:
         counts: What it has seen.
         filled: What ``get`` just gave was invented: it stands for sound that never came.
+        second_stream: Frames of another stream that came while the present one was heard.
         holed: More than a frame is missing where ``get`` just was, or sound was left out there.
     """
 
@@ -88,6 +89,7 @@ class JitterBuffer:
     ) -> None:
         self.counts = counts or LinkStatistics()
         self.filled = self.holed = False
+        self.second_stream = 0
         self._target = target
         self._maximum = maximum
         self._waiting: dict[int, Int16Array] = {}  # by sequence number, extended past 16 bits
@@ -238,6 +240,7 @@ class JitterBuffer:
             self._accept(sequence, frame)
         elif ssrc != self._ssrc and self._unheard < _LOCKED_FRAMES:
             self.counts.foreign += 1
+            self.second_stream += 1
         elif suspect is not None and suspect[:2] == (ssrc, sequence):
             self._take_over(sequence, ssrc)
             self._accept(sequence - 1, suspect[2])

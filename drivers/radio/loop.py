@@ -26,12 +26,13 @@ from pydantic import ValidationError
 
 from drivers.radio.channel import Channel, ChannelEvent
 from drivers.radio.chat_talk import ChatTalk, TalkDesk
+from drivers.radio.dispatcher_overs import DispatcherOvers
 from drivers.radio.engine_door import EngineDoor
 from drivers.radio.heard import span_of
 from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.pages import Pages
-from drivers.radio.patch import PatchBay, load_rules
+from drivers.radio.patch import DISPATCHER, PatchBay, load_rules
 from drivers.radio.patched_over import Cut
 from drivers.radio.protocol import Configure, Do, Figures, Taken
 from drivers.radio.receiving import Moment
@@ -42,6 +43,7 @@ from drivers.radio.recording import (
     safe_name,
     salvage,
 )
+from drivers.radio.refused import RefusedWatch
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
@@ -144,8 +146,7 @@ class RadioProcess:
         self._cpu_s = time.process_time()
         self._rows: list[Unit] = []
         self._tallies: dict[str, ChannelTally] = defaultdict(ChannelTally)
-        self._bay = PatchBay(tell_cut=self._tell_cut)
-        self._bay.configure(*load_rules(settings_path))
+        self._bay = PatchBay(tell_cut=self._tell_cut, overs_of=self._dispatcher_overs)
         self._stopping = False
         self._speech = SpeechWorker(SpeechConfig(load_manner(settings_path)))
         self._selector.register(self._speech.fileno(), selectors.EVENT_READ, self._serve_speech)
@@ -158,7 +159,10 @@ class RadioProcess:
             clock=lambda: read_clocks().s,
         )
         self._watch = WatchDoor(socket_path.with_name(WATCH_SOCKET), self._selector)
+        self._refused = RefusedWatch(self._door.tell)
+        self._dispatched: dict[str, str] = {}
         self._recordings = self._open_recordings(state / "recordings")
+        self._bay.configure(*load_rules(settings_path))
         self._voice_notes = VoiceNotes(state / "media")
         self._talk = TalkDesk(
             self._speech,
@@ -224,6 +228,7 @@ class RadioProcess:
             self._tell_figures()
         if self._ticks % _ALIVE_EVERY_TICKS == 0:
             self._tell_alive()
+            self._tell_refused(now)
         if self._ticks % _RESULTS_EVERY_TICKS == 0:
             for result in self._recordings.results():
                 self._tell_recording(result)
@@ -276,6 +281,26 @@ class RadioProcess:
                 at_us=read_clocks().us, group=group, member=source, channel=channel, reason=why
             )
         )
+
+    def _dispatcher_overs(self, group: str) -> DispatcherOvers:
+        """Return where the dispatcher of a talk group is recorded."""
+        folder = f"{DISPATCHER}-{group}"
+        self._dispatched[safe_name(folder)] = f"{DISPATCHER}:{group}"
+        return DispatcherOvers(
+            group,
+            self._recordings.recorder(folder),
+            new_name=self._new_name,
+            tell=self._door.tell,
+            day=day_of,
+        )
+
+    def _tell_refused(self, now: Moment) -> None:
+        """Tell what came to our ports and was not taken."""
+        for name, unit in self._units.items():
+            self._refused.note(f"channel:{name}", unit.refused())
+        for group, refused in self._bay.refused():
+            self._refused.note(f"{DISPATCHER}:{group}", refused)
+        self._refused.step(now)
 
     def _tell_figures(self) -> None:
         """Tell how late frames and keyings were since the last time, and what passed."""
@@ -420,7 +445,8 @@ class RadioProcess:
         # A page's recording is named <page>_<our name>, an over's is our name alone.
         what = result.what.rpartition("_")[0] or result.what
         folder = result.path.split("/")[1]
-        channel = next((name for name in self._units if safe_name(name) == folder), folder)
+        channels = (name for name in self._units if safe_name(name) == folder)
+        channel = next(channels, self._dispatched.get(folder, folder))
         self._door.tell(
             RecordingKept(
                 at_us=read_clocks().us,

@@ -20,8 +20,10 @@ from zoneinfo import ZoneInfo
 
 from drivers.radio.activity import VoiceActivity
 from drivers.radio.audio import AudioLink, open_audio
+from drivers.radio.dispatcher_overs import DispatcherOvers
 from drivers.radio.patched_over import SILENCE, Cut, PatchedOver, SignalMute
 from drivers.radio.receiving import Moment
+from drivers.radio.refused import Refused
 from drivers.radio.samples import FRAME_MS, Int16Array
 from gateway.interfaces import LinkError, SetupError
 from gateway.settings import TalkGroup
@@ -355,10 +357,12 @@ class Dispatcher:
     Attributes:
         url: As ``parse_rtp_url`` takes it.
         link: The wire, None while it cannot be opened.
+        overs: Where what he says is recorded; None where nothing is.
     """
 
     url: str
     link: AudioLink | None = None
+    overs: DispatcherOvers | None = None
     _activity: VoiceActivity = field(default_factory=lambda: VoiceActivity(_DISPATCHER_DBFS))
     _before: deque[Int16Array] = field(default_factory=lambda: deque(maxlen=_PRE_ROLL_FRAMES))
     _open_at_s: float = float("-inf")
@@ -391,8 +395,19 @@ class Dispatcher:
         frame = None if talk is None else talk.next_frame(now_s, 1.0, stop=False)
         self.link.send(SILENCE if frame is None else frame)
 
+    def keep(self, frames: list[Int16Array], channels: tuple[str, ...], now: Moment) -> None:
+        """Record this tick of what he says, of which there is none at the end of an over."""
+        if self.overs is None:
+            return
+        if frames:
+            self.overs.talk(frames, channels, now)
+        else:
+            self.overs.end()
+
     def close(self) -> None:
-        """Let go of the wire."""
+        """Let go of the wire, and end what he was saying."""
+        if self.overs is not None:
+            self.overs.end()
         if self.link is not None:
             self.link.close()
             self.link = None
@@ -412,12 +427,18 @@ class PatchBay:
 
     Args:
         tell_cut: As ``Floor`` takes it.
+        overs_of: Makes for a talk group where its dispatcher is recorded; None: nowhere.
     """
 
-    def __init__(self, tell_cut: Callable[[str, str, str, Cut], None]) -> None:
+    def __init__(
+        self,
+        tell_cut: Callable[[str, str, str, Cut], None],
+        overs_of: Callable[[str], DispatcherOvers] | None = None,
+    ) -> None:
         self._zone: tzinfo = UTC
         self._minute = (-1, 0)
         self._tell_cut = tell_cut
+        self._overs_of = overs_of
         self._floors: dict[str, Floor] = {}
         self._dispatchers: dict[str, Dispatcher] = {}
         self._talkers: dict[str, Talker] = {}
@@ -451,7 +472,9 @@ class PatchBay:
             if name not in self._floors:
                 self._floors[name] = Floor(name, rules, self._tell_cut)
                 if rules.dispatcher:
-                    self._dispatchers[name] = Dispatcher(rules.dispatcher)
+                    self._dispatchers[name] = Dispatcher(
+                        rules.dispatcher, overs=self._overs_of and self._overs_of(name)
+                    )
         members = {c for rules in groups.values() for c in rules.channels}
         self._talkers = {c: self._talkers.get(c) or Talker() for c in sorted(members)}
 
@@ -486,6 +509,14 @@ class PatchBay:
             if name in self._dispatchers:
                 self._dispatchers[name].play(floor.heard_by_dispatcher, now.s)
             floor.settle()
+
+    def refused(self) -> list[tuple[str, tuple[Refused, ...]]]:
+        """Return what came to the dispatchers' ports and was not taken, by group."""
+        return [
+            (name, one.link.refused())
+            for name, one in self._dispatchers.items()
+            if one.link is not None
+        ]
 
     def close(self) -> None:
         """Let go of the dispatchers' wires."""
@@ -533,3 +564,6 @@ class PatchBay:
             floor.hear(DISPATCHER, frames, may=floor.name in patched, targets=targets)
         else:
             floor.end(DISPATCHER, [])
+        # What nobody could hear, because the group is off, is no over.
+        has_floor = frames is not None and floor.talker == DISPATCHER
+        dispatcher.keep(frames or [] if has_floor else [], floor.rules.channels, now)

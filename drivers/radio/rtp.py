@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.radio.jitter import JitterBuffer, LinkStatistics
+from drivers.radio.refused import Refused, RefusedSound
 from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 from gateway.interfaces import LinkError, SetupError, WireError
 
@@ -277,6 +278,7 @@ class RtpLink:
         self._buffer = JitterBuffer(self._counts)
         # RFC 3550 section 5.1: the first sequence number and timestamp should be random.
         self._sequence, self._timestamp, self._ssrc = struct.unpack("!HII", os.urandom(10))
+        self._refused = RefusedSound()
         self._reframer: Reframer | None = None
         self._begun = False
 
@@ -317,12 +319,17 @@ class RtpLink:
             except OSError:
                 # An ICMP error of an earlier send; the queue behind it is still good.
                 continue
-            if ipaddress.ip_address(source[0].partition("%")[0]) != self._host:
+            address = source[0].partition("%")[0]
+            if ipaddress.ip_address(address) != self._host:
                 self._counts.foreign += 1
-            else:
-                self._take(data)
+                self._refused.note("foreign", address)
+                continue
+            others_before = self._buffer.second_stream
+            self._take(data, address)
+            if self._buffer.second_stream > others_before:
+                self._refused.note("second", address)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, address: str) -> None:
         try:
             packet = parse(data)
             if not self._is_ours(packet.payload_type):
@@ -333,6 +340,7 @@ class RtpLink:
                 raise WireError("RTP: a packet without sound")
         except WireError:
             self._counts.malformed += 1
+            self._refused.note("malformed", address)
             return
         if len(samples) == FRAME_SAMPLES and self._reframer is None:
             self._buffer.put(packet.sequence, packet.ssrc, samples)
@@ -369,6 +377,10 @@ class RtpLink:
     def fileno(self) -> int | None:
         """Return the socket's descriptor, for a selector."""
         return self._socket.fileno()
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Return what came and was not taken since the last call, one a kind."""
+        return self._refused.take()
 
     def statistics(self) -> LinkStatistics:
         """Return a copy of the counts."""

@@ -12,6 +12,7 @@ from drivers.radio.channel import Channel
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.patch import Voice
 from drivers.radio.receiving import Moment
+from drivers.radio.refused import Refused
 from drivers.radio.samples import Int16Array
 from drivers.radio.settings import RadioChannel
 from drivers.radio.technician_door import Sight
@@ -82,9 +83,7 @@ class Unit:
         channel = self.channel
         squelch, terms = channel.squelch
         _, fault = channel.path
-        return Sight(
-            now.s, self.frame, squelch, terms, channel.transmitting, fault, self.link
-        )
+        return Sight(now.s, self.frame, squelch, terms, channel.transmitting, fault, self.link)
 
     # --- keyer -------------------------------------------------------------------------------
 
@@ -154,6 +153,10 @@ class Unit:
             return
         if self._audio.send(frame):
             self.channel.played()
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Return what came to its port and was not taken since the last call."""
+        return self._audio.refused() if self._audio is not None else ()
 
     def _open_audio(self, now: Moment) -> None:
         try:

@@ -11,11 +11,13 @@ from gateway.core.dispatch import step
 from gateway.core.effects import PageChannel
 from gateway.core.events import (
     DigitsHeard,
+    DispatcherSpoke,
     OverHeard,
     PageSpoken,
     PageStarted,
     RecordingKept,
 )
+from gateway.core.overs import Recording
 from gateway.interfaces import Committed, Entry, Wanted
 from gateway.journal import SqliteJournal
 from gateway.records import Records
@@ -121,6 +123,27 @@ async def test_recordings_are_found_by_time_channel_person_and_order(archive):
     assert (first["name"], first["radio"], first["kind"]) == ("张三", "dtmf:99101", "over")
     assert first["at_us"] == NOON_US + 60 * US
     assert str(first["path"]).endswith("v1.ogg"), "the form that is there"
+
+
+@pytest.mark.asyncio
+async def test_what_the_dispatcher_said_is_found_by_each_channel_it_went_to(archive):
+    archive.pass_time(60)
+    archive.take(
+        DispatcherSpoke(
+            at_us=archive.now_us, group="east", over="d1", channels=("ch1", "ch2"),
+            keyed_ms=2500, recording="20261122/dispatcher-east/d1.wav",
+        )
+    )  # fmt: skip
+    archive.keep("d1", "dispatcher-east", ending="wav").unlink()
+    archive.keep("d1", "dispatcher-east")
+    archive.over("v1")
+    assert await found(archive, channel="ch1") == ["v1", "d1"]
+    assert await found(archive, channel="ch2") == ["d1"]
+    assert await found(archive, channel="ch3") == []
+    (said,) = await archive.records.recordings(Wanted(channel="ch2"))
+    assert (said["radio"], said["channels"]) == ("dispatcher:east", ["ch1", "ch2"])
+    assert said["person"] is None
+    assert list(archive.state.each(Recording)) == [], "nothing of it is kept in memory"
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.radio.jitter import JitterBuffer
+from drivers.radio.receiving import Moment
+from drivers.radio.refused import Refused, RefusedWatch
 from drivers.radio.rtp import (
     Reframer,
     RtpLink,
@@ -26,6 +28,7 @@ from drivers.radio.rtp import (
     parse,
     parse_rtp_url,
 )
+from gateway.core.events import SoundRefused
 from gateway.interfaces import LinkError, SetupError, WireError
 
 Frame = npt.NDArray[np.int16]
@@ -258,7 +261,9 @@ def test_the_buffer_grows_to_the_network_and_shrinks_again() -> None:
     print("seed", SEED)
     buffer = JitterBuffer()
     arrivals: list[tuple[float, int]] = sorted(
-        (k + rng.random() * (4 if k < 3000 else 0.1), k) for k in range(9000) if rng.random() > 0.02
+        (k + rng.random() * (4 if k < 3000 else 0.1), k)
+        for k in range(9000)
+        if rng.random() > 0.02
     )
     late_s, bad = {}, 0
     for tick in range(9000):
@@ -413,6 +418,45 @@ def test_rubbish_and_strangers_are_counted_and_not_heard(
     assert link.statistics().malformed == len(rubbish)
     assert link.statistics().received == 0
     assert link.receive() is None
+    assert {(r.kind, r.address, r.count) for r in link.refused()} == {
+        ("malformed", "127.0.0.1", len(rubbish)),
+        ("foreign", "127.0.0.2", 3),
+    }
+    assert link.refused() == (), "told once"
+
+
+def test_a_second_stream_is_named_and_a_radio_that_restarts_is_none(
+    radio: socket.socket, opened: Callable[[str], RtpLink]
+) -> None:
+    link = opened(address_of(radio))
+    target, good = ("127.0.0.1", link.local_port), encode_payload(frame(1), "l16")
+    for k in range(20):
+        radio.sendto(pack(RtpPacket(96, k, 160 * k, 5, good)), target)
+        radio.sendto(pack(RtpPacket(96, 900 + k, 160 * k, 6, good)), target)
+    until(lambda: (link.pump(), link.statistics().foreign == 20)[1])
+    assert [(r.kind, r.address, r.count) for r in link.refused()] == [
+        ("second", "127.0.0.1", 20)
+    ]
+    for _ in range(30):
+        link.receive()  # it has been silent for long
+    for k in range(5):
+        radio.sendto(pack(RtpPacket(96, 70 + k, 160 * k, 7, good)), target)
+    received = link.statistics().received
+    until(lambda: (link.pump(), link.statistics().received >= received + 5)[1])
+    assert link.refused() == ()
+
+
+def test_of_a_flood_is_told_at_once_and_then_once_a_minute() -> None:
+    told: list[SoundRefused] = []
+    watch = RefusedWatch(told.append)
+    for second in range(181):
+        watch.note("channel:gate", [Refused("foreign", f"10.0.0.{second}", 50)])
+        watch.note("channel:yard", [Refused("malformed", "10.0.0.9", 1)] if second == 7 else [])
+        watch.step(Moment(float(second), 1_000_000 * second))
+    gate = [(t.at_us // 1_000_000, t.count) for t in told if t.path == "channel:gate"]
+    assert gate == [(0, 50), (60, 3000), (120, 3000), (180, 3000)]
+    assert [t.kind for t in told if t.path == "channel:yard"] == ["malformed"]
+    assert told[-1].address == "10.0.0.180", "the last of them"
 
 
 def test_a_radio_that_is_away_disturbs_nobody(opened: Callable[[str], RtpLink]) -> None:
