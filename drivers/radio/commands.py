@@ -32,6 +32,12 @@ def decode(
     """Name every tone, call, code and packet in a recording."""
     nothing = True
     try:
+        missing_s = recordings.missing_s(wav)
+        if missing_s > 0:
+            sys.stderr.write(
+                f"warning: {wav}: the file is cut off: the last {missing_s:.2f} s that its "
+                "header promises are not in it; read as far as it goes\n"
+            )
         for heard in recordings.decode(wav):
             nothing = False
             typer.echo(json.dumps(recordings.as_json(heard)) if as_json else _line(heard))

@@ -47,7 +47,7 @@ from drivers.radio.samples import (
     to_int16,
 )
 
-__all__ = ["CODES", "EXTRA_CODES", "DcsBank", "code_named", "encode", "word_of"]
+__all__ = ["CODES", "EXTRA_CODES", "DcsBank", "code_named", "encode", "twins", "word_of"]
 
 CODES = (
     *("023", "025", "026", "031", "032", "043", "047", "051", "054", "065", "071", "072"),
@@ -151,6 +151,17 @@ def code_named(name: str) -> str:
     """
     _called([name])
     return name
+
+
+def twins(name: str) -> tuple[str, ...]:
+    """Return the other names of what is the same on the air: ``023I`` of ``047N``.
+
+    Args:
+        name: code and polarity.
+    """
+    least = min(_rotations(_word_named(name)))
+    names = (code + polarity for polarity in "NI" for code in (*CODES, *EXTRA_CODES))
+    return tuple(n for n in names if n != name and min(_rotations(_word_named(n))) == least)
 
 
 def _word_named(name: str) -> int:

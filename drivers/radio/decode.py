@@ -17,13 +17,13 @@ import soxr
 
 from drivers.radio import ctcss, dcs, dtmf, mdc1200_words, selcall_tables
 from drivers.radio.dtmf_holes import UNREAD
-from drivers.radio.heard import Heard, MdcPacket
+from drivers.radio.heard import Heard, MdcPacket, SelcallFit
 from drivers.radio.hearing import Hearing, Wishes
 from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, to_int16
 from drivers.radio.wav import WavForm, wav_form, wav_samples
 from gateway.interfaces import WireError
 
-__all__ = ["EVERYTHING", "as_json", "decode", "encode", "sound_of"]
+__all__ = ["EVERYTHING", "as_json", "decode", "encode", "missing_s", "sound_of"]
 
 # Tables whose calls are calls of another table throughout (DZVEI of ZVEI1) are left out.
 EVERYTHING = Wishes(
@@ -122,9 +122,42 @@ def as_json(heard: Heard) -> dict[str, object]:
     if isinstance(heard.detail, MdcPacket):
         fields = ("op", "arg", "unit", "status")
         out |= {name: getattr(heard.detail, name) for name in fields}
-    elif heard.detail is not None and heard.detail.also:
-        out["also"] = list(heard.detail.also)
+    also = _also(heard)
+    if also:
+        out["also"] = also
     return out
+
+
+def _also(heard: Heard) -> list[str]:
+    """Return what else the same sound would be, listened for or not."""
+    if heard.kind == "dcs":
+        return [f"dcs:{name}" for name in dcs.twins(heard.value)]
+    if heard.kind != "selcall":
+        return []
+    tables = selcall_tables.TABLES
+    also = list(heard.detail.also) if isinstance(heard.detail, SelcallFit) else []
+    # DZVEI is not listened for: its calls are calls of ZVEI1 throughout.
+    for reading in (f"{heard.set}:{heard.value}", *also):
+        table, _, call = reading.partition(":")
+        if table == "zvei1":
+            twin = selcall_tables.read_as(call, tables["zvei1"], tables["dzvei"])
+            also += [f"dzvei:{twin}"] if twin is not None else []
+            break
+    return also
+
+
+def missing_s(path: Path) -> float:
+    """Return how many seconds of sound a WAV file promises and does not have.
+
+    Raises:
+        WireError: not a WAV file.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return 0.0
+        form = wav_form(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return form.missing_bytes / (form.block_bytes * form.rate_hz)
 
 
 # ---- outwards ----
@@ -199,13 +232,15 @@ def _mdc_packet(name: str, fields: list[str]) -> MdcPacket | None:
 
 
 def _ctcss_sound(rest: str) -> Int16Array:
-    tone, duration_ms = _lasting("ctcss:88.5", rest)
+    tone = rest.partition(":")[0]
     try:
         hz = float(tone)
     except ValueError:
         msg = f"ctcss:{rest}: {tone!r} is not a frequency; as in ctcss:88.5:2s"
         raise ValueError(msg) from None
+    # Before its duration: of two things that are wrong the tone is named.
     ctcss.tone_named(hz)
+    _, duration_ms = _lasting("ctcss:88.5", rest)
     return ctcss.encode(hz, duration_ms)
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "SelcallTable",
     "digits_of",
     "encode",
+    "read_as",
     "symbols_of",
 ]
 
@@ -109,6 +110,25 @@ TABLES: Mapping[str, SelcallTable] = {
         _table("dzvei", 70.0, *_DZVEI_DIGITS, 825, 740, 2600, 885, 2400, 680),
     )
 }
+
+
+def read_as(call: str, table: SelcallTable, other: SelcallTable) -> str | None:
+    """Return what the tones of a call mean in another table, None where they mean nothing.
+
+    Args:
+        call: five digits.
+        table: the table that they were read in.
+        other: the other one.
+    """
+    read = ""
+    for symbol in symbols_of(call):
+        hz = table.tones_hz[SYMBOLS.index(symbol)]
+        near = (s for s, tone in zip(SYMBOLS, other.tones_hz, strict=True) if tone == hz)
+        meant = next(near, None)
+        if meant is None or (meant == REPEAT and not read):
+            return None
+        read += read[-1] if meant == REPEAT else meant
+    return read
 
 
 def symbols_of(digits: str) -> str:

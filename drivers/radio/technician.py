@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -390,9 +392,9 @@ def _ask(bench: Bench, question: str) -> bool | None:
 
 
 def _write_protocol(site: Site, name: str, checks: list[Check], out: Path | None) -> None:
-    now = time.localtime()
-    path = out or Path(f"acceptance_{name}_{time.strftime('%Y%m%d-%H%M', now)}.md")
-    date = time.strftime("%Y-%m-%d %H:%M %z", now)
+    now = datetime.fromtimestamp(time.time(), ZoneInfo(site.timezone))
+    path = out or Path(f"acceptance_{name}_{now:%Y%m%d-%H%M}.md")
+    date = f"{now:%Y-%m-%d %H:%M %z} ({site.timezone})"
     try:
         path.write_text(protocol_of(site, name, checks, date), "utf-8")
     except OSError as error:

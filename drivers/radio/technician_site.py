@@ -37,6 +37,7 @@ class Site:
         config: The settings file.
         id: The site's id.
         version: Version of the settings.
+        timezone: Name of its zone, such as ``Asia/Shanghai``.
         state_dir: Where the daemon keeps its sockets and locks.
         channels: Radio channels by id.
         radio_ids: What radios send by themselves, in capitals → name of person or post.
@@ -50,6 +51,7 @@ class Site:
     channels: Mapping[str, RadioChannel]
     radio_ids: Mapping[str, str] = field(default_factory=dict)
     guard_codes: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
 
     def channel(self, name: str) -> RadioChannel:
         """Return a channel's settings.
@@ -98,6 +100,7 @@ def _site_of(config: Path, tree: Mapping[str, Any]) -> Site:
         },
         radio_ids=radio_ids,
         guard_codes={p["guard_code"]: p["name"] for p in people if p["guard_code"]},
+        timezone=tree["site"].get("timezone", "UTC"),
     )
 
 

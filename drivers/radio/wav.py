@@ -7,7 +7,7 @@ August 1991, "WAVE form" chapter: RIFF chunks, ``fmt `` and ``data``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from mmap import mmap
 
 import numpy as np
@@ -19,6 +19,8 @@ from gateway.interfaces import WireError
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 HEADER_BYTES = _HEADER.size
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+# Who writes to a pipe puts the most that fits, or the half of it, less what heads it.
+_UNKNOWN_BYTES = 0x7FFF0000
 _BITS = {_PCM: {8, 16, 24, 32}, _FLOAT: {32, 64}}
 
 
@@ -32,6 +34,8 @@ class WavForm:
         bits: of one sample.
         is_float: IEEE floating point, otherwise integers (8 bits unsigned).
         begin, end: place of the samples in the file, in bytes; whole samples of all channels.
+        missing_bytes: how much sound the header promises that the file does not have; 0 where
+            it only says that it does not know.
     """
 
     channels: int
@@ -40,6 +44,7 @@ class WavForm:
     is_float: bool
     begin: int
     end: int
+    missing_bytes: int = 0
 
     @property
     def block_bytes(self) -> int:
@@ -96,8 +101,9 @@ def wav_form(data: bytes | mmap) -> WavForm:
         if name == b"fmt ":
             form = _form(bytes(view[begin : min(end, begin + 64)]))
         elif name == b"data" and form is not None:
+            missing_bytes = begin + size - end if size < _UNKNOWN_BYTES else 0
             end -= (end - begin) % form.block_bytes
-            return WavForm(form.channels, form.rate_hz, form.bits, form.is_float, begin, end)
+            return replace(form, begin=begin, end=end, missing_bytes=missing_bytes)
         at += 8 + size + (size & 1)
     msg = "WAV file without sound: no fmt and data chunk"
     raise WireError(msg)

@@ -222,3 +222,50 @@ def test_the_commands_are_shown_and_imported_only_when_wanted() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "[] True\n"
+
+
+def test_a_file_that_was_cut_says_so_and_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = wav_bytes(sound_of("dtmf:*110031#"))
+    path = tmp_path / "cut.wav"
+    path.write_bytes(whole[: len(whole) * 2 // 3 - 1])
+    status, out, err = gridcall("decode", str(path))
+    assert status == 0
+    assert "*" in out
+    assert "#" not in out, "it is not in the file"
+    assert err.startswith(f"warning: {path}: the file is cut off: the last 0.")
+    path.write_bytes(whole)
+    assert gridcall("decode", str(path))[2] == ""
+    # A program that writes to a pipe cannot know the length.
+    path.write_bytes(whole[:40] + b"\xff" * 4 + whole[44:])
+    status, out, err = gridcall("decode", str(path))
+    assert (status, err) == (0, "")
+    assert "#" in out
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "also"),
+    [
+        ("dzvei:12345", "C1234", "dzvei:12345"),
+        ("dzvei:01234", None, "dzvei:01234"),
+        ("dzvei:11234", None, "dzvei:11234"),
+        ("dcs:023I:1.5s", "047N", "dcs:023I"),
+        ("dcs:047N:1.5s", "047N", "dcs:023I"),
+    ],
+)
+def test_what_sounds_alike_is_named_beside_it(
+    spec: str, value: str | None, also: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "twin.wav"
+    path.write_bytes(wav_bytes(np.concatenate([sound_of(spec), np.zeros(1600, np.int16)])))
+    status, out, _ = gridcall("decode", str(path))
+    assert status == 0
+    assert f"also {also}" in out.replace(", ", " also ")
+    if value is not None:
+        assert f" {value} " in out
+
+
+@pytest.mark.parametrize("spec", ["ctcss:88.4", "ctcss:88.4:2s", "ctcss:88.4:2"])
+def test_a_tone_that_is_none_is_named_with_the_nearest(spec: str, tmp_path: Path) -> None:
+    status, _, err = gridcall("encode", spec, str(tmp_path / "x.wav"))
+    assert status == 2
+    assert "88.4 Hz is not a CTCSS tone; the nearest is 88.5" in err
