@@ -94,13 +94,20 @@ def _socket(config: Path) -> Path:
     return Path(settings_of(config).site.state_dir) / "control.sock"
 
 
-def ask(config: Path, **command: object) -> dict[str, object]:
-    """Ask the running daemon; leave with its mistakes when the answer is no."""
+def ask(config: Path, *, about: str = "", **command: object) -> dict[str, object]:
+    """Ask the running daemon; leave with its mistakes when the answer is no.
+
+    Args:
+        config: The site's YAML file.
+        about: What the mistakes are in, such as a file's name; stands before each.
+        command: As the control socket takes it.
+    """
     path = _socket(config)
     with plainly():
         answer = control.ask(path, **command)
     if answer.get("ok") is False:
-        fail("\n".join(mistakes(answer)), NO)
+        where = f"{about}: " if about else ""
+        fail("\n".join(f"{where}{mistake}" for mistake in mistakes(answer)), NO)
     return answer
 
 
@@ -193,11 +200,12 @@ def alert(
     as_json: AsJson = False,
 ) -> None:
     """Push an alert into the running daemon and follow what becomes of it."""
+    name = "standard input" if file == "-" else file
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"cannot read the alert: {error}", 2)
-    answer = ask(config, do="alert", alert=text)
+        fail(f"{name}: cannot read the alert: {error}", 2)
+    answer = ask(config, about=name, do="alert", alert=text)
     receipt = answer["receipt"]
     assert isinstance(receipt, dict)
     print_json(receipt)
@@ -275,9 +283,7 @@ def confirm(
     order: Annotated[
         str | None, typer.Argument(help="Order id or number, such as o12 or 34.")
     ] = None,
-    person: Annotated[
-        str | None, typer.Argument(help="Person id whose voice it was.")
-    ] = None,
+    person: Annotated[str | None, typer.Argument(help="Person id whose voice it was.")] = None,
     heard: Annotated[Heard, typer.Argument(help="What he said.")] = Heard.ACKNOWLEDGE,
     by: By = None,
     as_json: AsJson = False,

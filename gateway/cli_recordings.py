@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +33,7 @@ from gateway.records import Records
 from gateway.settings import Settings
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_WIDEST_CHARS = 10_000
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -76,6 +79,9 @@ def list_recordings(
     )
     with plainly():
         found = asyncio.run(_records(settings).recordings(wanted))
+    if not found:
+        _known("--channel", channel, [*settings.channels, *_dispatchers(settings)])
+        _known("--person", person, settings.people)
     if as_json:
         print_json(found)
         return
@@ -89,7 +95,8 @@ def list_recordings(
             str(item["name"] or item["person"] or item["radio"] or ""),
             str(item["order"] or ""), f"{duration_ms / 1000:.1f} s", str(item["path"]),
         )  # fmt: skip
-    Console().print(table)
+    # As wide as it needs: a file's name that is cut leads nowhere.
+    Console(width=_WIDEST_CHARS).print(table)
     typer.echo(f"{len(found)} recordings, below {_folder(settings)}")
 
 
@@ -110,6 +117,22 @@ def verify(config: Config, as_json: AsJson = False) -> None:
         )
     if not verdict.ok:
         raise typer.Exit(NO)
+
+
+def _dispatchers(settings: Settings) -> list[str]:
+    """Return as what the dispatchers' own voices are recorded."""
+    groups = settings.talk_groups.items()
+    return [f"dispatcher:{name}" for name, group in groups if group.dispatcher]
+
+
+def _known(option: str, name: str | None, names: Iterable[str]) -> None:
+    """Leave when somebody asks for what is neither recorded nor in the settings."""
+    known = sorted(names)
+    if name is None or name in known:
+        return
+    near = get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
+    hint = f"; the nearest: {', '.join(near)}" if near else ""
+    fail(f"{option} {name}: nothing is recorded of it and the settings know none{hint}", NO)
 
 
 def _records(settings: Settings) -> Records:

@@ -215,7 +215,9 @@ class ControlServer:
             if written is not None:
                 event = written.decode(raw, door="control", now_us=now_us, synchronised=True)
             else:
-                alert = decode_alert(raw, kind=kind, now_us=now_us)
+                alert = decode_alert(
+                    raw, kind=kind, now_us=now_us, otherwise=AlertKind.ALERT
+                )
                 event = AlertReceived(at_us=now_us, door="control", alert=alert)
         except Refusal as refusal:
             await self._intake.submit(

@@ -73,7 +73,13 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 _CANCEL_MAY_OMIT = ("category", "level", "text")
 
 
-def decode_alert(raw: bytes, *, kind: AlertKind | None, now_us: int) -> Alert:
+def decode_alert(
+    raw: bytes,
+    *,
+    kind: AlertKind | None,
+    now_us: int,
+    otherwise: AlertKind | None = None,
+) -> Alert:
     """Return the alert that ``raw`` holds, decoded and checked.
 
     Args:
@@ -81,12 +87,15 @@ def decode_alert(raw: bytes, *, kind: AlertKind | None, now_us: int) -> Alert:
         kind: What the door takes; then ``kind`` may be left out of the message. None where the
             message itself must say.
         now_us: Our wall clock, UTC microseconds; bounds ``expires``.
+        otherwise: What a message is that says no kind at a door that takes any.
 
     Raises:
         Refusal: Something is wrong; the field is named, and ``sender`` and ``id`` are set
             where they could be read, so that a receipt can still find its way.
     """
     values = parse_object(raw)
+    if kind is None and otherwise is not None and values.get("kind") is None:
+        kind = otherwise
     try:
         return _alert(values, kind, now_us)
     except Refusal as refusal:

@@ -9,12 +9,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from gateway import control
+from gateway.cli import app
 from gateway.control import LONGEST_LINE, ControlServer
 from gateway.core.events import OverHeard
 from gateway.interfaces import JournalError, LinkError, Report, SetupError
 from gateway.journal import SqliteJournal
+from tests.config.examples import ONE_POST, copy_of
 from tests.core.test_engine import Running
 
 
@@ -276,6 +279,34 @@ ALERT = {
     "kind": "alert", "id": "JQ-1", "sender": "zhzx", "sent": "2026-11-22T12:00:00+08:00",
     "category": "fight", "level": 1, "text": "有人打架", "grid": "G1",
 }  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_what_says_no_kind_is_an_alert_as_at_the_http_door(folder):
+    async with Served(folder) as served:
+        bare = {name: value for name, value in ALERT.items() if name != "kind"}
+        lines = [
+            json.dumps({"do": "alert", "alert": json.dumps(body)}).encode() + b"\n"
+            for body in (bare, bare | {"level": 9, "id": "JQ-2"}, ALERT | {"kind": "cancel"})
+        ]
+        raised, wrong, cancelled = await served.talk(*lines)
+        assert raised["receipt"]["status"] == "accepted"
+        assert wrong["errors"][0].startswith("level: ")
+        assert cancelled["receipt"]["order"] == raised["receipt"]["order"], "it says its kind"
+
+
+def test_a_refused_alert_is_named_by_its_file_and_field(monkeypatch, tmp_path):
+    file = tmp_path / "alert.json"
+    file.write_text("{}")
+    config = copy_of(tmp_path, ONE_POST.read_text("utf-8"))
+    answer = {"ok": False, "errors": ["id: is missing"]}
+    monkeypatch.setattr(control, "ask", lambda *_, **__: answer)
+    done = CliRunner().invoke(app, ["alert", str(config), str(file)])
+    assert (done.exit_code, done.stderr) == (1, f"{file}: id: is missing\n")
+    gone = tmp_path / "gone.json"
+    done = CliRunner().invoke(app, ["alert", str(config), str(gone)])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"{gone}: cannot read the alert: ")
 
 
 @pytest.mark.asyncio
