@@ -2,7 +2,8 @@
 
 One JSON object a line on standard output; commands, one a line, on standard input:
 ``{"do": "code", "person": …, "code": …}``. It ends on SIGTERM, on Ctrl-C and when standard
-input ends. Exit status: 0 done, 2 usage, 3 a port is taken or a file is missing.
+input ends; without one (``</dev/null``, or in a shell's background) it goes on.
+Exit status: 0 done, 2 usage, 3 a port is taken or a file is missing.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -68,8 +70,18 @@ def _block() -> bytes:
         return b""
 
 
+def _no_input() -> bool:
+    """Return whether there is nobody at standard input: closed, or the empty device."""
+    try:
+        ours, empty = os.fstat(0), Path(os.devnull).stat()
+    except OSError:
+        return True
+    return stat.S_ISCHR(ours.st_mode) and ours.st_rdev == empty.st_rdev
+
+
 def _obey(world: World, stop: asyncio.Event, line: bytes | None) -> None:
     if line is None:
+        sys.stderr.write("standard input has ended: so does the outside\n")
         stop.set()
         return
     try:
@@ -93,7 +105,10 @@ async def _run(world: World) -> None:
     async with AsyncExitStack() as stack:
         await world.start(stack)
         world.tell("ready", text=f"seed {world.seed}", seed=world.seed)
-        threading.Thread(target=_read_lines, args=(take,), daemon=True).start()
+        if _no_input():
+            sys.stderr.write("no standard input: no commands; end it with Ctrl-C or SIGTERM\n")
+        else:
+            threading.Thread(target=_read_lines, args=(take,), daemon=True).start()
         async with asyncio.TaskGroup() as group:
             part = world.scenario.get("centre")
             play = group.create_task(Scenario(world, part).run()) if part else None

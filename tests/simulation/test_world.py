@@ -470,10 +470,10 @@ def run(demo_site: Tree, tmp_path: Path) -> Iterator[Any]:
     (tmp_path / "resolved.json").write_text(json.dumps(demo_site), "utf-8")
     with contextlib.ExitStack() as stack:
 
-        def start(*more: str) -> subprocess.Popen[str]:
+        def start(*more: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "simulators", str(tmp_path / "resolved.json"), *more],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 text=True, cwd=ROOT,
             )  # fmt: skip
             stack.enter_context(process)
@@ -493,13 +493,24 @@ def until_ready(process: subprocess.Popen[str]) -> list[str]:
     return said
 
 
+def test_without_anybody_at_its_input_the_process_says_so_and_goes_on(run: Any) -> None:
+    process = run("--seed", "7", stdin=subprocess.DEVNULL)
+    assert until_ready(process)[-1] == "ready"
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.terminate()
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert errors.startswith("no standard input: no commands")
+
+
 def test_the_process_is_ready_obeys_and_ends_with_its_input(run: Any) -> None:
     process = run("--seed", "7")
     assert until_ready(process)[-1] == "ready"
     out, errors = process.communicate('{"do": "code"}\nnonsense\n', timeout=10)
     assert process.returncode == 0, errors
     assert [json.loads(line)["what"] for line in out.splitlines()] == ["refused", "refused"]
-    assert errors == ""
+    assert errors == "standard input has ended: so does the outside\n"
 
 
 def test_the_process_ends_on_sigterm(run: Any) -> None:
