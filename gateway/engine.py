@@ -35,6 +35,7 @@ from gateway.core.effects import (
     ReportStatus,
     TalkOnChannel,
 )
+from gateway.core.event_plans import site_in_force
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
@@ -685,7 +686,8 @@ class Engine:
 
     def people(self) -> list[dict[str, object]]:
         """Return the register, each person as ``person_json`` tells him."""
-        return people_json(self._state, self._site, self._clock.now_us())
+        site = site_in_force(self._state, self._site)
+        return people_json(self._state, site, self._clock.now_us())
 
     def guard_reports(self) -> list[dict[str, object]]:
         """Return guards' reports in memory with what became of each, newest first."""
@@ -705,7 +707,8 @@ class Engine:
     def duty(self, *, days: int, person: str | None, grid: str | None) -> dict[str, object]:
         """Return who stands which shift in the days to come."""
         now_us = self._clock.now_us()
-        found = duty_json(self._state, self._site, now_us, days, person=person, grid=grid)
+        site = site_in_force(self._state, self._site)
+        found = duty_json(self._state, site, now_us, days, person=person, grid=grid)
         return {"ok": True, **found}
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.core.after_acts import AFTER_ACTS
 from gateway.core.call_acts import CALL_ACTS
 from gateway.core.centre_act import CentreAct
+from gateway.core.event_plan_acts import EVENT_PLAN_ACTS
 from gateway.core.events import Event, RadioBlocked
 from gateway.core.people import is_radio
 from gateway.core.readiness_acts import READINESS_ACTS
@@ -51,7 +52,7 @@ RADIO_ACTS: Final[Mapping[str, CentreAct]] = {
 # One table a room; a name stands in one of them only.
 _TABLES: Final[tuple[Mapping[str, CentreAct], ...]] = (
     RADIO_ACTS, REGISTER_ACTS, CALL_ACTS, REPORT_ACTS, AFTER_ACTS,
-    READINESS_ACTS, RELEASE_ACTS,
+    READINESS_ACTS, RELEASE_ACTS, EVENT_PLAN_ACTS,
 )  # fmt: skip
 CENTRE_ACTS: Final[Mapping[str, CentreAct]] = {
     name: act for table in _TABLES for name, act in table.items()

@@ -13,7 +13,7 @@ centre sends is ``messages``.
 
 from dataclasses import dataclass, replace
 
-from gateway.core import readiness_steps, report_chat, talk, talk_groups
+from gateway.core import event_plans, readiness_steps, report_chat, talk, talk_groups
 from gateway.core.after_events import (
     OrderTended,
     PhotoActed,
@@ -43,6 +43,7 @@ from gateway.core.company_alerts import company_refused
 from gateway.core.consent import ask_for_consent, consent_wrote
 from gateway.core.duty_steps import duty_event
 from gateway.core.effects import Effect
+from gateway.core.event_plan import PlanEnded, PlanStarted
 from gateway.core.events import (
     AlertReceived,
     ButtonPressed,
@@ -154,8 +155,10 @@ def step(
         synchronised: Whether the wall clock is to be trusted.
         taken_us: When it is taken in, UTC microseconds; None for when it happened.
     """
+    site = event_plans.site_in_force(state, site)
     draft = Draft(state, site, event.at_us, synchronised=synchronised, taken_us=taken_us)
     _take(draft, event)
+    event_plans.settle(draft)
     readiness_steps.settle(draft)
     return Outcome(tuple(draft.changes), tuple(draft.effects))
 
@@ -224,6 +227,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _path_changed(draft, event)
         case RegisterSeeded() | EnrolmentIssued() | PersonLeft() | PersonErased():
             register_event(draft, event)
+            event_plans.keep(draft)
             settle_all(draft)
         case PersonEntered() | PersonChanged() | PersonStruck():
             person_acted(draft, event)
@@ -242,11 +246,15 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             radio_blocked(draft, event)
         case ClockStepped():
             _clock_stepped(draft, event)
+            event_plans.keep(draft)
         case Started() | SettingsReloaded():
             talk_groups.restate(draft)
             settle_all(draft)
             keep_watch(draft)
             readiness_steps.restate(draft)
+            event_plans.keep(draft)
+        case PlanStarted() | PlanEnded():
+            event_plans.plan_event(draft, event)
         case OrderTended():
             order_tended(draft, event)
         case PhotoActed():
@@ -285,6 +293,8 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
         look_at_certificates(draft)
     elif readiness_steps.timer_due(draft, timer):
         pass
+    elif timer.what == event_plans.CLOCK:
+        event_plans.plan_due(draft, timer)
     elif timer.what == DIGEST:
         digest_due(draft, timer)
     elif timer.what == TEST_DUE:

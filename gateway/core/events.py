@@ -10,6 +10,7 @@ from typing import Literal
 from gateway.core.after_events import AFTER_EVENTS, AfterEvent
 from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.call_events import CALL_EVENTS, CallEvent
+from gateway.core.event_plan import PLAN_EVENTS, PlanEvent
 from gateway.core.guard_report import ReportActed
 from gateway.core.people import Contact, Person
 from gateway.core.readiness_events import READINESS_EVENTS, ReadinessEvent
@@ -637,6 +638,7 @@ Event = (
     | DutyChanged
     | DutySwapped
     | ReadinessEvent
+    | PlanEvent
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -652,6 +654,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     *CALL_EVENTS,
     *AFTER_EVENTS,
     *READINESS_EVENTS,
+    *PLAN_EVENTS,
     *RELEASE_EVENTS,
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.event_plan import PlanRun
 from gateway.core.guard_report import GuardReport
 from gateway.core.held import Delegation, Held
 from gateway.core.machines import MachineHost, Merged
@@ -429,6 +430,7 @@ Entity = (
     | Power
     | Held
     | Delegation
+    | PlanRun
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = (
@@ -440,7 +442,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     LastSeen, OnBreak,
     Photo, PhotoPost, FollowUp, LegalHold,
     *READINESS_ENTITIES,
-    Held, Delegation,
+    Held, Delegation, PlanRun,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from gateway.core.after_entities import ResultCode
 from gateway.core.alert import Datum, Position
 from gateway.core.escalation import Response
+from gateway.core.event_plan import EventPlan
 from gateway.core.guard_report import BlockingPoint, ReportPolicy
 from gateway.core.machines import MachineRules
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
@@ -169,6 +170,9 @@ class Site:
         machines: How alarms of machines are taken.
         results: What an order may end in, by code; empty for any words.
         readiness: Roll-calls, drills, self-tests, and what cover is watched.
+        event_plans: What is added for a while only, by id; dormant until it is in force.
+        unlisted: Grids that open orders still name and where no alert is found to lie.
+        laid: This site with event plans over it, as ``event_plans`` keeps it ready.
     """
 
     version: str
@@ -198,14 +202,21 @@ class Site:
     machines: MachineRules = field(default_factory=MachineRules)
     results: dict[str, ResultCode] = field(default_factory=dict)
     readiness: ReadinessPolicy = field(default_factory=ReadinessPolicy)
+    event_plans: dict[str, EventPlan] = field(default_factory=dict)
+    unlisted: frozenset[str] = frozenset()
+    laid: dict[tuple[tuple[str, str], ...], "Site"] = field(
+        init=False, repr=False, compare=False
+    )
     finder: "GridFinder" = field(init=False, repr=False, compare=False)
     posts_of_radio: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Build what finds grids and posts: once a site, not once an alert."""
-        object.__setattr__(
-            self, "finder", GridFinder(self.grids, self.posts, self.policy.folding.simplified)
-        )
+        object.__setattr__(self, "laid", {})
+        grids = {id_: g for id_, g in self.grids.items() if id_ not in self.unlisted}
+        posts = {id_: p for id_, p in self.posts.items() if p.grid not in self.unlisted}
+        finder = GridFinder(grids, posts, self.policy.folding.simplified)
+        object.__setattr__(self, "finder", finder)
         found: dict[str, tuple[str, ...]] = {}
         for post in self.posts.values():
             for radio in post.radios:

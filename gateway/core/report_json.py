@@ -130,7 +130,7 @@ NODES = (
     "stood_down", "stand_down_missing", "break", "talk_cut",
     "register", "duty",
     "drill", "drill_aborted", "roll_call", "roll_present", "roll_missing", "cover", "cover_ok",
-    "self_test", "bulletin", "unread", "power",
+    "self_test", "event_plan", "bulletin", "unread", "power",
     "held", "cleared", "dropped",
 )  # fmt: skip
 

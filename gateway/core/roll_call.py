@@ -278,7 +278,8 @@ def _tell_managers(
     for id_ in missing:
         person = draft.find(Person, id_)
         grids = person.grids if person is not None else ()
-        grid = next((draft.site.grids[g] for g in grids if g in notice.grids), None)
+        known = (draft.site.grids.get(g) for g in grids if g in notice.grids)
+        grid = next((g for g in known if g is not None), None)
         if grid is None:
             continue
         seniors = (grid.second_manager, grid.first_manager)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from gateway.settings.event_plan_check import event_plan_findings
 from gateway.settings.explain import Finding, did_you_mean, twice
 from gateway.settings.geometry import polygon_findings
 from gateway.settings.ladder_check import ladder_findings
@@ -364,6 +365,7 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     ladder_findings,
     report_findings,
     readiness_findings,
+    event_plan_findings,
     policy_findings,
     _answers,
     _windows,

@@ -121,6 +121,13 @@ def polygon_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
             yield finding
         elif shape is not None:
             shapes[id_] = shape
+    for plan_id, plan in settings.event_plans.items():  # these may overlap: they go first
+        for id_, grid in plan.grids.items():
+            if grid.polygon:
+                _, finding = _shape(
+                    grid.polygon, ("event_plans", plan_id, "grids", id_, "polygon")
+                )
+                yield from () if finding is None else (finding,)
     yield from _overlaps(shapes)
     yield from _posts_outside(settings, shapes)
 
@@ -192,3 +199,11 @@ def _points(settings: Settings) -> Iterator[tuple[KeyPath, tuple[float, float]]]
     for id_, route in settings.routes.items():
         for index, point in enumerate(route.points):
             yield ("routes", id_, "points", index), point
+    for plan_id, plan in settings.event_plans.items():
+        at: KeyPath = ("event_plans", plan_id)
+        for id_, grid in plan.grids.items():
+            for index, point in enumerate(grid.polygon):
+                yield (*at, "grids", id_, "polygon", index), point
+        for id_, post in plan.posts.items():
+            if post.at:
+                yield (*at, "posts", id_, "at"), post.at

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.cap import CapSettings
+from gateway.settings.event_plans import EventPlanSettings
 from gateway.settings.machine_alerts import MachineAlertsSettings
 from gateway.settings.policy import PolicySettings
 from gateway.settings.readiness import ReadinessSettings
@@ -348,6 +349,7 @@ class Settings(Model):
         response: The clocks and the ladder.
         reports: What guards report of themselves, and what becomes of it.
         readiness: Roll-calls, drills, the self-test, and what cover is watched.
+        event_plans: What is added for an event, from a start to an end.
         results: What an order may end in (code to words); absent = any words.
         policy: What may be asked and said.
         speech: How sentences for the air are spoken.
@@ -373,6 +375,7 @@ class Settings(Model):
     response: ResponseSettings = ResponseSettings()
     reports: ReportSettings = ReportSettings()
     readiness: ReadinessSettings = ReadinessSettings()
+    event_plans: dict[Id, EventPlanSettings] = Field(default_factory=dict)
     results: dict[Id, ResultSettings] = Field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     speech: SpeechSettings = SpeechSettings()

@@ -5,11 +5,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.core.alert import Datum
+from gateway.core.event_plan import EventPlan, GridChange, PlanDuty
 from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, TalkGroup, Zone
 from gateway.core.replies import Action
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
+from gateway.settings.event_plans import EventPlanSettings
 from gateway.settings.models import Settings
 from gateway.settings.register import (
     organisation_of,
@@ -20,6 +22,7 @@ from gateway.settings.register import (
 from gateway.settings.response import response_of
 from gateway.settings.sections import (
     GridSettings,
+    PostSettings,
     RosterSettings,
 )
 from gateway.settings.sections import TalkGroup as TalkGroupSettings
@@ -68,18 +71,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
             for id_, zone in settings.zones.items()
         },
         grids={id_: _grid(id_, grid) for id_, grid in settings.grids.items()},
-        posts={
-            id_: Post(
-                id=id_,
-                name=post.name,
-                grid=post.grid,
-                position=_udeg(post.at) if post.at else None,
-                aliases=post.aliases,
-                radios=post.radios,
-                standing=post.standing,
-            )
-            for id_, post in settings.posts.items()
-        },
+        posts={id_: _post(id_, post) for id_, post in settings.posts.items()},
         channels={
             id_: Channel(
                 id=id_,
@@ -108,6 +100,10 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         register=policy_of(settings.admission),
         reports=settings.reports.policy(),
         readiness=settings.readiness.policy(),
+        event_plans={
+            id_: _plan(id_, plan, zone_of(settings))
+            for id_, plan in settings.event_plans.items()
+        },
         talk_groups={id_: _talk_group(id_, g) for id_, g in settings.talk_groups.items()},
     )
 
@@ -152,6 +148,46 @@ def _grid(id_: str, grid: GridSettings) -> Grid:
         chat=grid.chat,
         blocking_points=tuple(point.point() for point in grid.blocking_points),
         muster=grid.muster,
+    )
+
+
+def _post(id_: str, post: PostSettings) -> Post:
+    return Post(
+        id=id_,
+        name=post.name,
+        grid=post.grid,
+        position=_udeg(post.at) if post.at else None,
+        aliases=post.aliases,
+        radios=post.radios,
+        standing=post.standing,
+    )
+
+
+def _plan(id_: str, plan: EventPlanSettings, timezone: ZoneInfo) -> EventPlan:
+    def moment(local: datetime | None) -> int | None:
+        return None if local is None else _utc_us(local, timezone)
+
+    return EventPlan(
+        id=id_,
+        name=plan.name,
+        from_us=moment(plan.from_),
+        to_us=moment(plan.to),
+        grids={grid_id: _grid(grid_id, grid) for grid_id, grid in plan.grids.items()},
+        posts={post_id: _post(post_id, post) for post_id, post in plan.posts.items()},
+        changes={
+            grid_id: GridChange(channel=change.channel, chat=change.chat)
+            for grid_id, change in plan.changes.items()
+        },
+        roster=tuple(
+            PlanDuty(
+                person=duty.person,
+                grids=tuple(plan.grids) if duty.grids is None else duty.grids,
+                post=duty.post,
+                from_us=moment(duty.from_),
+                to_us=moment(duty.to),
+            )
+            for duty in plan.roster
+        ),
     )
 
 

@@ -28,6 +28,7 @@ CORE = {
     "A31": "enrolled in a minute, gone in seconds",
     "A33": "a guard tied to his post says so, and the next is called",
     "B7": "neighbouring grids are called when nobody answers",
+    "B9": "a plan for an event: grid, channel, group and people, from a start to an end",
     "B12": "times come from buttons and tones, not from later typing",
     "C1": "three tiers of force, one after the other",
     "C3": "four crews in three shifts: who is on duty when",
@@ -41,6 +42,7 @@ CORE = {
     "C26": "readiness: a drill through the whole chain",
     "D1": "machine alerts: tests page nobody, storms are held down",
     "D3": "500 groups, 2,000 people, 50 grids on one small machine",
+    "D7": "warnings to the guards: read in the chat, spoken when nobody talks",
     "D10": "a power cut needs no repair",
     "D11": "the radio works with the internet down",
     "D13": "nobody near is said, not paged to all",
@@ -55,6 +57,7 @@ CORE = {
     "E13": "only simple alerts go to guards, or by a named person's release",
     "E14": "updates and cautions inside the same order",
     "E18": "helping and guarding the scene is an action of its own",
+    "E20": "what a meeting decided reaches everybody, and who has not read it is listed",
 }
 
 # Rows whose stories are not told yet: a row leaves this set with its story, one a line.
