@@ -30,6 +30,7 @@ from gateway.core.effects import (
     WithdrawPage,
 )
 from gateway.core.escalation import Response, rungs
+from gateway.core.event_plans import CLOCK as PLANS
 from gateway.core.events import (
     AlertReceived,
     ButtonPressed,
@@ -548,9 +549,9 @@ def check_numbers(state: State) -> None:
 
 
 def check_timers(state: State) -> None:
-    """Only open orders have clocks, and hosts that test, and visits that are owed."""
+    """Only open orders have clocks, and hosts that test, visits that are owed, and plans."""
     for timer in state.each(Timer):
-        if timer.what in (TEST_DUE, FOLLOW_UP, *READINESS) or timer.order == "site":
+        if timer.what in (TEST_DUE, FOLLOW_UP, PLANS, *READINESS) or timer.order == "site":
             continue
         report = state.find(GuardReport, timer.order)
         if report is not None:
