@@ -15,7 +15,7 @@ CORE = Path(report_json.__file__).parent
 
 
 def reported_literals():
-    for path in sorted(CORE.glob("*.py")):
+    for path in sorted(CORE.rglob("*.py")):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "report":
                 node = call.args[1]

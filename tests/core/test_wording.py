@@ -65,6 +65,7 @@ MADE_UP = {
     "detail_machine_": ("restore", "test", "trouble"),
     "waiting_": ("busy", "talk", "queue", "path", "window"),
     "detail_photo_recall_": ("expired", "act", "closed"),
+    "detail_sound_": ("foreign", "second", "malformed"),
     "cut_": ("time_out", "order", "off", "path", "busy", "taken"),
     "talk_waited_": ("busy", "talk", "queue", "path", "window"),
     "notice_": ("roll_call_done", "bulletin_done", "self_test_done"), "cover_kind_": None,
@@ -91,13 +92,13 @@ def test_every_sentence_is_used_somewhere():
 
 def test_every_sentence_that_the_core_asks_for_exists():
     asked = set()
-    for path in (ROOT / "gateway" / "core").glob("*.py"):
+    for path in (ROOT / "gateway" / "core").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         asked |= set(re.findall(r'(?:wording|site\)|self)\.text\(\s*"([a-z_0-9]+)"', text))
         asked |= set(re.findall(r'_words\(draft, "([a-z_0-9]+)"', text))
         asked |= set(re.findall(r'"((?:detail|answer|note|card|say)_[a-z_0-9]+)"', text))
     asked |= set(re.findall(r'_words\["([a-z_0-9]+)"', "".join(
-        p.read_text(encoding="utf-8") for p in (ROOT / "gateway" / "core").glob("*.py")
+        p.read_text(encoding="utf-8") for p in (ROOT / "gateway" / "core").rglob("*.py")
     )))  # fmt: skip
     assert len(asked) > 50
     assert sorted(asked - set(catalogue("zh_CN"))) == []

@@ -100,7 +100,12 @@ async def test_cancel_stands_everybody_down_on_both_media(tmp_path):
         await lab.chat.wait_message(lambda m: m.chat == 700032 and "解除" in m.text)
         await lab.chat.wait_message(lambda m: m.chat < 0 and "已取消" in m.text)
         await lab.zhang.wait_clear(10, settle_s=0.3)
+        # He says that he knows; what would be an answer to the order is one no more.
         await lab.zhang.key_and_send("*1#")
+        assert (await lab.zhang.next_heard(5)).answer == "accepted"
+        await lab.event("stood_down", person="p_zhang")
+        await lab.zhang.wait_clear(10, settle_s=0.3)
+        await lab.zhang.key_and_send("*3#")
         assert (await lab.zhang.next_heard(5)).answer == "wrong"
 
 
