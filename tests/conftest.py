@@ -23,11 +23,41 @@ def pytest_collection_modifyitems(items):
     items.sort(key=limit_s, reverse=True)
 
 
+# Tests that play sound in real time through processes of their own: half a processor each. More
+# than two at once on two processors and frames come late, which is what some of them listen for.
+REAL_TIME = (
+    "tests/system/",
+    "tests/config/test_technician_path.py",
+    "tests/drivers/radio/test_patch_process.py",
+    "tests/drivers/radio/test_process.py",
+    "tests/drivers/radio/test_technician.py",
+)
+REAL_TIME_AT_ONCE = 2
+
+
 class ByModule(LoadScopeScheduling):
-    """A module's tests stay on one worker and share its set-up; real daemons share nothing."""
+    """A module's tests stay on one worker and share its set-up; real daemons share nothing.
+
+    Two workers at most play in real time; the others have the rest meanwhile.
+    """
 
     def _split_scope(self, nodeid):
         return nodeid if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node):
+        players = {n for n, work in self.assigned_work.items() if self._plays(work)}
+        if len(players - {node}) >= REAL_TIME_AT_ONCE:
+            calm = next((s for s in self.workqueue if not s.startswith(REAL_TIME)), None)
+            if calm is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(calm, last=False)
+        super()._assign_work_unit(node)
+
+    @staticmethod
+    def _plays(work):
+        """Return whether a worker still has a test to run that plays in real time."""
+        return any(s.startswith(REAL_TIME) and not all(done.values()) for s, done in work.items())
 
 
 @pytest.hookimpl(optionalhook=True)
