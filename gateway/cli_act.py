@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import AsJson, By, Config, ask, fail, login, print_json
-from gateway.core.centre_acts import CENTRE_ACTS
+from gateway.core.centre.centre_acts import CENTRE_ACTS
 
 USAGE = 2
 

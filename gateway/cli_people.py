@@ -27,7 +27,8 @@ from gateway.cli import (
     settings_of,
 )
 from gateway.core.people import Person
-from gateway.core.people_csv import (
+from gateway.core.register.fields import FIELDS
+from gateway.core.register.table import (
     CHARSETS,
     UTF_8,
     Mistake,
@@ -39,7 +40,6 @@ from gateway.core.people_csv import (
     rows_of,
     table_of,
 )
-from gateway.core.person_fields import FIELDS
 from gateway.settings import catalogues, site_of
 
 USAGE = 2

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.core.act_json import ACTS, CONFIRMED
 from gateway.core.alert import AlertKind
-from gateway.core.alert_json import Refusal, decode_alert
-from gateway.core.centre_acts import decode_centre_act
-from gateway.core.duty import MOST_DAYS
+from gateway.core.centre.act_json import ACTS, CONFIRMED
+from gateway.core.centre.alert_json import Refusal, decode_alert
+from gateway.core.centre.centre_acts import decode_centre_act
+from gateway.core.centre.report_json import event_json, receipt_json
 from gateway.core.events import AlertReceived, InputRefused, MessageNoted, OrderActed
-from gateway.core.report_json import event_json, receipt_json
+from gateway.core.register.duty import MOST_DAYS
 from gateway.interfaces import (
     AlertFormat,
     Control,

@@ -21,9 +21,10 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
-from gateway.core.after_events import OrderTended, PhotoFailed
+from gateway.core.after.events import OrderTended, PhotoFailed
 from gateway.core.alert import AlertKind, Level
-from gateway.core.answering import code_digest
+from gateway.core.answers.by_chat import code_digest
+from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS
 from gateway.core.dispatch import Outcome, step
 from gateway.core.effects import (
     Effect,
@@ -35,7 +36,6 @@ from gateway.core.effects import (
     ReportStatus,
     TalkOnChannel,
 )
-from gateway.core.event_plans import site_in_force
 from gateway.core.events import (
     AlertReceived,
     CardFailed,
@@ -52,13 +52,13 @@ from gateway.core.events import (
     Started,
     TalkSwitched,
 )
-from gateway.core.guard_report import GuardReport, guard_report_json
+from gateway.core.guard_reports.report import GuardReport, guard_report_json
 from gateway.core.order import AlertKey, Order, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
-from gateway.core.readiness import CoverGap, Power
-from gateway.core.register_json import concerns, duty_json, people_json
-from gateway.core.replies import CODE_LENGTH, CODE_LETTERS
+from gateway.core.readiness.event_plans import site_in_force
+from gateway.core.readiness.settings import CoverGap, Power
+from gateway.core.register.as_json import concerns, duty_json, people_json
 from gateway.core.state import State
 from gateway.hand_out import HandOut, driver_of, once_more
 from gateway.interfaces import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from gateway.core.after_events import PriorOrder
+from gateway.core.after.events import PriorOrder
 from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt, ReportStatus
 from gateway.core.events import AlertReceived, Event, MessageNoted
 from gateway.core.order import Change, Entity

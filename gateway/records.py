@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeVar
 
 import apsw
 
-from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
+from gateway.core.after.entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.effects import ReportStatus
 from gateway.core.order import (
     Assignment,

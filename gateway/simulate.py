@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 import yaml
 
-from gateway.core.act_json import decode_act
 from gateway.core.alert import AlertKind
-from gateway.core.alert_json import decode_alert
+from gateway.core.centre.act_json import decode_act
+from gateway.core.centre.alert_json import decode_alert
+from gateway.core.centre.report_json import receipt_json
 from gateway.core.events import AlertReceived, Event, PersonLeft, RadioBlocked
-from gateway.core.report_json import receipt_json
 from gateway.engine import Engine
 from gateway.installed import load_settings
 from gateway.interfaces import Committed, JournalError, Recovered, SetupError

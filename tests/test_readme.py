@@ -25,13 +25,15 @@ def text_of(name: str) -> str:
 def house_map() -> list[tuple[Path, str]]:
     """Return each line of the map with the folder it stands in."""
     block = text_of(ENGLISH).split("## Map of the rooms")[1].split("```")[1]
-    lines, top, room = [], Path(), Path()
+    lines, top, room, outer = [], Path(), Path(), Path()
     for line in block.strip("\n").splitlines():
         head = re.match(r"^( *)([a-z_]+)/", line)
         if head and not head[1]:
             top = room = Path(head[2])
         elif head and len(head[1]) == 2:
-            room = top / head[2]
+            room = outer = top / head[2]
+        elif head and len(head[1]) == 4:
+            room = outer / head[2]
         elif re.match(r"^  \S", line):
             room = top
         lines.append((room, line))
@@ -44,7 +46,7 @@ def named() -> set[Path]:
     for room, line in house_map():
         top = Path(room.parts[0])
         for name in _FILE.findall(line):
-            paths = (room / name, top / name, Path(name))
+            paths = (room / name, room.parent / name, top / name, Path(name))
             found.add(next((p for p in paths if (ROOT / p).exists()), room / name))
     return found
 
@@ -61,7 +63,7 @@ def rooms() -> Iterator[Path]:
             is_room = path.is_dir() and any(path.glob("*"))
             if (is_room or path.suffix == ".py") and path.name not in ("__init__.py", "__pycache__"):
                 yield path.relative_to(ROOT)
-    for path in sorted((ROOT / "gateway" / "core").glob("*.py")):
+    for path in sorted((ROOT / "gateway" / "core").rglob("*.py")):
         if path.name != "__init__.py":
             yield path.relative_to(ROOT)
 

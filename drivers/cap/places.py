@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from gateway.core.alert import Area, Datum
-from gateway.core.strict_json import Refusal, shown
+from gateway.core.centre.strict_json import Refusal, shown
 
 MAX_CORNERS: Final = 1000
 MAX_AREAS: Final = 50

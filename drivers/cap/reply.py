@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from drivers.cap.structure import NAMESPACE, name_wrong, parse, time_wrong
-from gateway.core.strict_json import Refusal
+from gateway.core.centre.strict_json import Refusal
 from gateway.interfaces import Report
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

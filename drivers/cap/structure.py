@@ -14,7 +14,7 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.core.strict_json import Refusal, shown
+from gateway.core.centre.strict_json import Refusal, shown
 
 NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"

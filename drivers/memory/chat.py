@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from gateway.core.after_events import PhotoFailed, PhotoPosted, PhotoTakenBack
+from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.delivery import backoff_s, is_expired
 from gateway.core.effects import (
     AnswerPress,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.core.alert_json import Refusal, decode_alert
+from gateway.core.centre.alert_json import Refusal, decode_alert
+from gateway.core.centre.report_json import event_json, health_json
 from gateway.core.events import AlertReceived, MessageNoted
-from gateway.core.report_json import event_json, health_json
 from gateway.interfaces import AlertFormat, Report
 
 ROOT = "gridcall/v1"

@@ -33,9 +33,9 @@ from drivers.mqtt.codec import (
 )
 from drivers.mqtt.connection import Connection, connect
 from drivers.mqtt.settings import MqttDoor
-from gateway.core.alert_json import Refusal
+from gateway.core.centre.alert_json import Refusal
+from gateway.core.centre.report_json import receipt_json, refusal_json
 from gateway.core.events import InputRefused, PathChanged
-from gateway.core.report_json import receipt_json, refusal_json
 from gateway.interfaces import (
     AlertFormat,
     Cursor,

@@ -22,7 +22,7 @@ from drivers.radio.speech_pipe import Manner
 from drivers.radio.spoken import spoken_pieces
 from drivers.radio.wav import wav_bytes
 from gateway.core.alert import Alert, AlertKind
-from gateway.core.alert_json import Refusal, decode_alert
+from gateway.core.centre.alert_json import Refusal, decode_alert
 from gateway.core.dispatch import step
 from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
 from gateway.core.events import AlertReceived, RegisterSeeded

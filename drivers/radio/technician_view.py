@@ -20,7 +20,7 @@ from drivers.radio.technician_bench import every_kind
 from drivers.radio.technician_door import Sight
 from drivers.radio.technician_site import Site
 from drivers.radio.technician_sound import peak_dbfs
-from gateway.core.replies import parse_digits
+from gateway.core.answers.replies import parse_digits
 
 __all__ = ["Record", "View", "words_of"]
 

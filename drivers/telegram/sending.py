@@ -21,7 +21,7 @@ from drivers.telegram.codec import Account
 from drivers.telegram.limits import NEVER, Limits
 from drivers.telegram.reach import PathWatch
 from drivers.telegram.send_queue import SendQueue, Waiting
-from gateway.core.after_events import PhotoFailed, PhotoPosted, PhotoTakenBack
+from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.delivery import backoff_s
 from gateway.core.effects import (
     AnswerPress,

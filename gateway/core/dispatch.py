@@ -13,37 +13,45 @@ centre sends is ``messages``.
 
 from dataclasses import dataclass, replace
 
-from gateway.core import event_plans, readiness_steps, report_chat, talk, talk_groups
-from gateway.core.after_events import (
+from gateway.core.after.aftercare import FOLLOW_UP, follow_up_due, order_tended
+from gateway.core.after.closing import order_acted
+from gateway.core.after.events import (
     OrderTended,
     PhotoActed,
     PhotoFailed,
     PhotoPosted,
     PhotoTakenBack,
 )
-from gateway.core.aftercare import FOLLOW_UP, follow_up_due, order_tended
+from gateway.core.after.photo import (
+    PHOTO_DUE,
+    photo_acted,
+    photo_answered,
+    photo_due,
+    photo_failed,
+    photo_posted,
+    photo_taken_back,
+)
 from gateway.core.alert import Medium
-from gateway.core.answer_window import pages_spoken
-from gateway.core.answering import (
+from gateway.core.answers.answer_window import pages_spoken
+from gateway.core.answers.by_chat import (
     button_pressed,
     media_received,
     text_received,
 )
-from gateway.core.breaks import break_taken
-from gateway.core.call_events import BreakTaken, PartnerCalled
-from gateway.core.calling import (
+from gateway.core.answers.identity import radio_blocked
+from gateway.core.answers.on_air import digits_heard, key_pattern, over_heard, signal_heard
+from gateway.core.calls.breaks import break_taken
+from gateway.core.calls.calling import (
     US,
     speak_again,
     ways_down,
 )
-from gateway.core.certificates import CERTIFICATES, keep_watch
-from gateway.core.certificates import morning as look_at_certificates
-from gateway.core.closing import order_acted
-from gateway.core.company_alerts import company_refused
-from gateway.core.consent import ask_for_consent, consent_wrote
-from gateway.core.duty_steps import duty_event
+from gateway.core.calls.events import BreakTaken, PartnerCalled
+from gateway.core.calls.ladder import clock_due, medium_failed
+from gateway.core.calls.owner import settle_all
+from gateway.core.calls.partner import partner_called
+from gateway.core.calls.sent import card_event, page_event
 from gateway.core.effects import Effect
-from gateway.core.event_plan import PlanEnded, PlanStarted
 from gateway.core.events import (
     AlertReceived,
     ButtonPressed,
@@ -80,16 +88,15 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
-from gateway.core.guard_report import ReportActed
-from gateway.core.identity import radio_blocked
-from gateway.core.intake import amend_now
-from gateway.core.ladder import clock_due, medium_failed
-from gateway.core.machine_alerts import digest_due, missed_test_due
-from gateway.core.machines import DIGEST, TEST_DUE
-from gateway.core.manager_words import manager_wrote
-from gateway.core.messages import alert_received, message_noted
-from gateway.core.office import office_pressed, office_wrote
-from gateway.core.on_air import digits_heard, key_pattern, over_heard, signal_heard
+from gateway.core.guard_reports import chat as report_chat
+from gateway.core.guard_reports.cards import card_event as report_card_event
+from gateway.core.guard_reports.report import ReportActed
+from gateway.core.guard_reports.steps import CLOCK as REPORT_CLOCK
+from gateway.core.guard_reports.steps import report_acted, report_due
+from gateway.core.intake.machine_alerts import digest_due, missed_test_due
+from gateway.core.intake.machines import DIGEST, TEST_DUE
+from gateway.core.intake.messages import alert_received, message_noted
+from gateway.core.intake.opening import amend_now
 from gateway.core.order import (
     Change,
     Counter,
@@ -98,35 +105,32 @@ from gateway.core.order import (
     Path,
     Timer,
 )
-from gateway.core.owner import settle_all
-from gateway.core.partner import partner_called
-from gateway.core.photo import (
-    PHOTO_DUE,
-    photo_acted,
-    photo_answered,
-    photo_due,
-    photo_failed,
-    photo_posted,
-    photo_taken_back,
-)
 from gateway.core.places import Site
-from gateway.core.register import person_acted, register_event
-from gateway.core.register_events import (
+from gateway.core.policy.events import HeldActed, RightDelegated
+from gateway.core.policy.release import HELD, held_acted, held_due
+from gateway.core.policy.rights import right_delegated
+from gateway.core.readiness import event_plans
+from gateway.core.readiness import steps as readiness_steps
+from gateway.core.readiness.event_plan import PlanEnded, PlanStarted
+from gateway.core.register.certificates import CERTIFICATES, keep_watch
+from gateway.core.register.certificates import morning as look_at_certificates
+from gateway.core.register.company_alerts import company_refused
+from gateway.core.register.consent import ask_for_consent, consent_wrote
+from gateway.core.register.duty_steps import duty_event
+from gateway.core.register.events import (
     DutyChanged,
     DutySwapped,
     PersonChanged,
     PersonEntered,
     PersonStruck,
 )
-from gateway.core.release import HELD, held_acted, held_due
-from gateway.core.release_events import HeldActed, RightDelegated
-from gateway.core.report_cards import card_event as report_card_event
-from gateway.core.reports import CLOCK as REPORT_CLOCK
-from gateway.core.reports import report_acted, report_due
-from gateway.core.rights import right_delegated
-from gateway.core.sent import card_event, page_event
-from gateway.core.sound import dispatcher_spoke, sound_refused
+from gateway.core.register.manager_words import manager_wrote
+from gateway.core.register.office import office_pressed, office_wrote
+from gateway.core.register.steps import person_acted, register_event
 from gateway.core.state import Draft, State
+from gateway.core.talk import groups as talk_groups
+from gateway.core.talk import talk
+from gateway.core.talk.sound import dispatcher_spoke, sound_refused
 from gateway.core.wording import Wording
 
 

@@ -7,14 +7,15 @@ are added to the row by the journal.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.core.after_events import AFTER_EVENTS, AfterEvent
+from gateway.core.after.events import AFTER_EVENTS, AfterEvent
 from gateway.core.alert import Alert, Assurance, Medium
-from gateway.core.call_events import CALL_EVENTS, CallEvent
-from gateway.core.event_plan import PLAN_EVENTS, PlanEvent
-from gateway.core.guard_report import ReportActed
+from gateway.core.calls.events import CALL_EVENTS, CallEvent
+from gateway.core.guard_reports.report import ReportActed
 from gateway.core.people import Contact, Person
-from gateway.core.readiness_events import READINESS_EVENTS, ReadinessEvent
-from gateway.core.register_events import (
+from gateway.core.policy.events import RELEASE_EVENTS, ReleaseEvent
+from gateway.core.readiness.event_plan import PLAN_EVENTS, PlanEvent
+from gateway.core.readiness.events import READINESS_EVENTS, ReadinessEvent
+from gateway.core.register.events import (
     REGISTER_EVENTS,
     DutyChanged,
     DutySwapped,
@@ -22,7 +23,6 @@ from gateway.core.register_events import (
     PersonEntered,
     PersonStruck,
 )
-from gateway.core.release_events import RELEASE_EVENTS, ReleaseEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from gateway.core.after_entities import FollowUp, LegalHold, Photo, PhotoPost
+from gateway.core.after.entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.alert import Alert, Assurance, Medium
-from gateway.core.event_plan import PlanRun
-from gateway.core.guard_report import GuardReport
-from gateway.core.held import Delegation, Held
-from gateway.core.machines import MachineHost, Merged
-from gateway.core.overs import Recording, Talk, TalkSwitch
+from gateway.core.calls.whereabouts import LastSeen, OnBreak
+from gateway.core.guard_reports.report import GuardReport
+from gateway.core.intake.machines import MachineHost, Merged
 from gateway.core.people import Contact, EnrolmentCode, LostRadio, Person, Role, Tries
-from gateway.core.readiness import (
+from gateway.core.policy.held import Delegation, Held
+from gateway.core.readiness.event_plan import PlanRun
+from gateway.core.readiness.settings import (
     READINESS_ENTITIES,
     ChannelHeard,
     CoverGap,
@@ -26,7 +26,7 @@ from gateway.core.readiness import (
     Power,
 )
 from gateway.core.roster import DutyChanges
-from gateway.core.whereabouts import LastSeen, OnBreak
+from gateway.core.talk.overs import Recording, Talk, TalkSwitch
 
 
 class OrderStatus(StrEnum):

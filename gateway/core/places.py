@@ -7,17 +7,17 @@ from datetime import tzinfo
 from itertools import pairwise
 from typing import Final, Literal
 
-from gateway.core.after_entities import ResultCode
+from gateway.core.after.entities import ResultCode
 from gateway.core.alert import Datum, Position
-from gateway.core.escalation import Response
-from gateway.core.event_plan import EventPlan
-from gateway.core.guard_report import BlockingPoint, ReportPolicy
-from gateway.core.machines import MachineRules
+from gateway.core.answers.replies import Action
+from gateway.core.calls.escalation import Response
+from gateway.core.guard_reports.report import BlockingPoint, ReportPolicy
+from gateway.core.intake.machines import MachineRules
 from gateway.core.people import Organisation, Person, Premises, RegisterPolicy, Role
 from gateway.core.place_index import Point, Polygon, PolygonIndex, WordIndex, inside
-from gateway.core.policy import Policy
-from gateway.core.readiness import ReadinessPolicy
-from gateway.core.replies import Action
+from gateway.core.policy.policy import Policy
+from gateway.core.readiness.event_plan import EventPlan
+from gateway.core.readiness.settings import ReadinessPolicy
 from gateway.core.roster import Roster
 from gateway.core.wording import Catalogue
 

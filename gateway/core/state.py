@@ -11,10 +11,10 @@ Rules for whoever edits this file:
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from gateway.core.after_entities import Photo, PhotoPost
+from gateway.core.after.entities import Photo, PhotoPost
 from gateway.core.effects import Effect, ReportStatus
-from gateway.core.guard_report import GuardReport
-from gateway.core.machines import Merged
+from gateway.core.guard_reports.report import GuardReport
+from gateway.core.intake.machines import Merged
 from gateway.core.order import (
     AlertKey,
     Assignment,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from gateway.core.alert import Alert
 from gateway.core.effects import Button
 from gateway.core.order import Assignment, Node, Order, OrderStatus
-from gateway.core.policy import response_to
-from gateway.core.redaction import redacted
+from gateway.core.policy.policy import response_to
+from gateway.core.policy.redaction import redacted
+from gateway.core.policy.templates import filled
 from gateway.core.spoken_numbers import spoken_number, spoken_numbers
-from gateway.core.templates import filled
 
 if TYPE_CHECKING:
     from gateway.core.places import Site

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.after_events import PriorOrder
+from gateway.core.after.events import PriorOrder
 from gateway.core.people import Contact
 from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
 from gateway.journal.codec import alert_key_from, effect_from, entity_from, nfc, value_from

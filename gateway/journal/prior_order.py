@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from gateway.core.after_events import PriorOrder
+from gateway.core.after.events import PriorOrder
 from gateway.core.order import Assignment, Order
 from gateway.journal.codec import entity_from
 from gateway.journal.reading import opener, reading

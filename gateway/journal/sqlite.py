@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 import structlog
 
-from gateway.core.after_events import PriorOrder
+from gateway.core.after.events import PriorOrder
 from gateway.core.people import Contact
 from gateway.interfaces import (
     Anchor,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.core.machines import MachineRules
+from gateway.core.intake.machines import MachineRules
 from gateway.settings.values import Model
 
 

@@ -8,10 +8,18 @@ from typing import Annotated, Any, Final, Literal
 from opencc import OpenCC
 from pydantic import Discriminator, Field, Tag
 
-from gateway.core.escalation import Response
-from gateway.core.folding import Folding
-from gateway.core.policy import EXCEEDING, VERBS, Category, InChat, OnRadio, Policy, Right
-from gateway.core.templates import OrderKind
+from gateway.core.calls.escalation import Response
+from gateway.core.policy.folding import Folding
+from gateway.core.policy.policy import (
+    EXCEEDING,
+    VERBS,
+    Category,
+    InChat,
+    OnRadio,
+    Policy,
+    Right,
+)
+from gateway.core.policy.templates import OrderKind
 from gateway.settings.response import AnyRung, WindowMin, WindowS, rung_of
 from gateway.settings.values import Id, Language, Model, Name, written
 

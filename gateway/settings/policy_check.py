@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from gateway.core.policy import EQUIPMENT, EXCEEDING
-from gateway.core.templates import faults
+from gateway.core.policy.policy import EQUIPMENT, EXCEEDING
+from gateway.core.policy.templates import faults
 from gateway.settings.explain import Finding, did_you_mean
 from gateway.settings.models import Settings
 from gateway.settings.policy import CategorySettings, KindSettings, folding

@@ -5,7 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.core.readiness import DrillRule, ReadinessPolicy, RollCallRule, SelfTestRule
+from gateway.core.readiness.settings import (
+    DrillRule,
+    ReadinessPolicy,
+    RollCallRule,
+    SelfTestRule,
+)
 from gateway.settings.values import Id, Model, Text, TimeOfDay
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.core.guard_report import BlockingPoint, ReportPolicy
+from gateway.core.guard_reports.report import BlockingPoint, ReportPolicy
 from gateway.settings.values import Model, Name, Point, written
 
 ReportWord = Literal["emergency", "report"]

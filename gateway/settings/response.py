@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.core.escalation import Response, Rung, RungKind
+from gateway.core.calls.escalation import Response, Rung, RungKind
 from gateway.settings.values import Id, Model
 
 WindowS = Annotated[int, Field(ge=5, le=3600)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.core.after_entities import ResultCode
+from gateway.core.after.entities import ResultCode
 from gateway.settings.values import Model, Name
 
 

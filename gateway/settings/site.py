@@ -5,10 +5,10 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.core.alert import Datum
-from gateway.core.event_plan import EventPlan, GridChange, PlanDuty
+from gateway.core.answers.replies import Action
 from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, TalkGroup, Zone
-from gateway.core.replies import Action
+from gateway.core.readiness.event_plan import EventPlan, GridChange, PlanDuty
 from gateway.core.roster import Roster, RosterException, Shift
 from gateway.core.wording import Catalogue
 from gateway.settings.event_plans import EventPlanSettings

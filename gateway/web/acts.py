@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from gateway.core.centre_acts import centre_act_schema, decode_centre_act
-from gateway.core.register_events import REGISTER_EVENTS
-from gateway.core.strict_json import Refusal
+from gateway.core.centre.centre_acts import centre_act_schema, decode_centre_act
+from gateway.core.centre.strict_json import Refusal
+from gateway.core.register.events import REGISTER_EVENTS
 from gateway.web.documents import guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
 

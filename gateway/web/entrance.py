@@ -12,8 +12,8 @@ from fastapi import HTTPException, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.requests import ClientDisconnect
 
+from gateway.core.centre.report_json import refusal_json
 from gateway.core.events import InputRefused
-from gateway.core.report_json import refusal_json
 from gateway.interfaces import Intake, WallClock
 from gateway.settings import HttpDoor, Token
 from gateway.web.tokens import AlertRate, Scope, TokenRefusedError, TokenRegister

@@ -15,7 +15,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.core.report_json import EVENT_SCHEMA, event_json
+from gateway.core.centre.report_json import EVENT_SCHEMA, event_json
 from gateway.interfaces import Queries, Report
 from gateway.web.documents import DETAIL_SCHEMA, guarded, json_reply, replies
 from gateway.web.entrance import HEADERS, Entrance

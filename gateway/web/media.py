@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.core.report_json import RECEIPT_SCHEMA
+from gateway.core.centre.report_json import RECEIPT_SCHEMA
 from gateway.web.documents import guarded, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
 

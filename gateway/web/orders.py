@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from gateway.core.act_json import ACTS, Act, act_schema, decode_act
-from gateway.core.strict_json import Refusal
+from gateway.core.centre.act_json import ACTS, Act, act_schema, decode_act
+from gateway.core.centre.strict_json import Refusal
 from gateway.interfaces import Queries
 from gateway.web.documents import DETAIL_SCHEMA, guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response

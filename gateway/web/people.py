@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from gateway.core.duty import MOST_DAYS
+from gateway.core.register.duty import MOST_DAYS
 from gateway.interfaces import Queries
 from gateway.web.documents import DETAIL_SCHEMA, guarded, json_reply, replies
 from gateway.web.entrance import Entrance, json_response

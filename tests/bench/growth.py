@@ -4,11 +4,11 @@ import time
 from dataclasses import replace
 
 from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.calls.routing import find_grid, guards_on_duty
 from gateway.core.dispatch import step
 from gateway.core.events import AlertReceived
 from gateway.core.people import Person
 from gateway.core.places import Grid
-from gateway.core.routing import find_grid, guards_on_duty
 from gateway.core.state import State
 from tests.bench.figures import Row, times
 from tests.core.site_for_tests import NOON_US, make_site, point

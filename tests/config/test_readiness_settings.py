@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.readiness import RollCallRule
+from gateway.core.readiness.settings import RollCallRule
 from gateway.settings import check
 from gateway.settings.readiness import ReadinessSettings
 from tests.config.examples import MODELS, ONE_POST, copy_of

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from gateway.core.aftercare import FOLLOW_UP
+from gateway.core.after.aftercare import FOLLOW_UP
 from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
-from gateway.core.answering import code_digest
+from gateway.core.answers.by_chat import code_digest
+from gateway.core.calls.escalation import Response, rungs
 from gateway.core.dispatch import Outcome, step
 from gateway.core.effects import (
     AnswerOver,
@@ -29,8 +30,6 @@ from gateway.core.effects import (
     SendText,
     WithdrawPage,
 )
-from gateway.core.escalation import Response, rungs
-from gateway.core.event_plans import CLOCK as PLANS
 from gateway.core.events import (
     AlertReceived,
     ButtonPressed,
@@ -50,8 +49,8 @@ from gateway.core.events import (
     TextReceived,
     TimerFired,
 )
-from gateway.core.guard_report import GuardReport
-from gateway.core.machines import TEST_DUE
+from gateway.core.guard_reports.report import GuardReport
+from gateway.core.intake.machines import TEST_DUE
 from gateway.core.order import (
     ENTITY_TYPES,
     Assignment,
@@ -67,7 +66,8 @@ from gateway.core.order import (
 )
 from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
-from gateway.core.readiness import Notice
+from gateway.core.readiness.event_plans import CLOCK as PLANS
+from gateway.core.readiness.settings import Notice
 from gateway.core.roster import Roster, Shift
 from gateway.core.state import State
 

@@ -9,10 +9,11 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.after_acts import MAX_CAUTION_CHARS
-from gateway.core.after_entities import LegalHold, Photo, PhotoReply, ResultCode
-from gateway.core.after_events import PhotoPosted
-from gateway.core.centre_acts import decode_centre_act
+from gateway.core.after.acts import MAX_CAUTION_CHARS
+from gateway.core.after.entities import LegalHold, Photo, PhotoReply, ResultCode
+from gateway.core.after.events import PhotoPosted
+from gateway.core.centre.centre_acts import decode_centre_act
+from gateway.core.centre.strict_json import Refusal
 from gateway.core.dispatch import step
 from gateway.core.effects import (
     PageChannel,
@@ -24,7 +25,6 @@ from gateway.core.effects import (
 )
 from gateway.core.events import MediaReceived
 from gateway.core.order import Assignment, Node, NumberLease, Order, OrderStatus, Put
-from gateway.core.strict_json import Refusal
 from gateway.interfaces import Entry
 from gateway.journal import MemoryJournal, SqliteJournal
 from gateway.records import Records

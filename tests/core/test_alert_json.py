@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.act_json import ACTS, decode_act
 from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
-from gateway.core.alert_json import ALERT_SCHEMA, Refusal, alert_schema, decode_alert
-from gateway.core.strict_json import timestamp
+from gateway.core.centre.act_json import ACTS, decode_act
+from gateway.core.centre.alert_json import ALERT_SCHEMA, Refusal, alert_schema, decode_alert
+from gateway.core.centre.strict_json import timestamp
 
 NOW_US = 1_795_287_600_000_000
 WHOLE = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.core.effects import PageChannel, SendText
 from gateway.core.events import RegisterSeeded
-from gateway.core.guard_report import BlockingPoint
+from gateway.core.guard_reports.report import BlockingPoint
 from gateway.core.order import Assignment
 from gateway.core.people import Contact
 from gateway.core.places import Post

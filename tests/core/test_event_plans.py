@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.calls.routing import guards_on_duty
 from gateway.core.effects import Receipt, ReportStatus
-from gateway.core.event_plan import (
+from gateway.core.events import ClockStepped, SettingsReloaded, Started
+from gateway.core.order import Timer
+from gateway.core.people import Person
+from gateway.core.places import Grid, Post, grid_at
+from gateway.core.readiness.event_plan import (
     EventPlan,
     GridChange,
     PlanDuty,
@@ -13,14 +18,9 @@ from gateway.core.event_plan import (
     PlanRun,
     PlanStarted,
 )
-from gateway.core.event_plans import CLOCK, site_in_force
-from gateway.core.events import ClockStepped, SettingsReloaded, Started
-from gateway.core.order import Timer
-from gateway.core.people import Person
-from gateway.core.places import Grid, Post, grid_at
-from gateway.core.register_events import DutyChanged
+from gateway.core.readiness.event_plans import CLOCK, site_in_force
+from gateway.core.register.events import DutyChanged
 from gateway.core.roster import DutyChanges
-from gateway.core.routing import guards_on_duty
 from tests.core.site_for_tests import NOON_US, US, Desk, make_site, square
 
 HOUR_US = 3600 * US

@@ -7,7 +7,8 @@ from itertools import permutations
 import pytest
 
 from gateway.core.alert import Level
-from gateway.core.escalation import Rung
+from gateway.core.calls.escalation import Rung
+from gateway.core.calls.owner import DESK
 from gateway.core.events import (
     CardFailed,
     PageFailed,
@@ -17,7 +18,6 @@ from gateway.core.events import (
     RegisterSeeded,
 )
 from gateway.core.order import Card, Order, Page
-from gateway.core.owner import DESK
 from gateway.core.people import Contact
 from tests.core.site_for_tests import Desk, guard, make_site
 

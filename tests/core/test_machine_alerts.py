@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.core.alert import AlertKind, Level, MachineEvent, MachineSignal
-from gateway.core.machines import MachineHost, MachineRules, Merged
+from gateway.core.intake.machines import MachineHost, MachineRules, Merged
 from gateway.core.order import AlertKey, Order
 from tests.core.site_for_tests import Desk, make_site
 

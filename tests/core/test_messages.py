@@ -118,7 +118,7 @@ def test_all_six_in_every_order():
 
 def test_without_the_rule_of_the_last_word_the_orders_of_arrival_differ(monkeypatch):
     """The counter-proof: with every message believed as it comes, the outcome is chance."""
-    monkeypatch.setattr("gateway.core.messages._rank", lambda key: (0, False))
+    monkeypatch.setattr("gateway.core.intake.messages._rank", lambda key: (0, False))
     seen = {outcome(ours(), arrival) for arrival in orders_of_arrival("A13")}
     assert len(seen) > 1
 

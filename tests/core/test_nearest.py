@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
-from gateway.core.call_events import BreakTaken, PartnerCalled
+from gateway.core.calls.events import BreakTaken, PartnerCalled
+from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
 from gateway.core.events import MediaReceived, RegisterSeeded, SettingsReloaded
 from gateway.core.places import Post
-from gateway.core.whereabouts import LastSeen
 from tests.core.site_for_tests import (
     ACCOUNTS,
     PEOPLE,

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.people import Person
-from gateway.core.people_csv import (
+from gateway.core.register.fields import FIELDS, changed, new_person, written
+from gateway.core.register.table import (
     TableError,
     decoded,
     planned,
     rows_of,
     table_of,
 )
-from gateway.core.person_fields import FIELDS, changed, new_person, written
 from tests.core.site_for_tests import PEOPLE, make_site
 
 SITE = make_site()

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from gateway.core import places
 from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.calls.routing import find_grid, guards_on_duty
 from gateway.core.order import Drop, Put
 from gateway.core.people import Person, Role
 from gateway.core.place_index import PolygonIndex, WordIndex, inside
 from gateway.core.places import Grid, Post, grid_at, grids_near
 from gateway.core.roster import RosterException, on_duty
-from gateway.core.routing import find_grid, guards_on_duty
 from gateway.core.state import State
 from tests.core.site_for_tests import NOON_US, make_site
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.core.alert import Datum, Position
-from gateway.core.escalation import Response
+from gateway.core.calls.escalation import Response
 from gateway.core.places import Grid, Site, grid_at, grids_near, in_china, ring, site_point
 from gateway.core.roster import Roster
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Level
-from gateway.core.escalation import Response
-from gateway.core.policy import EXCEEDING, Category, Policy, objections
-from gateway.core.redaction import redacted
-from gateway.core.templates import OrderKind, faults, filled
+from gateway.core.calls.escalation import Response
+from gateway.core.policy.policy import EXCEEDING, Category, Policy, objections
+from gateway.core.policy.redaction import redacted
+from gateway.core.policy.templates import OrderKind, faults, filled
 from gateway.settings.policy import PolicySettings, folding
 
 FOLDING = folding()

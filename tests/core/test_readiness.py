@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.core.drills import next_weekly_us
+from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import (
     AnswerOver,
     EditCard,
@@ -17,7 +17,15 @@ from gateway.core.effects import (
 from gateway.core.events import CardPosted, PageFailed, PageSpoken, Started, TimerFired
 from gateway.core.order import Order, Put, Timer
 from gateway.core.people import Person
-from gateway.core.readiness import (
+from gateway.core.readiness.drills import next_weekly_us
+from gateway.core.readiness.events import (
+    BulletinSent,
+    DrillAsked,
+    DrillDropped,
+    RollCallAsked,
+    SelfTestAsked,
+)
+from gateway.core.readiness.settings import (
     DrillRule,
     MissedRolls,
     Notice,
@@ -25,15 +33,7 @@ from gateway.core.readiness import (
     RollCallRule,
     SelfTestRule,
 )
-from gateway.core.readiness_events import (
-    BulletinSent,
-    DrillAsked,
-    DrillDropped,
-    RollCallAsked,
-    SelfTestAsked,
-)
 from gateway.core.state import Draft
-from gateway.core.whereabouts import LastSeen
 from tests.core.site_for_tests import NOON_US, US, Desk, make_site
 
 

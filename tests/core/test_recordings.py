@@ -17,7 +17,7 @@ from gateway.core.events import (
     PageStarted,
     RecordingKept,
 )
-from gateway.core.overs import Recording
+from gateway.core.talk.overs import Recording
 from gateway.interfaces import Committed, Entry, Wanted
 from gateway.journal import SqliteJournal
 from gateway.records import Records

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.centre_acts import decode_centre_act
-from gateway.core.duty import days_ahead, on_duty_now
+from gateway.core.centre.centre_acts import decode_centre_act
+from gateway.core.centre.strict_json import Refusal
 from gateway.core.effects import ForgetAddress, PostCard, Receipt, ReportStatus, SendText
 from gateway.core.events import (
     CardFailed,
@@ -19,9 +19,9 @@ from gateway.core.events import (
 from gateway.core.order import Card, Put, Timer
 from gateway.core.people import Contact, Organisation, Person, Premises, RegisterPolicy
 from gateway.core.places import Post
-from gateway.core.register_events import REGISTER_EVENTS
+from gateway.core.register.duty import days_ahead, on_duty_now
+from gateway.core.register.events import REGISTER_EVENTS
 from gateway.core.roster import DutyChanges
-from gateway.core.strict_json import Refusal
 from tests.core.site_for_tests import (
     ACCOUNTS,
     DAY_US,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.replies import (
+from gateway.core.answers.replies import (
     CODE_LENGTH,
     CODE_LETTERS,
     Action,

@@ -6,10 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from gateway.core import report_json
+from gateway.core.centre import report_json
+from gateway.core.centre.report_json import NODES, RECEIPT_SCHEMA, receipt_json, refusal_json
 from gateway.core.effects import Receipt
 from gateway.core.order import Node
-from gateway.core.report_json import NODES, RECEIPT_SCHEMA, receipt_json, refusal_json
 
 CORE = Path(report_json.__file__).parent
 

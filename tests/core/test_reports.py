@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.answers.replies import parse_report
 from gateway.core.effects import (
     AnswerOver,
     AnswerPress,
@@ -17,10 +18,9 @@ from gateway.core.effects import (
     TalkOnChannel,
 )
 from gateway.core.events import ButtonPressed, CardPosted, MediaReceived, RegisterSeeded
-from gateway.core.guard_report import GuardReport, ReportActed, ReportPolicy
+from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportPolicy
 from gateway.core.order import Card, Order
 from gateway.core.people import Person
-from gateway.core.replies import parse_report
 from tests.core.site_for_tests import ACCOUNTS, PEOPLE, Desk, make_site
 
 MDC = Person(

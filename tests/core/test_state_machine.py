@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.core.alert import AlertKind, Level
-from gateway.core.answering import code_digest
+from gateway.core.answers.by_chat import code_digest
+from gateway.core.calls.owner import DESK
 from gateway.core.dispatch import step
 from gateway.core.effects import AnswerOver, AnswerPress, ReportStatus
 from gateway.core.events import (
@@ -49,7 +50,6 @@ from gateway.core.order import (
     Put,
     Timer,
 )
-from gateway.core.owner import DESK
 from gateway.core.people import Contact, Person
 from gateway.core.state import Draft, State
 from tests.core.site_for_tests import (

@@ -30,9 +30,9 @@ from gateway.core.events import (
     TextReceived,
 )
 from gateway.core.order import Card
-from gateway.core.overs import Recording, Talk, TalkSwitch
 from gateway.core.people import Role
 from gateway.core.places import TalkGroup
+from gateway.core.talk.overs import Recording, Talk, TalkSwitch
 from tests.core.site_for_tests import ACCOUNTS, US, Desk, make_site
 
 EAST = "-101"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.effects import PageChannel
 from gateway.core.order import Order, OrderStatus
-from gateway.core.policy import Policy
+from gateway.core.policy.policy import Policy
 from gateway.core.spoken_numbers import spoken_number
 from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
 from tests.core.site_for_tests import Desk, catalogue, make_site

@@ -5,7 +5,7 @@ A story is a coroutine that is given a :class:`tests.stories.world.World`: a sma
 chat and radio channels in memory, all on virtual time. It raises alerts, lets people answer, and
 asserts **only** from what the outside saw: ``w.air``, ``w.chat``, ``w.centre``. ::
 
-    @story("A19", off=without("gateway.core.ladder.start_station_clock"))
+    @story("A19", off=without("gateway.core.calls.ladder.start_station_clock"))
     async def test_a_station_that_does_not_answer_is_told_to_the_centre(w):
         await w.alert(grid="east")
         await w.sleep(61)

@@ -39,7 +39,7 @@ async def none_before_the_release(w):
 # ---- a photo to the groups ----
 
 
-@story("E11", off=without("gateway.core.photo.photo_answered", gives=False))
+@story("E11", off=without("gateway.core.after.photo.photo_answered", gives=False))
 async def test_a_photo_goes_to_chosen_groups_and_answers_come_back_under_the_order(w):
     """Released by a named person; words, then a place: told with names, and measured."""
     receipt = await released(w)
@@ -65,7 +65,7 @@ async def test_a_photo_goes_to_chosen_groups_and_answers_come_back_under_the_ord
     assert w.centre.found("report") == [], "an answer is no new report"
 
 
-@story("E11", off=without("gateway.core.photo.photo_due"))
+@story("E11", off=without("gateway.core.after.photo.photo_due"))
 async def test_a_photo_is_taken_back_when_its_minutes_are_over(w):
     """Deleted in each group; where the platform deletes no more its words are changed."""
     await released(w, minutes=30)
@@ -80,7 +80,7 @@ async def test_a_photo_is_taken_back_when_its_minutes_are_over(w):
     assert any("人工删除" in e.detail for e in w.centre.found("warning"))
 
 
-@story("E11", off=without("gateway.core.photo.recall_photos"))
+@story("E11", off=without("gateway.core.after.photo.recall_photos"))
 async def test_a_photo_goes_with_its_order(w):
     """Closing the order takes it back; no further photo goes out for it."""
     await released(w)
@@ -93,7 +93,7 @@ async def test_a_photo_goes_with_its_order(w):
     assert refused.status == "refused"
 
 
-@story("E11", off=without("gateway.core.photo._ask_back"))
+@story("E11", off=without("gateway.core.after.photo._ask_back"))
 async def test_a_photo_is_taken_back_at_once_by_an_act_even_from_a_group_not_reached_yet(w):
     """What was waiting for the platform is taken back when it stands there."""
     await w.alert(grid="east", category="missing", text="老人走失")
@@ -109,8 +109,8 @@ async def test_a_photo_is_taken_back_at_once_by_an_act_even_from_a_group_not_rea
 
 def released_by_itself(draft, media):
     """What must never be: a photo of a guard goes to a group without anybody's release."""
-    from gateway.core.after_events import PhotoActed
-    from gateway.core.photo import photo_acted
+    from gateway.core.after.events import PhotoActed
+    from gateway.core.after.photo import photo_acted
 
     del media
     photo_acted(
@@ -238,7 +238,7 @@ async def test_the_station_takes_over_and_so_does_a_key(w):
     assert {e.person for e in w.centre.found("handover")} == {"station", "zhang"}
 
 
-@story("C16", "A13", off=without("gateway.core.owner._police", gives=()))
+@story("C16", "A13", off=without("gateway.core.calls.owner._police", gives=()))
 async def test_what_was_handed_over_is_the_stations(w):
     """The centre hears it by voice and says so: the station is accountable from then on."""
     await w.alert(grid="east")

@@ -47,7 +47,7 @@ async def test_what_may_stand_twice_after_a_power_cut_says_so(w):
     assert receipt.number in card.text
 
 
-@story("D11", off=without("gateway.core.calling.page_channel"))
+@story("D11", off=without("gateway.core.calls.calling.page_channel"))
 async def test_the_radio_works_with_the_internet_down(w):
     """No chat at all: the order is spoken, answered by digits, and known to the centre."""
     w.fail("chat:work")
@@ -86,7 +86,7 @@ def _district():
     return {"grids": grids, "people": people, "channels": channels}
 
 
-@story("D3", off=without("gateway.core.first_call.call_guards"), settings=_district())
+@story("D3", off=without("gateway.core.calls.first_call.call_guards"), settings=_district())
 async def test_a_whole_district_on_one_machine(w):
     """Fifty grids are called within the same minute; each guard has his own grid's order."""
     orders = {}

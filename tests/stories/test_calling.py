@@ -1,6 +1,6 @@
 """Who is called, by whom it is answered for, and how it climbs."""
 
-from gateway.core.choice import choose
+from gateway.core.calls.choice import choose
 from tests.stories.world import instead, story, without
 
 _POSTS = {
@@ -49,7 +49,7 @@ async def test_the_nearest_by_post_is_called(w):
     assert w.chat.cards("zhang") == []
 
 
-@story("A18", off=without("gateway.core.nearest.place_shared"), settings=_AT_POSTS)
+@story("A18", off=without("gateway.core.calls.nearest.place_shared"), settings=_AT_POSTS)
 async def test_a_shared_location_is_nearer_than_a_post(w):
     """Zhang has walked to the bank and shared where he is: he is the nearest now."""
     await w.location("zhang", 25.00501, 118.00501)
@@ -60,7 +60,7 @@ async def test_a_shared_location_is_nearer_than_a_post(w):
     assert w.chat.cards("zhang") != []
 
 
-@story("A20", off=instead("gateway.core.first_call._meant", choose))
+@story("A20", off=instead("gateway.core.calls.first_call._meant", choose))
 async def test_an_order_to_one_person_is_his_alone(w):
     """Point to point: the centre names Li, and nobody else has a card of it."""
     await w.alert(grid="east", to="person/li")
@@ -70,7 +70,7 @@ async def test_an_order_to_one_person_is_his_alone(w):
     assert "acknowledged" in w.centre.nodes("li")
 
 
-@story("A33", off=without("gateway.core.rungs.call_next", gives=False), settings=_AT_POSTS)
+@story("A33", off=without("gateway.core.calls.rungs.call_next", gives=False), settings=_AT_POSTS)
 async def test_who_may_not_leave_his_post_is_followed_by_the_next_at_once(w):
     """不能离岗 is an answer: the centre reads the reason and the next guard is called."""
     await w.alert(grid="east", place="银行岗门口")
@@ -81,7 +81,7 @@ async def test_who_may_not_leave_his_post_is_followed_by_the_next_at_once(w):
     assert [e.detail for e in w.centre.found("declined")] == ["不能离岗"]
 
 
-@story("B7", off=without("gateway.core.rungs.call_ring", gives=False))
+@story("B7", off=without("gateway.core.calls.rungs.call_ring", gives=False))
 async def test_the_neighbours_help_when_nobody_answers(w):
     """The next grid hears the same order on its channel and in its group."""
     await w.alert(grid="east")
@@ -91,7 +91,7 @@ async def test_the_neighbours_help_when_nobody_answers(w):
     assert w.chat.card("middle") is not None
 
 
-@story("C1", off=without("gateway.core.rungs._call_tier", gives=False), settings=_PATROLS)
+@story("C1", off=without("gateway.core.calls.rungs._call_tier", gives=False), settings=_PATROLS)
 async def test_force_grows_by_its_tiers(w):
     """Guards first; nobody answers; then the station patrol; then the special patrol."""
     await w.alert(grid="east")
@@ -104,7 +104,7 @@ async def test_force_grows_by_its_tiers(w):
     assert "acknowledged" in w.centre.nodes("special")
 
 
-@story("C14", off=without("gateway.core.first_call.grids_meant", gives=("east",)))
+@story("C14", off=without("gateway.core.calls.first_call.grids_meant", gives=("east",)))
 async def test_a_zone_a_station_and_a_grid_are_addressed_by_their_level(w):
     """``zone/…`` reaches each of its grids, ``station/…`` the station, ``grid/…`` one grid."""
     await w.alert(grid=None, to="zone/edge")
@@ -117,7 +117,7 @@ async def test_a_zone_a_station_and_a_grid_are_addressed_by_their_level(w):
     await w.until(lambda: w.chat.card("9001"))
 
 
-@story("C16", off=without("gateway.core.owner.settle_owner"))
+@story("C16", off=without("gateway.core.calls.owner.settle_owner"))
 async def test_one_is_accountable_at_every_moment(w):
     """The second manager from the opening, then who took it, then the manager again."""
     receipt = await w.alert(grid="east", needs=1)
@@ -155,7 +155,7 @@ async def test_that_no_one_is_near_is_said_and_not_everybody_paged(w):
 
 
 @story(
-    "E12", off=without("gateway.core.first_call.propose_if_station_far"),
+    "E12", off=without("gateway.core.calls.first_call.propose_if_station_far"),
     settings={"posts": _POSTS, "people": {"station": {"post": "ps"}}},
 )  # fmt: skip
 async def test_a_far_station_makes_a_partner_across_grids_be_proposed(w):
@@ -193,7 +193,7 @@ async def test_who_took_it_and_does_not_come_is_asked_and_his_silence_climbs(w):
     assert w.chat.cards("chen") != []
 
 
-@story("D11", off=without("gateway.core.ladder.medium_failed"))
+@story("D11", off=without("gateway.core.calls.ladder.medium_failed"))
 async def test_a_card_that_fails_and_a_page_that_fails_climb_at_once(w):
     """Chat refused, channel down: nobody waits for the minute to pass."""
     w.refuses("zhang")
@@ -203,7 +203,7 @@ async def test_a_card_that_fails_and_a_page_that_fails_climb_at_once(w):
     assert w.centre.found("escalated")
 
 
-@story("A13", off=without("gateway.core.stand_down.unaware", gives=[]))
+@story("A13", off=without("gateway.core.calls.stand_down.unaware", gives=[]))
 async def test_a_stand_down_is_acknowledged_and_the_missing_are_listed(w):
     """Police have it: everybody told is called off, answers 知道了, and who does not is named."""
     await w.alert(grid="east")

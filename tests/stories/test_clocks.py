@@ -35,7 +35,7 @@ async def test_one_three_five_minutes_to_arrival(w):
     assert after == {"o1": [30, 48, 60], "o2": [90, 144, 180], "o3": [150, 240, 300]}
 
 
-@story("C5", off=without("gateway.core.ladder._stop_arrival_clocks"))
+@story("C5", off=without("gateway.core.calls.ladder._stop_arrival_clocks"))
 async def test_who_has_arrived_is_not_breached(w):
     """The clock stops with the first guard on the spot."""
     await w.alert(grid="east")

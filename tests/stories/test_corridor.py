@@ -3,7 +3,7 @@
 from tests.stories.world import instead, story, without
 
 
-@story("A12", off=without("gateway.core.first_call.call_guards"))
+@story("A12", off=without("gateway.core.calls.first_call.call_guards"))
 async def test_an_order_reaches_the_guards_of_its_grid_and_nobody_elses(w):
     """Whoever is on duty in the grid is addressed; who is not, is not."""
     receipt = await w.alert(grid="east")
@@ -17,7 +17,7 @@ async def test_an_order_reaches_the_guards_of_its_grid_and_nobody_elses(w):
         assert w.chat.card(other) is None
 
 
-@story("A17", off=without("gateway.core.calling.page_channel"))
+@story("A17", off=without("gateway.core.calls.calling.page_channel"))
 async def test_channel_and_group_of_the_grid_are_used_at_the_same_moment(w):
     """Neither waits for the other, and the number heard is the number read."""
     receipt = await w.alert(grid="east")
@@ -31,7 +31,7 @@ async def test_channel_and_group_of_the_grid_are_used_at_the_same_moment(w):
     assert w.t(page) < 2
 
 
-@story("A19", off=without("gateway.core.first_call._call_station"))
+@story("A19", off=without("gateway.core.calls.first_call._call_station"))
 async def test_the_station_is_ordered_at_the_same_moment(w):
     """The station has its own card with the guards', and a clock of its own."""
     await w.alert(grid="east")
@@ -45,7 +45,7 @@ async def test_the_station_is_ordered_at_the_same_moment(w):
     assert "acknowledged" in w.centre.nodes("station")
 
 
-@story("A20", off=instead("gateway.core.answering._order_meant", lambda *_: (None, "?")))
+@story("A20", off=instead("gateway.core.answers.by_chat._order_meant", lambda *_: (None, "?")))
 async def test_each_guard_acknowledges_for_himself(w):
     """An order to three people knows of each who has taken it, by which medium."""
     receipt = await w.alert(grid="east", needs=3)
@@ -72,7 +72,7 @@ async def test_the_centre_sees_every_node_as_it_happens(w):
     assert {e.number for e in w.centre.events if e.order} == {receipt.number}
 
 
-@story("A30", off=without("gateway.core.answering.apply_reply"))
+@story("A30", off=without("gateway.core.answers.by_chat.apply_reply"))
 async def test_one_button_is_enough(w):
     """He writes nothing: he presses what says what he does, and is told that it was taken."""
     await w.alert(grid="east")
@@ -85,7 +85,7 @@ async def test_one_button_is_enough(w):
     assert w.centre.nodes("zhang")[-2:] == ["acknowledged", "arrived"]
 
 
-@story("A30", off=without("gateway.core.on_air._apply_pattern"))
+@story("A30", off=without("gateway.core.answers.on_air._apply_pattern"))
 async def test_two_presses_of_the_key_are_enough_where_one_man_listens(w):
     """A guard with a key and nothing else is answered by the good tone."""
     for other in ("zhang", "li"):
@@ -97,7 +97,7 @@ async def test_two_presses_of_the_key_are_enough_where_one_man_listens(w):
     assert w.centre.nodes("wang")[-1] == "acknowledged"
 
 
-@story("B12", off=without("gateway.core.answering.apply_reply"))
+@story("B12", off=without("gateway.core.answers.by_chat.apply_reply"))
 async def test_times_are_those_of_the_buttons_and_tones(w):
     """What he did when is the moment he pressed, not when somebody typed it."""
     await w.alert(grid="east")
@@ -114,7 +114,7 @@ async def test_times_are_those_of_the_buttons_and_tones(w):
     assert 99 < (arrived.at_us - taken.at_us) / 1e6 < 102
 
 
-@story("A14", off=without("gateway.core.on_air.heard_from"))
+@story("A14", off=without("gateway.core.answers.on_air.heard_from"))
 async def test_the_radio_of_a_man_says_who_he_is(w):
     """A short frame from a known radio needs no guard number: person and radio belong together."""
     await w.alert(grid="east")

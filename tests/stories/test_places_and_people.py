@@ -26,7 +26,7 @@ async def test_a_grid_has_the_clock_of_its_zone(w):
     assert len(w.centre.found("breach", person=None)) == 1
 
 
-@story("A31", off=without("gateway.core.answering._enrol"))
+@story("A31", off=without("gateway.core.answers.by_chat._enrol"))
 async def test_a_new_man_is_enrolled_in_a_minute(w):
     """He sends the code he was given, and the next order is on his telephone."""
     said = await w.enrol("wang", "7777")
@@ -38,7 +38,7 @@ async def test_a_new_man_is_enrolled_in_a_minute(w):
     assert w.centre.found("acknowledged", person="wang")
 
 
-@story("A31", off=without("gateway.core.register._leave"))
+@story("A31", off=without("gateway.core.register.steps._leave"))
 async def test_who_has_left_is_gone_from_every_medium_in_seconds(w):
     """His button, his words and his digits are applied to nothing, and nobody calls him."""
     receipt = await w.alert(grid="east", needs=2)
@@ -55,7 +55,7 @@ async def test_who_has_left_is_gone_from_every_medium_in_seconds(w):
     assert len(w.chat.cards("zhang")) == 1
 
 
-@story("E9", off=without("gateway.core.identity.radio_blocked"))
+@story("E9", off=without("gateway.core.answers.identity.radio_blocked"))
 async def test_a_lost_radio_counts_for_nothing_from_that_moment(w):
     """Its own id and any number keyed on it are refused, and its use is told at once."""
     await w.alert(grid="east")
@@ -69,7 +69,7 @@ async def test_a_lost_radio_counts_for_nothing_from_that_moment(w):
     assert await w.key("east", "*1#", ani="10101") is True
 
 
-@story("E9", off=without("gateway.core.identity._tell_lost"))
+@story("E9", off=without("gateway.core.answers.identity._tell_lost"))
 async def test_the_centre_hears_where_a_lost_radio_is_used(w):
     """Whoever found it speaks: the centre reads on which channel."""
     await w.act("radio_lost", radio="dtmf:10101")

@@ -27,7 +27,7 @@ BY_HAND = {"event_plans": {"fair": FAIR["event_plans"]["fair"] | {"from": None, 
 HOUR_S = 3600
 
 
-@story("B9", off=without("gateway.core.event_plans.keep"), settings=FAIR)
+@story("B9", off=without("gateway.core.readiness.event_plans.keep"), settings=FAIR)
 async def test_a_plan_is_there_from_its_start_to_its_end(w):
     """Before and after it the square is the middle's; meanwhile its own people are called."""
     await w.alert(**ON_THE_SQUARE)
@@ -53,7 +53,7 @@ async def test_a_plan_is_there_from_its_start_to_its_end(w):
     assert len(w.chat.cards("zhao")) == cards
 
 
-@story("B9", off=without("gateway.core.event_plans._open_in", gives=[]), settings=FAIR)
+@story("B9", off=without("gateway.core.readiness.event_plans._open_in", gives=[]), settings=FAIR)
 async def test_an_order_of_a_plan_goes_on_after_its_end(w):
     """The fair ends while an order is open: nobody answers, and it is still repeated there."""
     await w.sleep(3 * HOUR_S - 20)
@@ -67,7 +67,7 @@ async def test_an_order_of_a_plan_goes_on_after_its_end(w):
     assert w.centre.found("acknowledged", person="zhao", order="o1")
 
 
-@story("B9", off=without("gateway.core.event_plans._give_parts"), settings=BY_HAND)
+@story("B9", off=without("gateway.core.readiness.event_plans._give_parts"), settings=BY_HAND)
 async def test_a_plan_survives_a_restart_and_a_reload(w):
     """It was started by hand, outlives the engine, and takes in who is new in its roster."""
     assert (await w.act("event_plan_start", plan="fair")).status == "accepted"
@@ -92,7 +92,7 @@ async def test_a_plan_survives_a_restart_and_a_reload(w):
 # ---- bulletins ----------------------------------------------------------------------------
 
 
-@story("D7", "E20", off=without("gateway.core.bulletins.bulletin_due"))
+@story("D7", "E20", off=without("gateway.core.readiness.bulletins.bulletin_due"))
 async def test_a_bulletin_is_read_and_who_has_not_read_it_is_listed(w):
     """It goes to the group with one button, calls nobody on the air; two hours later: a list."""
     receipt = await w.act("bulletin", grid="east", text="近期有人冒充物业行骗，请留意")
@@ -106,7 +106,7 @@ async def test_a_bulletin_is_read_and_who_has_not_read_it_is_listed(w):
     assert "李四" in w.chat.card("east").text
 
 
-@story("D7", off=instead("gateway.core.notices.speak", lambda _, notice, *__: notice))
+@story("D7", off=instead("gateway.core.readiness.notices.speak", lambda _, notice, *__: notice))
 async def test_a_bulletin_is_spoken_only_when_the_channel_is_idle(w):
     """Somebody talks on the channel: the bulletin waits until he has ended."""
     w.jam("east", 20)

@@ -9,7 +9,7 @@ SIMPLE = {
         "held_again_s": 60,
     }
 }
-NOT_HELD = without("gateway.core.intake.held_back", gives=False)
+NOT_HELD = without("gateway.core.intake.opening.held_back", gives=False)
 
 
 @story("E13", settings=SIMPLE, off=NOT_HELD)
@@ -47,7 +47,7 @@ async def test_what_is_held_can_be_dropped_and_nobody_was_sent(w):
     assert again.status == "refused"
 
 
-@story("E13", settings=SIMPLE, off=without("gateway.core.intake.amendment_held", gives=False))
+@story("E13", settings=SIMPLE, off=without("gateway.core.intake.opening.amendment_held", gives=False))
 async def test_an_amendment_that_is_none_for_guards_waits_beside_its_order(w):
     """They are on their way already: what they may not hear is decided by a person."""
     await w.alert(grid="east", level=2)
@@ -175,7 +175,7 @@ async def test_a_number_typed_in_a_group_is_not_spoken_on_its_channel(w):
     assert "138" not in spoken(w)
 
 
-@story("A27", off=without("gateway.core.policy.Policy.beyond_powers", gives=()))
+@story("A27", off=without("gateway.core.policy.policy.Policy.beyond_powers", gives=()))
 async def test_words_beyond_guards_powers_are_shown_to_the_centre(w):
     """It is told, for it may only tell what happened; whoever wrote it is warned."""
     receipt = await w.alert(grid="east", text="立即抓捕该男子")
@@ -229,7 +229,7 @@ async def test_a_task_beyond_the_list_is_held(w):
     assert w.pages() == []
 
 
-@story("E18", off=without("gateway.core.policy.Policy.tasks", gives=()))
+@story("E18", off=without("gateway.core.policy.policy.Policy.tasks", gives=()))
 async def test_guarding_the_scene_and_helping_is_an_action_of_its_own(w):
     """A drunk man on the road: hold the traffic off and help him to the side."""
     await w.alert(grid="east", text="一名男子醉倒在路中间", tasks=["现场维护", "救助"])
@@ -240,7 +240,7 @@ async def test_guarding_the_scene_and_helping_is_an_action_of_its_own(w):
     assert "现场维护" in w.chat.text("li")
 
 
-@story("E14", off=without("gateway.core.intake._tell_amendment"))
+@story("E14", off=without("gateway.core.intake.opening._tell_amendment"))
 async def test_cautions_follow_inside_the_same_order(w):
     """Worse than it was said: the same number, the new words, the safety sentence on the air."""
     receipt = await w.alert(grid="east", level=2)

@@ -43,7 +43,7 @@ async def test_every_line_written_of_a_drill_says_so(w):
     assert all(line.startswith("【演练】") and line.endswith("【演练】") for line in lines)
 
 
-@story("E7", "C26", off=instead("gateway.core.numbers.take_number", lambda *_, **__: "10"))
+@story("E7", "C26", off=instead("gateway.core.intake.numbers.take_number", lambda *_, **__: "10"))
 async def test_a_drill_has_a_number_of_its_own_that_can_be_keyed(w):
     """01 is never a live order's; with the zero forgotten it is nobody's."""
     receipt = await w.act("drill", grid="east", text="演练内容")
@@ -55,7 +55,7 @@ async def test_a_drill_has_a_number_of_its_own_that_can_be_keyed(w):
     assert w.centre.found("acknowledged", person="zhang", number="01")
 
 
-@story("E7", off=without("gateway.core.drills.settle"))
+@story("E7", off=without("gateway.core.readiness.drills.settle"))
 async def test_a_live_order_ends_the_drill_in_its_grid(w):
     """The drill is off at once and said to be, behind the live order's own page."""
     await w.act("drill", grid="east", text="演练内容")
@@ -72,7 +72,7 @@ async def test_a_live_order_ends_the_drill_in_its_grid(w):
     assert not any("演练内容" in text for text in said[real:])
 
 
-@story("E7", off=without("gateway.core.drills.barred"))
+@story("E7", off=without("gateway.core.readiness.drills.barred"))
 async def test_a_drill_cannot_begin_beside_a_live_order(w):
     """Asked for, it is refused; planned, it is given up and told."""
     await w.act("drill", grid="east", text="计划", at="2026-11-22T12:10:00+08:00")
@@ -86,7 +86,7 @@ async def test_a_drill_cannot_begin_beside_a_live_order(w):
     assert w.centre.found("drill", detail="演练取消：东街网格有真实警情或已不存在")
 
 
-@story("E7", off=without("gateway.core.messages._refuse_exercise"))
+@story("E7", off=without("gateway.core.intake.messages._refuse_exercise"))
 async def test_an_update_cannot_make_a_drill_real(w):
     """The centre's exercise stays one, whatever is sent after it."""
     await w.alert(grid="east", exercise=True)
@@ -95,7 +95,7 @@ async def test_an_update_cannot_make_a_drill_real(w):
     assert not any("这是真的" in "".join(page.text) for page in w.pages())
 
 
-@story("C26", off=without("gateway.core.drills._announce"))
+@story("C26", off=without("gateway.core.readiness.drills._announce"))
 async def test_a_planned_drill_is_announced_and_a_surprise_is_not(w):
     """Managers read of the one; of the other only its starter knows until it begins."""
     await w.act("drill", grid="west", text="突击", at="2026-11-22T12:05:00+08:00", surprise=True)
@@ -112,7 +112,7 @@ async def test_a_planned_drill_is_announced_and_a_surprise_is_not(w):
 # ---- roll-calls -------------------------------------------------------------------------
 
 
-@story("A2", "A24", off=without("gateway.core.roll_call.heard"))
+@story("A2", "A24", off=without("gateway.core.readiness.roll_call.heard"))
 async def test_the_roll_is_called_and_answered_by_radio_and_chat(w):
     """One presses 报到, one keys his number, one only keys up; one is missing and listed."""
     await w.act("roll_call", grids=["east"], by="督察")
@@ -128,7 +128,7 @@ async def test_the_roll_is_called_and_answered_by_radio_and_chat(w):
     assert "实到2" in w.chat.text("east")
 
 
-@story("A2", off=without("gateway.core.roll_call._missed", gives=0))
+@story("A2", off=without("gateway.core.readiness.roll_call._missed", gives=0))
 async def test_who_misses_two_in_a_row_is_told_higher_up(w):
     """Once the station head hears of it; twice the bureau leader does too."""
     for _ in range(2):
@@ -141,7 +141,7 @@ async def test_who_misses_two_in_a_row_is_told_higher_up(w):
     assert "孙八（连续两次）" in w.chat.text("chief")
 
 
-@story("A2", off=without("gateway.core.roll_call.call_roll"), settings=EVERY_HALF_HOUR)
+@story("A2", off=without("gateway.core.readiness.roll_call.call_roll"), settings=EVERY_HALF_HOUR)
 async def test_the_roll_is_called_every_half_hour(w):
     """At the half hours by the local clock, without anybody's doing."""
     await w.sleep(3700)
@@ -149,7 +149,7 @@ async def test_the_roll_is_called_every_half_hour(w):
     assert [round(at / 1800) for at in called] == [1, 2]
 
 
-@story("A24", off=without("gateway.core.notices.busy", gives=False))
+@story("A24", off=without("gateway.core.readiness.notices.busy", gives=False))
 async def test_a_roll_call_leaves_alone_who_is_on_an_order(w):
     """The live order goes on; whoever is on it is not asked."""
     await w.alert(grid="west")
@@ -165,7 +165,7 @@ ALL_RADIO = {
 }  # fmt: skip
 
 
-@story("A24", off=without("gateway.core.roll_call._slot"), settings=ALL_RADIO)
+@story("A24", off=without("gateway.core.readiness.roll_call._slot"), settings=ALL_RADIO)
 async def test_radios_that_cannot_say_who_they_are_answer_in_turn(w):
     """Each keys up in his turn; a key-up in nobody's turn is nobody's."""
     await w.act("roll_call", grids=["east"])
@@ -180,7 +180,7 @@ async def test_radios_that_cannot_say_who_they_are_answer_in_turn(w):
 # ---- cover ------------------------------------------------------------------------------
 
 
-@story("A2", "C15", off=without("gateway.core.cover._holes", gives=()))
+@story("A2", "C15", off=without("gateway.core.readiness.cover._holes", gives=()))
 async def test_a_grid_with_nobody_on_duty_is_told_and_told_to_be_over(w):
     """Before any alert: the centre and the manager know it within two minutes."""
     await w.sleep(90)
@@ -206,7 +206,7 @@ async def test_a_hole_in_the_roster_is_told_a_day_ahead(w):
 
 
 @story(
-    "C15", off=without("gateway.core.cover.channel_heard"),
+    "C15", off=without("gateway.core.readiness.cover.channel_heard"),
     settings={"readiness": {"cover": {"unheard_h": 2}}},
 )  # fmt: skip
 async def test_a_channel_nobody_is_heard_on_is_told(w):
@@ -220,7 +220,7 @@ async def test_a_channel_nobody_is_heard_on_is_told(w):
 # ---- the whole chain ----------------------------------------------------------------------
 
 
-@story("C26", off=without("gateway.core.self_test.begin"), settings=TEST_AT_HALF_PAST)
+@story("C26", off=without("gateway.core.readiness.self_test.begin"), settings=TEST_AT_HALF_PAST)
 async def test_the_chain_tests_itself_every_day(w):
     """A short page on each channel, a card in the group, a press: all told with their times."""
     await w.until(lambda: w.chat.card("east"), limit_s=2000)
@@ -234,7 +234,7 @@ async def test_the_chain_tests_itself_every_day(w):
     assert [page.channel for page in w.pages()] == ["east", "west"]
 
 
-@story("C26", off=without("gateway.core.self_test.self_test_due"))
+@story("C26", off=without("gateway.core.readiness.self_test.self_test_due"))
 async def test_a_way_that_fails_its_test_is_told(w):
     """The west's cable is out: the test says which way, and it is a warning."""
     w.fail("channel:west")
@@ -250,7 +250,7 @@ async def test_a_way_that_fails_its_test_is_told(w):
 # ---- power --------------------------------------------------------------------------------
 
 
-@story("D10", off=without("gateway.core.power._part", gives=()), settings=BRIDGED)
+@story("D10", off=without("gateway.core.readiness.power._part", gives=()), settings=BRIDGED)
 async def test_on_a_low_battery_talk_stops_and_orders_go_on(w):
     """The supply's script tells it; the centre knows; an order is spoken as ever."""
     await w.act("power", state="on_battery", by="UPS")

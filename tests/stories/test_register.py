@@ -4,14 +4,14 @@ import json
 from dataclasses import replace
 
 from gateway.core.alert import AlertKind
-from gateway.core.alert_json import decode_alert
+from gateway.core.centre.alert_json import decode_alert
 from gateway.core.events import AlertReceived
 from gateway.core.order import Assignment
 from gateway.web import own_view
 from tests.stories.world import instead, story, without
 
 
-@story("A31", off=without("gateway.core.accounts._take_back"))
+@story("A31", off=without("gateway.core.register.accounts._take_back"))
 async def test_what_waits_for_a_leaver_is_taken_back(w):
     """The platform is away; he leaves; when it is back his card is not posted any more."""
     w.fail("chat:work")
@@ -83,7 +83,7 @@ async def test_a_stranger_orders_nobody_and_is_told_that_he_is_none(w):
 
 @story(
     "E2", settings=COMPANIES,
-    off=without("gateway.core.company_alerts.company_refused", gives=False),
+    off=without("gateway.core.register.company_alerts.company_refused", gives=False),
 )  # fmt: skip
 async def test_a_company_raises_nothing_where_it_has_no_guards(w):
     """In the west stand others' guards only: the company is refused, and nobody is called."""
@@ -94,7 +94,7 @@ async def test_a_company_raises_nothing_where_it_has_no_guards(w):
     assert w.chat.card("sun") is None
 
 
-@story("E2", settings=COMPANIES, off=instead("gateway.core.fitness._barred", lambda *_: None))
+@story("E2", settings=COMPANIES, off=instead("gateway.core.register.fitness._barred", lambda *_: None))
 async def test_a_company_orders_its_own_guards_alone(w):
     """Its own man is called; the other company's guard next to him is not, now or later."""
     receipt = await from_company(w, "ximen", grid="east", needs=2)
@@ -121,7 +121,7 @@ async def test_a_companys_order_is_no_word_of_the_command_centre(w):
     assert w.chat.card("east") is None
 
 
-@story("E3", settings=COMPANIES, off=without("gateway.core.calling._copy_offices"))
+@story("E3", settings=COMPANIES, off=without("gateway.core.calls.calling._copy_offices"))
 async def test_a_companys_office_has_a_copy_with_its_own_people_only(w):
     """Its group and its man on duty see their guard, not the other company's."""
     await w.alert(grid="east", needs=2)
@@ -135,7 +135,7 @@ async def test_a_companys_office_has_a_copy_with_its_own_people_only(w):
     assert "李四" not in w.chat.text("gao")
 
 
-@story("E3", settings=COMPANIES, off=without("gateway.core.office.office_wrote", gives=False))
+@story("E3", settings=COMPANIES, off=without("gateway.core.register.office.office_wrote", gives=False))
 async def test_the_office_answers_for_its_guard_by_name(w):
     """He has no signal; his office says it for him, and the timeline says who said so."""
     receipt = await w.alert(grid="east", needs=2)
@@ -150,7 +150,7 @@ async def test_the_office_answers_for_its_guard_by_name(w):
 
 @story(
     "C13", settings=COMPANIES,
-    off=instead("gateway.core.calling._of_body", lambda d, o, _: d.of_order(Assignment, o.id)),
+    off=instead("gateway.core.calls.calling._of_body", lambda d, o, _: d.of_order(Assignment, o.id)),
 )  # fmt: skip
 async def test_two_companies_work_on_one_order_and_each_office_sees_its_own(w):
     """The centre calls both; the office's card names its own guard, of the other nobody."""
@@ -195,7 +195,7 @@ async def test_the_guards_of_banks_are_called_first_to_a_robbery(w):
     assert w.chat.card("li") is None, "one is wanted, and he is not of a bank"
 
 
-@story("A3", settings=BANK, off=without("gateway.core.register.person_acted"))
+@story("A3", settings=BANK, off=without("gateway.core.register.steps.person_acted"))
 async def test_a_schools_guard_is_entered_and_called_the_same_minute(w):
     """A named person puts him in the register with his site; the next order is his too."""
     receipt = await w.act(
@@ -209,7 +209,7 @@ async def test_a_schools_guard_is_entered_and_called_the_same_minute(w):
     assert ["李科长" in e.detail for e in w.centre.found("register", person="qian")] == [True]
 
 
-@story("A16", off=without("gateway.core.message_keys._prior_named"))
+@story("A16", off=without("gateway.core.intake.message_keys._prior_named"))
 async def test_who_refers_to_an_order_closed_the_day_before_yesterday_opens_no_new_one(w):
     """The order has left the memory; the journal knows it, and nobody is sent out again."""
     old = await w.alert(grid="east", id="JQ-OLD")
@@ -224,7 +224,7 @@ async def test_who_refers_to_an_order_closed_the_day_before_yesterday_opens_no_n
     assert (cancel.status, cancel.number) == ("duplicate", old.number)
 
 
-@story("A11", off=without("gateway.core.report_chat.text_received", gives=False))
+@story("A11", off=without("gateway.core.guard_reports.chat.text_received", gives=False))
 async def test_the_centre_reads_which_reports_wait_and_what_became_of_the_others(w):
     """Two guards report; one report is made an order, and the list says which."""
     await w.write("zhang", "报告：有两个人偷电缆")

@@ -9,7 +9,7 @@ POINTS = [
 EAST_WITH_POINTS = {"grids": {"east": {"blocking_points": POINTS}}}
 
 
-@story("A11", "E1", off=without("gateway.core.report_chat.text_received", gives=False))
+@story("A11", "E1", off=without("gateway.core.guard_reports.chat.text_received", gives=False))
 async def test_words_of_a_guard_are_at_the_centre_and_he_hears_that_they_are(w):
     """He writes; the centre has it with his grid, he is answered, a named act makes an order."""
     answer = await w.write("zhang", "报告：有两个人偷我们项目部的电缆")
@@ -28,7 +28,7 @@ async def test_words_of_a_guard_are_at_the_centre_and_he_hears_that_they_are(w):
     assert {"acknowledged", "arrived"} <= set(w.centre.nodes("zhang"))
 
 
-@story("E1", off=without("gateway.core.report_chat.button_pressed", gives=False))
+@story("E1", off=without("gateway.core.guard_reports.chat.button_pressed", gives=False))
 async def test_one_tap_reports_what_he_has_written(w):
     """Plain words are asked about by one button; the tap is the report."""
     await w.write("zhang", "南门那边有人打架，人很多")
@@ -38,7 +38,7 @@ async def test_one_tap_reports_what_he_has_written(w):
     assert w.centre.nodes("zhang") == ["report"]
 
 
-@story("A11", off=without("gateway.core.report_chat.media_received", gives=False))
+@story("A11", off=without("gateway.core.guard_reports.chat.media_received", gives=False))
 async def test_a_photo_is_a_report_with_its_file(w):
     """A photo in his private chat is at the centre with its name, and he is answered."""
     await w.photo("zhang", b"jpeg", caption="门被撬了")
@@ -65,7 +65,7 @@ async def test_the_emergency_code_calls_neighbours_and_station(w):
     assert len(w.centre.found("accepted")) == 1, "one press, one order"
 
 
-@story("E6", settings=EAST_WITH_POINTS, off=without("gateway.core.convergence.place_people"))
+@story("E6", settings=EAST_WITH_POINTS, off=without("gateway.core.calls.convergence.place_people"))
 async def test_each_who_comes_closes_another_way_out(w):
     """Those who answer are given the blocking points, one each, spoken and written."""
     await w.write("zhang", "三名歹徒持刀，请求支援！")

@@ -9,7 +9,7 @@ def alarm(zone: str = "001", host: str = "2252", event: str = "alarm", **fields:
     return {"sender": "ck", "category": "burglary", "text": "后门红外报警", **said, **fields}
 
 
-@story("D1", off=without("gateway.core.messages.machine_noted", gives=False))
+@story("D1", off=without("gateway.core.intake.messages.machine_noted", gives=False))
 async def test_tests_and_restored_zones_page_nobody(w):
     """Two thousand hosts test every night: it is written down, and no telephone rings."""
     for n, event in enumerate(("test", "restore", "trouble")):
@@ -53,7 +53,7 @@ async def test_a_host_that_falls_silent_is_missed(w):
     assert any("2252" in (r.detail or "") for r in w.centre.found("warning"))
 
 
-@story("A16", off=instead("gateway.core.messages._rank", lambda _key: (0, False)))
+@story("A16", off=instead("gateway.core.intake.messages._rank", lambda _key: (0, False)))
 async def test_an_update_that_is_overtaken_changes_nothing(w):
     """Two brokers, two ways: what the centre sent last stands, and the late one is told so."""
     await w.alert(grid="east")
@@ -67,7 +67,7 @@ async def test_an_update_that_is_overtaken_changes_nothing(w):
     assert "两人持刀往西跑" in w.chat.card("zhang").text
 
 
-@story("A16", off=without("gateway.core.messages._of_incident"))
+@story("A16", off=without("gateway.core.intake.messages._of_incident"))
 async def test_two_calls_about_one_incident_are_one_order(w):
     """Five neighbours ring 110: the guards are called once and told what is new."""
     first = await w.alert(incident="SJ-9", grid="east")
@@ -79,7 +79,7 @@ async def test_two_calls_about_one_incident_are_one_order(w):
     assert "持刀" in w.chat.card("zhang").text
 
 
-@story("A16", off=without("gateway.core.messages._bury"))
+@story("A16", off=without("gateway.core.intake.messages._bury"))
 async def test_a_cancel_that_overtakes_its_alert_keeps_it_off_the_air(w):
     """Nobody is sent to what was called off before we heard of it."""
     receipt = await w.cancel(id="JQ-77", sender="zhzx")

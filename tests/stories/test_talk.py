@@ -6,7 +6,7 @@ PATCHED = {"talk_groups": {"east_west": {"members": ["channel:east", "chat:work/
                                                      "chat:work/west"]}}}  # fmt: skip
 
 
-@story("A17", off=without("gateway.core.talk._post_on"), settings=PATCHED)
+@story("A17", off=without("gateway.core.talk.talk._post_on"), settings=PATCHED)
 async def test_what_is_written_in_one_work_group_stands_in_the_other_of_its_talk_group(w):
     """Two groups read one another; who wrote it is named, and nothing goes round twice."""
     await w.write("zhang", "东门的车往西走了，白色面包", group="east")
@@ -21,7 +21,7 @@ async def test_what_is_written_in_one_work_group_stands_in_the_other_of_its_talk
     assert len(spoken) == 2, "and the channel of the group has heard both"
 
 
-@story("A17", off=without("gateway.core.talk._post_on"), settings=PATCHED)
+@story("A17", off=without("gateway.core.talk.talk._post_on"), settings=PATCHED)
 async def test_a_voice_note_is_played_in_the_other_work_group(w):
     """His own voice, not a transcript, with his name beside it."""
     await w.voice("zhang", b"OggS" + bytes(60), group="east")

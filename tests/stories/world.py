@@ -22,13 +22,13 @@ import yaml
 
 from drivers.memory.chat import MemoryChat, MemoryMessage
 from drivers.memory.radio import Transmission, radio_of
-from gateway.core.act_json import decode_act
 from gateway.core.alert import AlertKind
-from gateway.core.alert_json import decode_alert
-from gateway.core.centre_acts import decode_centre_act
+from gateway.core.centre.act_json import decode_act
+from gateway.core.centre.alert_json import decode_alert
+from gateway.core.centre.centre_acts import decode_centre_act
+from gateway.core.centre.strict_json import Refusal
 from gateway.core.effects import Receipt
 from gateway.core.events import AlertReceived, Event
-from gateway.core.strict_json import Refusal
 from gateway.engine import Engine, Reloaded
 from gateway.installed import load_settings
 from gateway.interfaces import Report

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.register_events import DutyChanged
+from gateway.core.register.events import DutyChanged
 from gateway.interfaces import Report
 from gateway.web.own_view import own_order, own_report
 

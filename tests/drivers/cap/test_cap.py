@@ -11,9 +11,9 @@ from drivers.cap import format_of
 from drivers.cap.codec import level_of, quoted
 from drivers.cap.structure import read
 from gateway.core.alert import AlertKind, Datum, Level
+from gateway.core.centre.report_json import refusal_json
+from gateway.core.centre.strict_json import Refusal
 from gateway.core.events import AlertReceived, MessageNoted
-from gateway.core.report_json import refusal_json
-from gateway.core.strict_json import Refusal
 from gateway.interfaces import Report
 from gateway.settings.cap import CapSettings
 from tests.doors import START_US

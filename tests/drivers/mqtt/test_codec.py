@@ -16,8 +16,8 @@ from drivers.mqtt.codec import (
     parse_position,
     position,
 )
-from gateway.core.alert_json import ALERT_SCHEMA, Refusal
-from gateway.core.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
+from gateway.core.centre.alert_json import ALERT_SCHEMA, Refusal
+from gateway.core.centre.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
 from tests.doors import START_US, FakeEngine
 
 TOPICS = Topics("donghe")

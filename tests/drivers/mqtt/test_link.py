@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drivers.mqtt.codec import Incoming
 from drivers.mqtt.link import EVENT_BATCH, EVENTS_CURSOR, RECEIPT_WINDOW, Turns
-from gateway.core.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
+from gateway.core.centre.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
 from gateway.interfaces import Cursor
 from tests.drivers.mqtt.conftest import (
     ALERTS,

@@ -5,8 +5,8 @@ import copy
 import yaml
 
 from drivers.mqtt.codec import Topics
-from gateway.core.alert_json import ALERT_SCHEMA
-from gateway.core.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
+from gateway.core.centre.alert_json import ALERT_SCHEMA
+from gateway.core.centre.report_json import EVENT_SCHEMA, HEALTH_SCHEMA, RECEIPT_SCHEMA
 from tests.drivers.mqtt.test_codec import DOCUMENT
 
 CHANNELS = {

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from drivers.telegram.photos import LARGEST_PHOTO_BYTES
-from gateway.core.after_events import PhotoFailed, PhotoPosted, PhotoTakenBack
+from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.effects import PostPhoto, RecallPhoto
 from simulators.chat_server import ChatServer
 from tests.drivers.chat_contract import GROUP, running, soon_us

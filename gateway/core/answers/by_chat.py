@@ -1,0 +1,389 @@
+"""Writing what people send back into their timeline, and understanding what comes by chat.
+
+Rules for whoever edits this file:
+
+1. Nobody is taken at his word: a reply counts only from a person in the register, active, and
+   addressed by the very order it is about. Everything else is refused, reported and kept.
+2. The same reply twice changes nothing and is answered like the first.
+"""
+
+import hashlib
+from dataclasses import replace
+
+from gateway.core.after.handover import said_detail
+from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.replies import (
+    NODE_OF_ACTION,
+    Action,
+    parse_code,
+    parse_text,
+)
+from gateway.core.answers.tries import HOUR_US, note_try, paused
+from gateway.core.calls import still_on_it
+from gateway.core.calls.calling import NOTE_LIFE_US, answered_elsewhere, name_of
+from gateway.core.calls.convergence import place_people
+from gateway.core.calls.ladder import STATION, call_help, follow_facts, silent_stations
+from gateway.core.calls.nearest import arrived_at, place_shared
+from gateway.core.calls.stand_down import awaited_from, understood
+from gateway.core.calls.teams import covered_now, team_told
+from gateway.core.effects import AnswerPress, SendText
+from gateway.core.events import (
+    ButtonPressed,
+    MediaReceived,
+    TextReceived,
+)
+from gateway.core.guard_reports.words import keys_below
+from gateway.core.life import TAKING, reached, standing
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Node,
+    NumberLease,
+    Order,
+    Stamp,
+)
+from gateway.core.people import Contact, EnrolmentCode, Person, Role
+from gateway.core.register.accounts import forget_account
+from gateway.core.state import Draft, by_age
+from gateway.core.wording import Wording
+
+# Enrolment codes and strangers (security.md §9), an hour's window.
+CODE_TRIES, STRANGER_TRIES = 5, 3
+_RANK = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
+
+
+def apply_reply(
+    draft: Draft,
+    order: Order,
+    person: str,
+    action: Action,
+    *,
+    medium: Medium,
+    assurance: Assurance,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> bool:
+    """Write a reply into its person's timeline; return False when the order is not his."""
+    assignment = draft.find(Assignment, f"{order.id}/{person}")
+    if assignment is None:
+        return False
+    node = NODE_OF_ACTION[action]
+    assignment = still_on_it.heard(draft, order, assignment)
+    fresh = _fresh_stamps(draft, assignment, node, medium, assurance)
+    if not fresh:
+        return True
+    led = covered_now(draft, order)
+    reason = reason if node is Node.DECLINED else assignment.reason
+    draft.put(replace(assignment.stamped(*fresh), reason=reason))
+    for stamp in fresh:
+        draft.report(
+            order,
+            stamp.node.value,
+            person=person,
+            medium=medium.value,
+            assurance=assurance.value,
+            detail=detail or _detail(draft, order, stamp.node, reason),
+        )
+    answered_elsewhere(draft, order, person)
+    team_told(draft, order, person, led)
+    place_people(draft, order.id, person, node)
+    if node is Node.ARRIVED:
+        arrived_at(draft, order, person)
+    if assignment.role is Role.STATION and node in TAKING and not silent_stations(draft, order):
+        draft.sleep(STATION, order.id)
+    follow_facts(draft, order.id, declined=node is Node.DECLINED)
+    order = draft.find(Order, order.id) or order
+    if node is Node.NEED_HELP and order.open and not reached(assignment, node):
+        call_help(draft, order, name_of(draft, person))
+    return True
+
+
+def _detail(draft: Draft, order: Order, node: Node, reason: str | None) -> str | None:
+    """Return what is told with a node: why he declines, how many the police took it from."""
+    return reason if node is Node.DECLINED else said_detail(draft, order, node)
+
+
+def _fresh_stamps(
+    draft: Draft, assignment: Assignment, node: Node, medium: Medium, assurance: Assurance
+) -> tuple[Stamp, ...]:
+    """Return the stamps a reply adds: none when it says nothing new, nor better assured."""
+    known = [s for s in standing(assignment) if s.node is node]
+    last = assignment.said[-1].node if assignment.said else None
+    if node is Node.DECLINED and last is Node.DECLINED:
+        return ()
+    if any(_RANK.get(s.assurance, 9) >= _RANK[assurance] for s in known):
+        return ()
+    stamp = Stamp(node=node, at_us=draft.now_us, medium=medium, assurance=assurance)
+    implied = node in TAKING and node is not Node.ACKNOWLEDGED
+    if implied and not reached(assignment, Node.ACKNOWLEDGED):
+        return (replace(stamp, node=Node.ACKNOWLEDGED), stamp)
+    return (stamp,)
+
+
+def order_of_number(draft: Draft, number: str) -> Order | None:
+    """Return the order that has or lately had a number."""
+    lease = draft.find(NumberLease, number)
+    return draft.find(Order, lease.order) if lease else None
+
+
+def open_orders_of(draft: Draft, person: str) -> list[Order]:
+    """Return the open orders a person has a part in, oldest first."""
+    found = [draft.find(Order, key) for key in draft.state.orders_of(person)]
+    return sorted((o for o in found if o is not None and o.open), key=lambda o: by_age(o.id))
+
+
+def only_order_of(draft: Draft, person: str) -> Order | None:
+    """Return a person's one open order, or None when he has none or several."""
+    orders = open_orders_of(draft, person)
+    return orders[0] if len(orders) == 1 else None
+
+
+def _account(chat: str, address: str) -> str:
+    """Return an account as a counting source, without the account itself."""
+    return f"{chat}/{hashlib.sha256(address.encode()).hexdigest()[:16]}"
+
+
+# ---- by chat ----
+
+
+def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
+    """Apply a press of a signed button, or tell who pressed why not."""
+    person_id = draft.state.person_of_account(pressed.chat, pressed.address)
+    person = draft.find(Person, person_id) if person_id else None
+    order = draft.find(Order, pressed.order)
+    wording = Wording(draft.site, person.language if person else None)
+    number = wording.written_number(order) if order else "?"
+    if person is None:
+        said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
+    elif not person.active:
+        said, detail = wording.text("answer_left"), "detail_left"
+    elif understood(
+        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
+        assurance=Assurance.C2,
+    ):  # fmt: skip
+        state = wording.text("state_stood_down")
+        said, detail = wording.text("answer_ok", number=number, state=state), None
+    elif order is None or not order.open:
+        said, detail = wording.text("answer_closed", number=number), "detail_stale"
+    elif apply_reply(
+        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
+        assurance=Assurance.C2,
+    ):  # fmt: skip
+        state = wording.text(f"state_{NODE_OF_ACTION[Action(pressed.action)].value}")
+        said, detail = wording.text("answer_ok", number=number, state=state), None
+    else:
+        said = wording.text("answer_not_addressed", number=number)
+        detail = "detail_not_addressed"
+    if detail is not None:
+        _refuse_chat(draft, order, person, detail)
+    draft.ask(
+        AnswerPress(
+            chat=pressed.chat,
+            press=pressed.press,
+            text=wording.about(order, said) if order else said,
+            alert=detail is not None,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
+        )
+    )
+
+
+def _refuse_chat(
+    draft: Draft, order: Order | None, person: Person | None, detail: str
+) -> None:
+    draft.report(
+        order,
+        "refused_reply",
+        person=person.id if person else None,
+        medium="chat",
+        detail=Wording(draft.site).text(detail),
+    )
+
+
+def text_received(draft: Draft, text: TextReceived) -> None:
+    """Apply typed words, a one-time code, or answer with what would be right."""
+    person_id = draft.state.person_of_account(text.chat, text.address)
+    person = draft.find(Person, person_id) if person_id else None
+    code = parse_code(text.text) if text.group is None else None
+    if code is not None:
+        _present_code(draft, text, code)
+    elif person is None:
+        _answer_stranger(draft, text)
+    else:
+        _apply_words(draft, text, person)
+
+
+def _say(
+    draft: Draft, text: TextReceived | MediaReceived, words: str, keys: tuple[str, ...] = ()
+) -> None:
+    draft.ask(
+        SendText(
+            chat=text.chat,
+            address=text.group or text.address,
+            text=words,
+            level=2,
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
+            reply_to=text.message,
+            keys=keys,
+        )
+    )
+
+
+def _answer_stranger(draft: Draft, text: TextReceived) -> None:
+    """Answer somebody not enrolled three times an hour; then silence."""
+    reply = parse_text(text.text)
+    if reply.action is not None:
+        _refuse_chat(draft, _ordered(draft, reply.number), None, "detail_unknown_sender")
+    source = f"stranger/{_account(text.chat, text.address)}"
+    if text.group is not None or paused(draft, source, STRANGER_TRIES, HOUR_US):
+        return
+    note_try(draft, source, STRANGER_TRIES, HOUR_US)
+    _say(draft, text, Wording(draft.site).text("answer_not_enrolled"))
+
+
+def _ordered(draft: Draft, number: str | None) -> Order | None:
+    return order_of_number(draft, number) if number else None
+
+
+def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
+    wording = Wording(draft.site, person.language)
+    reply = parse_text(text.text)
+    if reply.action is None:
+        if text.group is None and not open_orders_of(draft, person.id):
+            _say(draft, text, wording.text("answer_help"))
+        return
+    if not person.active:
+        _refuse_chat(draft, None, person, "detail_left")
+        _say(draft, text, wording.text("answer_left"))
+        return
+    order, problem = _order_meant(draft, text, person, reply.number, wording)
+    if understood(
+        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1
+    ):
+        state = wording.text("state_stood_down")
+        number = wording.written_number(order) if order else ""
+        said = wording.text("answer_ok", number=number, state=state)
+        _say(draft, text, wording.about(order, said) if order else said)
+        return
+    if order is None:
+        _refuse_chat(draft, None, person, "detail_stale")
+        _say(draft, text, problem)
+        return
+    applied = apply_reply(
+        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1,
+        reason=text.text[:100],
+    )  # fmt: skip
+    if not applied:
+        _refuse_chat(draft, order, person, "detail_not_addressed")
+        _say(draft, text, wording.text("answer_not_addressed", number=order.number))
+        return
+    state = wording.text(f"state_{NODE_OF_ACTION[reply.action].value}")
+    said = wording.text("answer_ok", number=wording.written_number(order), state=state)
+    _say(draft, text, wording.about(order, said))
+
+
+def _order_meant(
+    draft: Draft, text: TextReceived, person: Person, number: str | None, wording: Wording
+) -> tuple[Order | None, str]:
+    """Return the order a text is about: the card it answers, its number, his only one."""
+    answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
+    off = awaited_from(draft, person.id)
+    if answered is not None:
+        closed = wording.text("answer_closed", number=answered.number)
+        return (answered, "") if answered.open or answered in off else (None, closed)
+    if number is not None:
+        order = order_of_number(draft, number)
+        if order is None:
+            return None, wording.text("answer_no_such", number=number)
+        closed = wording.text("answer_closed", number=number)
+        return (order, "") if order.open or order in off else (None, closed)
+    mine = [*open_orders_of(draft, person.id), *off]
+    if len(mine) == 1:
+        return mine[0], ""
+    if not mine:
+        return None, wording.text("answer_no_order")
+    numbers = wording.listed(o.number for o in mine)
+    return None, wording.text("answer_which", numbers=numbers, example=mine[0].number)
+
+
+def order_of_card(
+    draft: Draft, chat: str, address: str, message: str | None
+) -> Order | None:
+    """Return the order whose card a chat message is, or None."""
+    if message is None:
+        return None
+    for card in draft.state.each(Card):
+        if (card.chat, card.address, card.message) == (chat, address, message):
+            return draft.find(Order, card.order)
+    return None
+
+
+def media_received(draft: Draft, media: MediaReceived) -> None:
+    """Tie a photo, a voice note or a position to the order it is about."""
+    person_id = draft.state.person_of_account(media.chat, media.address)
+    person = draft.find(Person, person_id) if person_id else None
+    if person is None or not person.active:
+        _refuse_chat(draft, None, person, "detail_left" if person else "detail_unknown_sender")
+        return
+    place_shared(draft, media, person)
+    order = order_of_card(draft, media.chat, media.group or media.address, media.reply_to)
+    order = order or only_order_of(draft, person.id)
+    kind = Wording(draft.site).text(f"detail_{media.kind}")
+    draft.report(
+        order,
+        "media",
+        person=person.id,
+        medium="chat",
+        assurance="C1",
+        detail=f"{kind} {media.path}" if media.path else kind,
+    )
+
+
+# ---- enrolment ----
+
+
+def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
+    wording = Wording(draft.site)
+    source = f"code/{_account(text.chat, text.address)}"
+    if paused(draft, source, CODE_TRIES, HOUR_US):
+        _say(draft, text, wording.text("answer_code_tries"))
+        return
+    digest = code_digest(code)
+    for issued in draft.state.each(EnrolmentCode):
+        if issued.code_sha256 == digest and draft.now_us <= issued.expires_us:
+            _enrol(draft, text, issued)
+            return
+    note_try(draft, source, CODE_TRIES, HOUR_US)
+    _say(draft, text, wording.text("answer_code_wrong"))
+
+
+def code_digest(code: str) -> str:
+    """Return how a one-time code is kept."""
+    return hashlib.sha256(f"gridcall enrolment {code}".encode()).hexdigest()
+
+
+def _free_account(draft: Draft, text: TextReceived, person: Person) -> None:
+    """Take the account from whose it was, and from the person the one he had before."""
+    holder = draft.state.person_of_account(text.chat, text.address)
+    if holder == person.id:
+        return
+    for id_ in (holder, person.id):
+        contact = draft.find(Contact, f"{text.chat}/{id_}")
+        if contact is not None:
+            forget_account(draft, contact)
+
+
+def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
+    person = draft.find(Person, issued.person)
+    draft.drop(EnrolmentCode, issued.key)
+    if person is None or not person.active:
+        _say(draft, text, Wording(draft.site).text("answer_code_wrong"))
+        return
+    _free_account(draft, text, person)
+    draft.put(
+        Contact(person=person.id, chat=text.chat, address=text.address, since_us=draft.now_us)
+    )
+    wording = Wording(draft.site, person.language)
+    detail = wording.text("detail_enrolled")
+    draft.report(None, "enrolled", person=person.id, medium="chat", detail=detail)
+    keys = keys_below(wording) if person.role is Role.GUARD else ()
+    _say(draft, text, wording.text("answer_code_ok", name=person.name), keys)

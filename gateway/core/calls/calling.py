@@ -1,0 +1,602 @@
+"""Addressing people: assignments, pages, cards and deliveries, and taking them back."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.answer_window import turns_for
+from gateway.core.delivery import What, advance
+from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
+from gateway.core.life import answered_at_all, covered, reached, strength
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Delivery,
+    DeliveryState,
+    Node,
+    Order,
+    OrderStatus,
+    Page,
+    Path,
+    Stamp,
+)
+from gateway.core.people import Contact, Organisation, Person, Role
+from gateway.core.places import Grid
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+Purpose = Literal["order", "repeat", "update", "stand_down"]
+Rows = tuple[tuple[Button, ...], ...]
+
+US = 1_000_000
+
+# Answers and notes that come later than this would be taken for something else.
+NOTE_LIFE_US = 300 * US
+# Selective calls before one page: each takes a second or so of the air.
+MOST_CALLS = 6
+# A stand-down stays worth hearing long after: guards may still be on their way.
+STAND_DOWN_LIFE_US = 1800 * US
+
+
+def not_after_us(draft: Draft, order: Order) -> int:
+    """Return the moment after which nothing of an order is sent, UTC microseconds."""
+    level = int(order.alert.level)
+    limit_us = order.clock_us + draft.site.response.expire_s[level - 1] * US
+    if order.alert.expires_us is not None:
+        limit_us = min(limit_us, order.alert.expires_us)
+    if not trusted(draft, order):
+        return max(limit_us, draft.taken_us + draft.site.response.expire_s[level - 1] * US)
+    return limit_us
+
+
+def expired(draft: Draft, order: Order) -> bool:
+    """Return whether nothing of an order is to be sent any more."""
+    return trusted(draft, order) and draft.taken_us > not_after_us(draft, order)
+
+
+def trusted(draft: Draft, order: Order) -> bool:
+    """Return whether an order's times and the clock's may be compared.
+
+    One that was opened on an unset clock, or stood open when the clock was moved, stays apart.
+    """
+    apart = "clock_unset" in order.flags or "clock_stepped" in order.flags
+    return draft.synchronised and not apart
+
+
+def grids_of(draft: Draft, order: Order) -> list[Grid]:
+    """Return the grids an order addresses that the settings still know."""
+    return [g for i in order.grids if (g := draft.site.grids.get(i)) is not None]
+
+
+def call_guards(draft: Draft, order: Order, guards: Sequence[Person], *, rung: int) -> None:
+    """Address guards on the channel and in the group of their grid, and each one privately."""
+    for guard in guards:
+        assign(draft, order, guard, Role.GUARD, rung)
+    purpose: Purpose = "order" if rung == 0 else "repeat"
+    for channel, listeners in channels_of(draft, order, guards).items():
+        page_channel(draft, order, channel, purpose, listeners, rung=rung)
+    for grid in grids_of(draft, order) if order.alert.organisation is None else ():
+        # A grid's group is read by guards of other bodies, whom a body does not order.
+        _post_group_card(draft, order, grid, [g for g in guards if grid.id in g.grids])
+    post_private_cards(draft, order, guards)
+    _copy_offices(draft, order, guards)
+
+
+def call_person(draft: Draft, order: Order, person: Person, role: Role, *, rung: int) -> bool:
+    """Address a station or a manager; return whether there is any way to reach him."""
+    contacts = draft.state.contacts_of(person.id)
+    if not contacts:
+        return False
+    assign(draft, order, person, role, rung)
+    post_private_cards(draft, order, [person])
+    return True
+
+
+def assign(draft: Draft, order: Order, person: Person, role: Role, rung: int) -> None:
+    """Give a person his part in an order, unless he has one."""
+    guard = role is Role.GUARD
+    assignment = Assignment(
+        order=order.id, person=person.id, role=role, rung=rung,
+        team=person.team if guard else None, leads=guard and person.leader,
+    )  # fmt: skip
+    if draft.find(Assignment, assignment.key) is None:
+        draft.put(assignment)
+
+
+def channels_of(
+    draft: Draft, order: Order, guards: Iterable[Person]
+) -> dict[str, list[Person]]:
+    """Return who listens on which channel: that of a grid he serves, addressed ones first."""
+    found: dict[str, list[Person]] = {}
+    for guard in guards:
+        for grid in dict.fromkeys((*order.grids, *guard.grids)):
+            known = draft.site.grids.get(grid)
+            if known is not None and grid in guard.grids and known.channel is not None:
+                found.setdefault(known.channel, []).append(guard)
+                break
+    return found
+
+
+def channels_used(draft: Draft, order: Order) -> list[str]:
+    """Return the channels on which an order has been spoken or is to be."""
+    return sorted({p.channel for p in draft.of_order(Page, order.id)})
+
+
+def page_channel(
+    draft: Draft,
+    order: Order,
+    channel: str,
+    purpose: Purpose,
+    listeners: Iterable[Person],
+    *,
+    rung: int,
+    said: tuple[str, ...] | None = None,
+    not_after: int | None = None,
+) -> None:
+    """Ask for one transmission; a channel without a licence entry says so instead.
+
+    Args:
+        draft: The step's draft.
+        order: Which order.
+        channel: Where.
+        purpose: What for.
+        listeners: Who is to hear it; told of it when it was spoken, if it is the order itself.
+        rung: The rung it belongs to, 0 at once.
+        said: Sentences in place of those of the purpose.
+        not_after: It is not begun after this, UTC microseconds, in place of the order's end.
+    """
+    wording = Wording(draft.site)
+    known = draft.site.channels.get(channel)
+    if known is None or not known.transmits:
+        name = known.name if known else channel
+        draft.report(
+            order, "warning", detail=wording.text("detail_no_transmit", channel=name)
+        )
+        return
+    listeners = list(listeners)
+    calls = tuple(dict.fromkeys(call for person in listeners for call in person.calls))
+    turns = turns_for(draft, listeners)
+    slot_s = draft.site.response.slot_s if turns else 0
+    window_s = max(known.answer_window_s, len(turns) * slot_s)
+    page = Page(
+        id=f"p{draft.next_id('page')}",
+        order=order.id,
+        channel=channel,
+        state="queued",
+        rung=rung,
+        purpose=purpose,
+        window_s=0 if purpose == "stand_down" else window_s,
+        slots=tuple(person.id for person in turns),
+        slot_s=slot_s,
+    )
+    kind = draft.site.policy.kind(order.alert)
+    page = replace(page, template=None if kind is None else kind.version)
+    draft.put(page)
+    if purpose in ("order", "repeat"):
+        for person in listeners:
+            draft.put(
+                Delivery(order=order.id, person=person.id, medium=Medium.RADIO, via=page.id)
+            )
+    names = [person.name for person in turns]
+    text = {
+        "order": wording.say_order(order, turns=names),
+        "repeat": wording.say_order(order, repeat=True, turns=names),
+        "update": wording.say_update(order),
+        "stand_down": wording.say_stand_down(order),
+    }[purpose]
+    life_us = (
+        draft.taken_us + STAND_DOWN_LIFE_US
+        if purpose == "stand_down"
+        else not_after_us(draft, order)
+    )
+    draft.ask(
+        PageChannel(
+            page=page.id,
+            channel=channel,
+            order=order.id,
+            level=int(order.alert.level),
+            number=order.number,
+            text=text if said is None else said,
+            language=wording.language,
+            exercise=order.alert.exercise,
+            number_style=draft.site.number_style,
+            answer_window_s=page.window_s,
+            calls=calls[:MOST_CALLS],
+            tone=None if kind is None else kind.tone,
+            not_after_us=life_us if not_after is None else not_after,
+            routine=order.alert.exercise,
+        )
+    )
+
+
+def speak_again(draft: Draft, order: Order, page: Page) -> None:
+    """Ask once more for a transmission that was cut short or never began, if it still serves.
+
+    Three failures on one channel are enough: what breaks it each time is then not chance.
+    """
+    failed = [
+        p
+        for p in draft.of_order(Page, order.id)
+        if p.channel == page.channel and p.state == "failed"
+    ]
+    if not order.open or len(failed) > 3 or draft.taken_us > not_after_us(draft, order):
+        return
+    if page.purpose not in ("order", "repeat"):
+        page_channel(draft, order, page.channel, page.purpose, (), rung=page.rung)
+        return
+    satisfied = _satisfied(draft, order)
+    people = [
+        person
+        for d in draft.of_order(Delivery, order.id)
+        if d.via == page.id
+        and d.person not in satisfied
+        and (person := draft.find(Person, d.person)) is not None
+    ]
+    if people:
+        page_channel(draft, order, page.channel, "repeat", people, rung=page.rung)
+
+
+def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Person]) -> None:
+    group = draft.site.chat_groups.get(grid.chat) if grid.chat else None
+    if group is None:
+        return
+    for card in draft.of_order(Card, order.id):
+        if card.person is None and (card.chat, card.address) == (group.chat, group.address):
+            return
+    card = _new_card(draft, order, group.chat, group.address, None)
+    for guard in guards:
+        if all(c.chat != group.chat for c in draft.state.contacts_of(guard.id)):
+            draft.put(
+                Delivery(order=order.id, person=guard.id, medium=Medium.CHAT, via=card.id)
+            )
+
+
+def post_private_cards(draft: Draft, order: Order, people: Iterable[Person]) -> None:
+    """Post a card of his own to each who has none yet, in each chat he has an account in."""
+    cards = draft.of_order(Card, order.id)
+    have = {(c.person, c.chat) for c in cards if c.organisation is None}
+    for person in people:
+        for contact in draft.state.contacts_of(person.id):
+            if (person.id, contact.chat) in have:
+                continue
+            card = _new_card(draft, order, contact.chat, contact.address, person)
+            draft.put(
+                Delivery(order=order.id, person=person.id, medium=Medium.CHAT, via=card.id)
+            )
+
+
+def _copy_offices(draft: Draft, order: Order, guards: Iterable[Person]) -> None:
+    """Post a card to the office of each guard's body, which shows its own people only."""
+    for body_id in sorted({guard.organisation for guard in guards}):
+        body = draft.site.organisations.get(body_id)
+        if body is None:
+            continue
+        have = {(c.chat, c.address) for c in draft.of_order(Card, order.id)}
+        for name in body.office_groups:
+            group = draft.site.chat_groups.get(name)
+            if group is not None and (group.chat, group.address) not in have:
+                _new_card(draft, order, group.chat, group.address, None, office=body_id)
+        for contact in _office_accounts(draft, body):
+            if (contact.chat, contact.address) not in have:
+                person = draft.find(Person, contact.person)
+                _new_card(
+                    draft, order, contact.chat, contact.address, person, office=body_id
+                )
+
+
+def _office_accounts(draft: Draft, body: Organisation) -> list[Contact]:
+    people = (draft.find(Person, id_) for id_ in body.office_people)
+    return [
+        contact
+        for person in people
+        if person is not None and person.active
+        for contact in draft.state.contacts_of(person.id)
+    ]
+
+
+def _new_card(
+    draft: Draft,
+    order: Order,
+    chat: str,
+    address: str,
+    person: Person | None,
+    *,
+    office: str | None = None,
+) -> Card:
+    card = Card(
+        id=f"c{draft.next_id('card')}",
+        order=order.id,
+        chat=chat,
+        address=address,
+        person=None if person is None else person.id,
+        organisation=office,
+    )
+    text, buttons = _face(draft, order, card, None)
+    draft.put(replace(card, shown=_digest(text, buttons)))
+    draft.ask(
+        PostCard(
+            card=card.id,
+            chat=chat,
+            address=address,
+            private=person is not None,
+            order=order.id,
+            text=text,
+            buttons=buttons,
+            level=int(order.alert.level),
+            not_after_us=not_after_us(draft, order),
+        )
+    )
+    return card
+
+
+def _digest(text: str, buttons: Rows) -> str:
+    shown = text + "".join(b.action for row in buttons for b in row)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
+    """Return what a card shows now: a group's lists everybody, a person's own only him."""
+    heading = None
+    police = False
+    wording = Wording(draft.site)
+    if card.organisation is not None:
+        people = _of_body(draft, order, card.organisation)
+        heading = wording.text("card_office")
+    elif card.person is None:
+        people = draft.of_order(Assignment, order.id)
+    else:
+        his = draft.find(Assignment, f"{order.id}/{card.person}")
+        people = [] if his is None else [his]
+        person = draft.find(Person, card.person)
+        wording = Wording(draft.site, person.language if person else None)
+        role = people[0].role if people else Role.GUARD
+        police = role in (Role.STATION, Role.MANAGER)
+        heading = {
+            Role.GUARD: wording.text("card_private", name=person.name if person else ""),
+            Role.STATION: wording.text("card_station"),
+            Role.MANAGER: wording.text("card_manager"),
+            Role.REPORTER: wording.text("card_reporter"),
+        }[role]
+    named = [(name_of(draft, a.person), a) for a in people]
+    text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording),
+        owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
+        police=police,
+    )
+    return text, _buttons(order, people, wording)
+
+
+def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
+    """Return the parts of a body's own people, which alone its office is shown."""
+    return [
+        part
+        for part in draft.of_order(Assignment, order.id)
+        if (person := draft.find(Person, part.person)) is not None
+        and person.organisation == organisation
+    ]
+
+
+def _own_card(people: Sequence[Assignment], card: Card) -> bool:
+    """Return whether a card is one guard's own: it shows only what he has said."""
+    return card.person is not None and all(a.role is Role.GUARD for a in people)
+
+
+def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str | None:
+    """Return who is accountable for an open order, by name; the centre's at its desk.
+
+    An office reads of another body's man only that it is one.
+    """
+    if not order.open or order.owner is None:
+        return None
+    person = draft.find(Person, order.owner)
+    if person is None:
+        return draft.site.centre_name
+    others = card.organisation not in (None, person.organisation)
+    return wording.text("owner_other") if others else person.name
+
+
+def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
+    """Return the buttons of a card: an open order's, or one to say that one knows its end."""
+    if order.open:
+        there = any(_at_the_place(order, a) for a in people)
+        return wording.buttons(handover=there)
+    off = order.status is OrderStatus.CANCELLED
+    unaware = off and any(a.said and a.said[-1].node is Node.RELEASED for a in people)
+    return wording.understood_button() if unaware else ()
+
+
+def _at_the_place(order: Order, part: Assignment) -> bool:
+    """Return whether he may soon hand over, or the station take over."""
+    if order.status is OrderStatus.HANDED_OVER:
+        return False
+    if part.role is Role.STATION:
+        return order.status in (OrderStatus.ARRIVED, OrderStatus.DONE)
+    return reached(part, Node.ARRIVED)
+
+
+def _ending(order: Order, wording: Wording) -> str | None:
+    if order.status is OrderStatus.CANCELLED:
+        return wording.text(
+            "card_cancelled", reason=wording.written(order.outcome or "", order.alert)
+        )
+    if order.status is OrderStatus.CLOSED:
+        return wording.text("card_closed", result=order.outcome or "")
+    return None
+
+
+def name_of(draft: Draft, person: str) -> str:
+    """Return a person's name, or his id when the register does not know him."""
+    found = draft.find(Person, person)
+    return found.name if found else person
+
+
+def _still_his(draft: Draft, card: Card) -> bool:
+    """Return whether a private card stands in an account that is its person's now."""
+    if card.person is None:
+        return True
+    contact = draft.find(Contact, f"{card.chat}/{card.person}")
+    return contact is not None and contact.address == card.address
+
+
+def refresh_cards(draft: Draft, order: Order) -> None:
+    """Ask for an edit of every posted card whose face has changed."""
+    for card in draft.of_order(Card, order.id):
+        if card.state == "posted" and card.message is not None:
+            refresh_card(draft, order, card)
+
+
+def refresh_card(draft: Draft, order: Order, card: Card) -> None:
+    """Ask for an edit of one posted card if its face has changed."""
+    if card.message is None or not _still_his(draft, card):
+        return
+    text, buttons = _face(draft, order, card, None)
+    shown = _digest(text, buttons)
+    if shown == card.shown:
+        return
+    draft.put(replace(card, shown=shown))
+    draft.ask(
+        EditCard(
+            card=card.id,
+            chat=card.chat,
+            address=card.address,
+            message=card.message,
+            private=card.person is not None,
+            order=order.id,
+            text=text,
+            buttons=buttons,
+            level=int(order.alert.level),
+            not_after_us=draft.taken_us + STAND_DOWN_LIFE_US,
+        )
+    )
+
+
+def tell_people(
+    draft: Draft, order: Order, key: str, *, privately: bool, **gaps: object
+) -> None:
+    """Write a line under the order's cards, in the groups and, if asked, to each person."""
+    for card in draft.of_order(Card, order.id):
+        if card.state not in ("posted", "queued"):
+            continue
+        if card.person is not None and not privately:
+            continue
+        person = draft.find(Person, card.person) if card.person else None
+        wording = Wording(draft.site, person.language if person else None)
+        said = wording.text(key, number=wording.written_number(order), **gaps)
+        _write_under(draft, order, card, wording.about(order, said))
+
+
+def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:
+    """Write a line under one person's own cards of an order."""
+    found = draft.find(Person, person)
+    wording = Wording(draft.site, found.language if found else None)
+    for card in draft.of_order(Card, order.id):
+        if card.person == person and card.state in ("posted", "queued"):
+            said = wording.text(key, number=wording.written_number(order), **gaps)
+            _write_under(draft, order, card, wording.about(order, said))
+
+
+def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:
+    if not _still_his(draft, card):
+        return
+    draft.ask(
+        SendText(
+            chat=card.chat,
+            address=card.address,
+            text=text,
+            level=int(order.alert.level),
+            not_after_us=draft.taken_us + NOTE_LIFE_US,
+            reply_to=card.message,
+        )
+    )
+
+
+def told(draft: Draft, order: Order, via: str, medium: Medium) -> None:
+    """Note that what carried these deliveries has gone out: their people are told."""
+    for delivery in draft.of_order(Delivery, order.id):
+        state = advance(delivery.state, "sent")
+        if delivery.via != via or state is delivery.state:
+            continue
+        draft.put(replace(delivery, state=state))
+        _stamp_told(draft, order, delivery.person, medium)
+
+
+def _stamp_told(draft: Draft, order: Order, person: str, medium: Medium) -> None:
+    assignment = draft.find(Assignment, f"{order.id}/{person}")
+    if assignment is None or any(
+        s.node is Node.TOLD and s.medium is medium for s in assignment.stamps
+    ):
+        return
+    stamp = Stamp(
+        node=Node.TOLD, at_us=draft.now_us, medium=medium, assurance=Assurance.M
+    )
+    draft.put(assignment.stamped(stamp))
+    draft.report(order, "told", person=person, medium=medium.value, assurance="M")
+
+
+def end_deliveries(draft: Draft, order: Order, via: str, what: What, reason: str) -> None:
+    """Note that what carried these deliveries failed, expired or was taken back."""
+    for delivery in draft.of_order(Delivery, order.id):
+        if delivery.via == via and delivery.state is DeliveryState.PENDING:
+            draft.put(replace(delivery, state=advance(delivery.state, what), reason=reason))
+
+
+def answered_elsewhere(draft: Draft, order: Order, person: str) -> None:
+    """Withdraw what still waits to reach a person who has answered, and what serves nobody."""
+    for delivery in draft.of_order(Delivery, order.id):
+        if delivery.person == person and delivery.state is DeliveryState.PENDING:
+            draft.put(
+                replace(delivery, state=advance(delivery.state, "answered"))
+            )
+    withdraw_pages(draft, order, reason="answered", all_of_them=False)
+
+
+def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool) -> None:
+    """Withdraw the order's queued pages: all, or those that nobody needs any more.
+
+    With all of them the one on the air is broken off behind its sentence. Of those that nobody
+    needs any more one of level 1 is spoken even so: everybody near by should know.
+    """
+    satisfied = _satisfied(draft, order)
+    pending = {
+        d.via
+        for d in draft.of_order(Delivery, order.id)
+        if d.state is DeliveryState.PENDING and d.person not in satisfied
+    }
+    for page in draft.of_order(Page, order.id):
+        if all_of_them and page.state == "on_air" and page.purpose != "stand_down":
+            # It ends after the sentence under way; the radio process tells when.
+            draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
+        if page.state != "queued" or (not all_of_them and page.id in pending):
+            continue
+        spared = order.alert.level == 1 or page.purpose not in ("order", "repeat")
+        if spared and not all_of_them:
+            continue
+        draft.put(replace(page, state="withdrawn", ended_us=draft.now_us))
+        end_deliveries(draft, order, page.id, "withdrawn", reason)
+        draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
+
+
+def _satisfied(draft: Draft, order: Order) -> frozenset[str]:
+    """Return to whom nothing need be said: those who answered, or all when enough have."""
+    assignments = draft.of_order(Assignment, order.id)
+    level = order.alert.level
+    enough = strength(assignments, level) >= order.alert.needs
+    led = covered(assignments, level)
+    return frozenset(
+        a.person for a in assignments if enough or answered_at_all(a) or a.person in led
+    )
+
+
+def ways_down(draft: Draft, order: Order) -> bool:
+    """Return whether neither a channel nor a chat of this order's grids works now."""
+    paths = set()
+    for grid in grids_of(draft, order):
+        channel = draft.site.channels.get(grid.channel or "")
+        if channel is not None and channel.transmits:
+            paths.add(f"channel:{channel.id}")
+        if grid.chat is not None:
+            paths.add(f"chat:{grid.chat.split('/')[0]}")
+    return bool(paths) and all(
+        (found := draft.find(Path, p)) is not None and not found.up for p in paths
+    )

@@ -1,0 +1,144 @@
+"""Calling everybody off, and knowing that they know (撤回确认).
+
+Everybody who was told is told that it is over, by the ways that told him, and answers 知道了:
+the button of his card, the words, or a 1 on the air. Who has not within the window is listed
+to the centre and told once more; who has not then either is listed once more, and that is all.
+"""
+
+
+from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.replies import Action
+from gateway.core.calls.calling import (
+    US,
+    channels_of,
+    page_channel,
+    refresh_cards,
+    tell_people,
+    tell_person,
+    withdraw_pages,
+)
+from gateway.core.order import Assignment, Node, Order, OrderStatus, Page, Stamp
+from gateway.core.people import Person
+from gateway.core.state import Draft, by_age
+from gateway.core.wording import Wording
+
+STAND_DOWN, STAND_DOWN_AGAIN = "stand_down", "stand_down_again"
+CLOCKS = (STAND_DOWN, STAND_DOWN_AGAIN)
+
+
+def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
+    """Call off everybody who was told: on the channels that spoke, in groups, privately."""
+    channels = {
+        p.channel
+        for p in draft.of_order(Page, order.id)
+        if p.state in ("spoken", "on_air")
+    }
+    withdraw_pages(draft, order, reason=reason, all_of_them=True)
+    for channel in sorted(channels):
+        page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
+    why = Wording(draft.site).written(reason, order.alert)
+    tell_people(draft, order, "note_cancel", privately=True, reason=why)
+    for assignment in draft.of_order(Assignment, order.id):
+        last = assignment.said[-1].node if assignment.said else None
+        if not assignment.stamps or last in (Node.DECLINED, Node.RELEASED):
+            continue
+        stamp = Stamp(
+            node=Node.RELEASED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
+        )
+        draft.put(assignment.stamped(stamp))
+        draft.report(order, "released", person=assignment.person, medium="centre")
+    # Of a drill that a live order ended nobody is asked again: the air is the order's.
+    if unaware(draft, order) and "aborted" not in order.flags:
+        draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
+
+
+def unaware(draft: Draft, order: Order) -> list[str]:
+    """Return who was called off and has not said that he knows; nobody for other ends."""
+    if order.status is not OrderStatus.CANCELLED:
+        return []
+    return [a.person for a in draft.of_order(Assignment, order.id) if _unaware(draft, a)]
+
+
+def _unaware(draft: Draft, part: Assignment) -> bool:
+    """Return whether he was told of the order last, and not by him that he knows its end."""
+    person = draft.find(Person, part.person)
+    last = part.said[-1].node if part.said else Node.TOLD
+    known = last in (Node.DECLINED, Node.STOOD_DOWN)
+    return bool(part.stamps) and not known and person is not None and person.active
+
+
+def understood(
+    draft: Draft,
+    order: Order | None,
+    person: str,
+    action: Action | None,
+    *,
+    medium: Medium,
+    assurance: Assurance,
+) -> bool:
+    """Take a person's 知道了 for an order that was called off; return whether it was one."""
+    if order is None or order.status is not OrderStatus.CANCELLED:
+        return False
+    part = draft.find(Assignment, f"{order.id}/{person}")
+    if action is not Action.ACKNOWLEDGE or part is None or not part.stamps:
+        return False
+    if not _unaware(draft, part):
+        return part.stamp(Node.STOOD_DOWN) is not None
+    stamp = Stamp(
+        node=Node.STOOD_DOWN, at_us=draft.now_us, medium=medium, assurance=assurance
+    )
+    draft.put(part.stamped(stamp))
+    draft.report(
+        order, "stood_down", person=person, medium=medium.value, assurance=assurance.value
+    )
+    if not unaware(draft, order):
+        for clock in CLOCKS:
+            draft.sleep(clock, order.id)
+    refresh_cards(draft, order)
+    return True
+
+
+def awaited_from(draft: Draft, person: str) -> list[Order]:
+    """Return the orders that were called off and of which a person has not said he knows."""
+    found = (draft.find(Order, key) for key in draft.state.orders_of(person))
+    off = [o for o in found if o is not None and person in unaware(draft, o)]
+    return sorted(off, key=lambda o: by_age(o.id))
+
+
+def still_unaware(draft: Draft, order: Order, clock: str) -> None:
+    """List who does not know, and tell them once more at the first time of asking."""
+    missing = unaware(draft, order)
+    if not missing:
+        return
+    again = clock == STAND_DOWN
+    key = "detail_stand_down_missing" if again else "detail_stand_down_missing_still"
+    detail = Wording(draft.site).text(key)
+    for person in missing:
+        # One node each: a name may stand only where it is sealed with its person.
+        draft.report(order, "stand_down_missing", person=person, medium="clock", detail=detail)
+    if again:
+        _tell_again(draft, order, missing)
+        due_us = draft.taken_us + draft.site.response.stand_down_s * US
+        draft.wake(STAND_DOWN_AGAIN, order.id, due_us)
+
+
+def _tell_again(draft: Draft, order: Order, missing: list[str]) -> None:
+    for person in missing:
+        tell_person(draft, order, person, "note_stand_down_again")
+    spoken = {p.channel for p in draft.of_order(Page, order.id) if p.state == "spoken"}
+    people = [p for id_ in missing if (p := draft.find(Person, id_)) is not None]
+    for channel, listeners in channels_of(draft, order, people).items():
+        if channel in spoken:
+            page_channel(draft, order, channel, "stand_down", listeners, rung=order.rung)
+
+
+def told_late(draft: Draft, order: Order) -> None:
+    """Call off on a channel where an order was spoken to its end after it was called off."""
+    pages = draft.of_order(Page, order.id)
+    off = {p.channel for p in pages if p.purpose == "stand_down"}
+    for channel in sorted({p.channel for p in pages if p.state == "spoken"} - off):
+        page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
+    if unaware(draft, order):
+        draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
+
+

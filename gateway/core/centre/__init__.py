@@ -1,0 +1,1 @@
+"""What comes from the centre and goes to it, as JSON."""

@@ -1,0 +1,1 @@
+"""Whether the site would work now: drills, roll-calls, cover, self-tests, bulletins."""

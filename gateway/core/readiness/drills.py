@@ -1,0 +1,289 @@
+"""Drills (演练): exercise orders, with numbers of their own and never beside a live order.
+
+A drill is called, answered and closed like any order, and says 演练 first and last wherever it
+is spoken or written. A live order in one of its grids, or for one of its guards, ends it in
+the same step: 演练中止. One cannot begin where a live order is open; a planned one that would
+is given up and told.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.core.after.closing import end_order
+from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.answers.by_chat import code_digest
+from gateway.core.calls.calling import NOTE_LIFE_US, US
+from gateway.core.calls.first_call import grids_meant
+from gateway.core.effects import Receipt, SendText
+from gateway.core.events import AlertReceived
+from gateway.core.intake.opening import open_order
+from gateway.core.intake.placing import place
+from gateway.core.life import Trigger
+from gateway.core.order import AlertKey, Assignment, Order, Put, Timer
+from gateway.core.people import Person, Role
+from gateway.core.readiness.events import DrillAsked, DrillDropped
+from gateway.core.readiness.settings import Drill, DrillRule
+from gateway.core.register.duty import local_words
+from gateway.core.roster import local_moment
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+# Under this name our own drills stand among the centre's alerts.
+SENDER: Final = "drill"
+CLOCK: Final = "drill"
+WEEKLY: Final = "weekly_drill"
+
+
+def drill_event(draft: Draft, event: DrillAsked | DrillDropped) -> None:
+    """Begin, plan or give up a drill; answered by a receipt."""
+    if isinstance(event, DrillDropped):
+        _give_up(draft, event)
+        return
+    wrong = _wrong(draft, event)
+    if wrong is not None:
+        _answer(draft, event.by, event.grid, wrong)
+        return
+    drill = Drill(
+        id=f"d{draft.next_id('drill')}", grid=event.grid, level=event.level, text=event.text,
+        needs=event.needs, at_us=event.starts_us or draft.now_us, by=event.by,
+        surprise=event.surprise,
+    )  # fmt: skip
+    if event.starts_us is None:
+        _begin(draft, drill)
+        return
+    draft.put(drill)
+    draft.wake(CLOCK, drill.id, drill.at_us)
+    if not drill.surprise:
+        _announce(draft, drill)
+    _answer(draft, event.by, drill.id, None)
+
+
+def _wrong(draft: Draft, asked: DrillAsked) -> str | None:
+    if asked.grid not in draft.site.grids:
+        return f"there is no grid {asked.grid}; there are: {', '.join(draft.site.grids)}"[:400]
+    if asked.starts_us is not None:
+        past = asked.starts_us <= draft.now_us
+        return "at: is past; leave it out to begin at once" if past else None
+    return barred(draft, (asked.grid,))
+
+
+def barred(draft: Draft, grids: tuple[str, ...]) -> str | None:
+    """Return why no drill can begin in these grids now, or None."""
+    live = live_in(draft, grids)
+    if live is None:
+        return None
+    return f"order {live.number} is live there; a drill cannot run beside it"
+
+
+def live_in(draft: Draft, grids: tuple[str, ...]) -> Order | None:
+    """Return an open live order of one of these grids, or None."""
+    for id_ in draft.state.open_orders():
+        order = draft.find(Order, id_)
+        live = order is not None and order.open and not order.alert.exercise
+        if order is not None and live and set(order.grids) & set(grids):
+            return order
+    return None
+
+
+def alert_barred(draft: Draft, alert: Alert) -> str | None:
+    """Return why an exercise of the centre cannot begin now, or None."""
+    return barred(draft, grids_meant(draft, alert, place(draft.site, alert).grids))
+
+
+def _answer(draft: Draft, by: str, id_: str, reason: str | None) -> None:
+    if reason is None:
+        draft.ask(Receipt(status="accepted", sender=by, id=id_))
+    else:
+        draft.ask(Receipt(status="refused", sender=by, id=id_, reason=reason))
+
+
+def _give_up(draft: Draft, event: DrillDropped) -> None:
+    drill = draft.find(Drill, event.drill)
+    if drill is None or drill.order is not None:
+        reason = f"no drill {event.drill} is planned; stand down one that runs by its order"
+        _answer(draft, event.by, event.drill, reason)
+        return
+    draft.drop(Drill, drill.key)
+    draft.sleep(CLOCK, drill.id)
+    _answer(draft, event.by, drill.id, None)
+
+
+# ---- it is announced, and begins ----
+
+
+def _announce(draft: Draft, drill: Drill) -> None:
+    """Tell the centre and the grid's managers of a drill that is planned."""
+    when = local_words(draft.site, drill.at_us)
+    grid = draft.site.grids[drill.grid]
+    detail = Wording(draft.site).text("detail_drill_planned", grid=grid.name, when=when)
+    draft.report(None, "drill", medium="centre", detail=detail)
+    for id_ in dict.fromkeys((grid.second_manager, grid.first_manager)):
+        person = draft.find(Person, id_ or "")
+        if person is None or not person.active:
+            continue
+        said = Wording(draft.site, person.language)
+        text = said.in_exercise(said.text("note_drill", grid=grid.name, when=when))
+        for contact in draft.state.contacts_of(person.id):
+            draft.ask(
+                SendText(
+                    chat=contact.chat, address=contact.address, text=text, level=3,
+                    not_after_us=draft.now_us + NOTE_LIFE_US,
+                )
+            )  # fmt: skip
+
+
+def _begin(draft: Draft, drill: Drill) -> None:
+    """Open the drill's order; its receipt is the alert's, in the name of who began it."""
+    alert = Alert(
+        kind=AlertKind.ALERT, id=f"{drill.id}-{drill.at_us // US}", sender=SENDER,
+        sent_us=draft.now_us, category=SENDER, level=Level(drill.level), text=drill.text,
+        grid=drill.grid, needs=drill.needs, exercise=True,
+    )  # fmt: skip
+    alert = replace(alert, body_sha256=code_digest(repr(alert)))
+    open_order(draft, AlertReceived(at_us=draft.now_us, door=SENDER, alert=alert), flags=())
+    key = draft.find(AlertKey, f"{alert.sender}\n{alert.id}")
+    order = draft.find(Order, key.order or "") if key is not None else None
+    assert order is not None, "open_order puts the order of what it opens"
+    running = draft.find(Drill, order.id)
+    assert running is not None, "an exercise order has its mark"
+    draft.put(replace(running, grid=drill.grid, by=drill.by, surprise=drill.surprise))
+    detail = Wording(draft.site).text("detail_drill_by", by=drill.by)
+    draft.report(order, "drill", medium="centre", assurance="H", detail=detail)
+    draft.ask(
+        Receipt(
+            status="accepted", sender=drill.by, id=drill.id, order=order.id,
+            number=order.number, flags=order.flags,
+        )
+    )  # fmt: skip
+
+
+def drill_due(draft: Draft, timer: Timer) -> None:
+    """Begin a planned drill; given up, and told, where a live order is open."""
+    draft.drop(Timer, timer.key)
+    drill = draft.find(Drill, timer.order)
+    if drill is None or drill.order is not None:
+        return
+    draft.drop(Drill, drill.key)
+    why = "grid" if drill.grid not in draft.site.grids else barred(draft, (drill.grid,))
+    if why is not None:
+        grid = draft.site.grids.get(drill.grid)
+        name = grid.name if grid is not None else drill.grid
+        detail = Wording(draft.site).text("detail_drill_given_up", grid=name)
+        draft.report(None, "drill", medium="clock", detail=detail)
+        return
+    _begin(draft, drill)
+
+
+# ---- drills of every week ----
+
+
+def keep_weekly(draft: Draft) -> None:
+    """Ask to be woken for each drill of the settings; those that are gone are forgotten."""
+    rules = draft.site.readiness.drills
+    for timer in list(draft.state.each(Timer)):
+        if timer.what == WEEKLY and not (
+            timer.order.isdigit() and int(timer.order) < len(rules)
+        ):
+            draft.drop(Timer, timer.key)
+    for index, rule in enumerate(rules):
+        draft.wake(WEEKLY, str(index), next_weekly_us(draft, rule))
+
+
+def next_weekly_us(draft: Draft, rule: DrillRule) -> int:
+    """Return when a drill of every week comes next, UTC microseconds."""
+    local = local_moment(draft.now_us, draft.site.timezone)
+    day = local.date() + timedelta(days=(rule.weekday - local.weekday()) % 7)
+    for date in (day, day + timedelta(days=7)):
+        moment = datetime(
+            date.year, date.month, date.day, rule.at_min // 60, rule.at_min % 60,
+            tzinfo=draft.site.timezone,
+        )  # fmt: skip
+        if moment > local:
+            return round(moment.timestamp()) * US
+    raise AssertionError("a week has an end")
+
+
+def weekly_due(draft: Draft, timer: Timer) -> None:
+    """Plan a drill of the settings for now, and ask to be woken for the next."""
+    draft.drop(Timer, timer.key)
+    index = int(timer.order)
+    if index >= len(draft.site.readiness.drills):
+        return
+    rule = draft.site.readiness.drills[index]
+    draft.wake(WEEKLY, timer.order, next_weekly_us(draft, rule))
+    drill = Drill(
+        id=f"d{draft.next_id('drill')}", grid=rule.grid, level=rule.level, text=rule.text,
+        needs=rule.needs, at_us=draft.now_us, by="@settings", surprise=rule.surprise,
+    )  # fmt: skip
+    draft.put(drill)
+    drill_due(draft, Timer(id=f"{CLOCK}/{drill.id}", order=drill.id, what=CLOCK, due_us=0))
+
+
+# ---- never beside a live order ----
+
+
+def settle(draft: Draft) -> None:
+    """End each drill beside which a live order has come in this step; forget ended ones."""
+    for drill in list(draft.state.each(Drill)):
+        if drill.order is None:
+            continue
+        order = draft.find(Order, drill.order)
+        if order is None or not order.open:
+            draft.drop(Drill, drill.key)
+        elif (live := _live_beside(draft, order)) is not None:
+            _abort(draft, order, live)
+
+
+def _live_beside(draft: Draft, drill: Order) -> Order | None:
+    people = {a.person for a in draft.of_order(Assignment, drill.id)}
+    for order, person in list(_called_now(draft)):
+        if order.id == drill.id and person is not None:
+            # A rung of the drill has reached somebody: he may be on a live order.
+            live = _live_of(draft, person)
+            if live is not None:
+                return live
+        if order.alert.exercise or not order.open:
+            continue
+        if person in people or (person is None and set(order.grids) & set(drill.grids)):
+            return order
+    return _moved_into(draft, drill)
+
+
+def _live_of(draft: Draft, person: str) -> Order | None:
+    """Return an open live order in which a person has a part, or None."""
+    orders = (draft.find(Order, key) for key in draft.state.orders_of(person))
+    live = (o for o in orders if o is not None and o.open and not o.alert.exercise)
+    return next(live, None)
+
+
+def _moved_into(draft: Draft, drill: Order) -> Order | None:
+    """Return the live order into whose grid a drill was moved in this step, or None."""
+    before = draft.state.find(Order, drill.id)
+    if before is None or before.grids == drill.grids:
+        return None
+    return live_in(draft, drill.grids)
+
+
+def _called_now(draft: Draft) -> Iterator[tuple[Order, str | None]]:
+    """Yield each order put in this step, and with whom it has newly to do."""
+    for change in draft.changes:
+        if not isinstance(change, Put):
+            continue
+        entity = change.entity
+        if isinstance(entity, Order):
+            yield entity, None
+        elif isinstance(entity, Assignment) and entity.role is Role.GUARD:
+            order = draft.find(Order, entity.order)
+            if order is not None:
+                yield order, entity.person
+
+
+def _abort(draft: Draft, drill: Order, live: Order) -> None:
+    draft.put(replace(drill, flags=(*drill.flags, "aborted")))
+    reason = Wording(draft.site).text("drill_aborted", number=live.number)
+    drill = draft.find(Order, drill.id) or drill
+    end_order(draft, drill, Trigger.CANCELLED, reason)
+    draft.report(drill, "drill_aborted", medium="centre", detail=reason)
+    draft.drop(Drill, drill.id)

@@ -1,0 +1,38 @@
+"""What a company may raise itself: alerts to its own guards, where it has some (E2).
+
+Only the centre and the police order other bodies' guards. An alert that came with a company's
+token bears that body's id; whom it calls is narrowed by ``gateway.core.register.fitness``.
+"""
+
+from gateway.core.alert import Alert, AlertKind
+from gateway.core.calls.routing import find_grid
+from gateway.core.effects import Receipt
+from gateway.core.events import AlertReceived
+from gateway.core.people import Person, Role
+from gateway.core.state import Draft
+
+
+def company_refused(draft: Draft, received: AlertReceived) -> bool:
+    """Refuse an alert that is not its sender's to raise; return whether it was."""
+    alert = received.alert
+    if alert.organisation is None or alert.kind is AlertKind.CANCEL:
+        return False
+    reason = _against(draft, alert, alert.organisation)
+    if reason is None:
+        return False
+    draft.ask(Receipt(status="refused", sender=alert.sender, id=alert.id, reason=reason))
+    return True
+
+
+def _against(draft: Draft, alert: Alert, organisation: str) -> str | None:
+    grid = find_grid(draft.site, alert)
+    if grid is None:
+        return "grid: this token's alerts must name a place where its own guards are"
+    guards = draft.state.people_of_grid(grid).values()
+    if any(_is_own_guard(guard, organisation) for guard in guards):
+        return None
+    return f"grid: {organisation} has no guards in {grid}; ask the command centre"
+
+
+def _is_own_guard(person: Person, organisation: str) -> bool:
+    return person.active and person.role is Role.GUARD and person.organisation == organisation

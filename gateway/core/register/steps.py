@@ -1,0 +1,209 @@
+"""Who is in the register: seeded, entered, changed, given a code, gone, back, erased."""
+
+from dataclasses import replace
+from typing import Literal
+
+from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.by_chat import apply_reply
+from gateway.core.answers.replies import Action
+from gateway.core.effects import Receipt
+from gateway.core.events import (
+    EnrolmentIssued,
+    PersonErased,
+    PersonLeft,
+    RegisterSeeded,
+)
+from gateway.core.guard_reports.report import GuardReport
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Order,
+)
+from gateway.core.people import ERASED, EnrolmentCode, Person
+from gateway.core.register.accounts import forget_account
+from gateway.core.register.check import mistake_in
+from gateway.core.register.events import PersonChanged, PersonEntered, PersonStruck
+from gateway.core.register.fields import changed
+from gateway.core.roster import DutyChanges
+from gateway.core.state import Draft, by_age
+from gateway.core.wording import Wording
+
+Status = Literal["accepted", "duplicate", "refused"]
+
+
+def register_event(
+    draft: Draft, event: RegisterSeeded | EnrolmentIssued | PersonLeft | PersonErased
+) -> None:
+    """Take in what happened to the register."""
+    match event:
+        case RegisterSeeded():
+            _seed(draft, event)
+        case EnrolmentIssued():
+            draft.put(
+                EnrolmentCode(
+                    person=event.person,
+                    code_sha256=event.code_sha256,
+                    expires_us=event.expires_us,
+                )
+            )
+            _tell_named(draft, event, "detail_code_issued")
+        case PersonLeft():
+            _leave(draft, event.person)
+            _tell_named(draft, event, "detail_struck")
+        case PersonErased():
+            _leave(draft, event.person)
+            _erase(draft, event.person)
+            _tell_named(draft, event, "detail_erased")
+
+
+def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStruck) -> None:
+    """Do what somebody asks of the register, and answer with a receipt."""
+    id_ = event.person.id if isinstance(event, PersonEntered) else event.person
+    status, reason = _done(draft, event)
+    draft.ask(Receipt(status=status, sender=event.by, id=id_, reason=reason))
+
+
+def _done(
+    draft: Draft, event: PersonEntered | PersonChanged | PersonStruck
+) -> tuple[Status, str | None]:
+    """Do what is asked and return what became of it, with the reason where it was refused."""
+    if isinstance(event, PersonEntered):
+        return _enter(draft, event)
+    if isinstance(event, PersonChanged):
+        return _change(draft, event)
+    return _strike(draft, event)
+
+
+def _tell(draft: Draft, person: Person, key: str, by: str, **gaps: object) -> None:
+    detail = Wording(draft.site).text(key, by=by, **gaps)
+    draft.report(
+        None, "register", person=person.id, medium="centre", assurance="H", detail=detail
+    )
+
+
+def _tell_named(
+    draft: Draft, event: EnrolmentIssued | PersonLeft | PersonErased, key: str
+) -> None:
+    """Tell by whom something was done; a journal of before names did not hold it."""
+    person = draft.find(Person, event.person)
+    if person is not None and event.by:
+        _tell(draft, person, key, event.by)
+
+
+def _unknown(id_: str) -> tuple[Status, str]:
+    return "refused", f"there is no person {id_} in the register"
+
+
+def _enter(draft: Draft, event: PersonEntered) -> tuple[Status, str | None]:
+    person = event.person
+    known = draft.find(Person, person.id)
+    if known is not None:
+        same = known == replace(person, certificate_told=known.certificate_told)
+        return ("duplicate", None) if same else (
+            "refused", f"{person.id} stands in the register already: change it"
+        )  # fmt: skip
+    wrong = mistake_in(draft, person, event.within)
+    if wrong is not None:
+        return "refused", wrong
+    draft.put(person)
+    _tell(draft, person, "detail_entered", event.by)
+    return "accepted", None
+
+
+def _change(draft: Draft, event: PersonChanged) -> tuple[Status, str | None]:
+    known = draft.find(Person, event.person)
+    if known is None or (event.within is not None and known.organisation != event.within):
+        return _unknown(event.person)
+    if known.active == event.rejoins:
+        return "refused", _wrong_way(event)
+    if known.name == ERASED:
+        return "refused", f"{known.id} was erased: enter a new person"
+    # What told him from others died with his entry: it is given anew.
+    bare = replace(known, active=True) if known.active else without_signs(known)
+    try:
+        person = changed(bare, dict(event.changes))
+    except ValueError as error:
+        return "refused", str(error)
+    if person == known:
+        return "duplicate", None
+    wrong = mistake_in(draft, person, event.within)
+    if wrong is not None:
+        return "refused", wrong
+    draft.put(person)
+    key = "detail_rejoined" if event.rejoins else "detail_changed"
+    fields = Wording(draft.site).listed(name for name, _ in event.changes)
+    _tell(draft, person, key, event.by, fields=fields)
+    return "accepted", None
+
+
+def _wrong_way(event: PersonChanged) -> str:
+    if event.rejoins:
+        return f"{event.person} has not left"
+    return f"{event.person} has left: `gridcall people rejoin` takes him back"
+
+
+def without_signs(person: Person) -> Person:
+    """Return a person who is back, without the codes and radios that he had before."""
+    return replace(
+        person, active=True, guard_code=None, radio_id=None, radios=(), serials=(), calls=()
+    )
+
+
+def _strike(draft: Draft, event: PersonStruck) -> tuple[Status, str | None]:
+    person = draft.find(Person, event.person)
+    if person is None or (event.within is not None and person.organisation != event.within):
+        return _unknown(event.person)
+    if not person.active:
+        return "duplicate", None
+    _leave(draft, person.id)
+    _tell(draft, person, "detail_struck", event.by)
+    return "accepted", None
+
+
+def _seed(draft: Draft, seeded: RegisterSeeded) -> None:
+    """Take in whom the register does not know; what it knows is never overwritten."""
+    fresh = [p for p in seeded.people if draft.find(Person, p.id) is None]
+    for person in fresh:
+        draft.put(person)
+    names = {p.id for p in fresh}
+    for contact in seeded.contacts:
+        if contact.person in names:
+            draft.put(contact)
+
+
+def _erase(draft: Draft, person_id: str) -> None:
+    """Take away what is personal, lest a later change of a row write it down again."""
+    person = draft.find(Person, person_id)
+    if person is None:
+        return
+    for report in list(draft.state.each(GuardReport)):
+        if report.person == person_id:
+            draft.put(replace(report, text=ERASED, place=None))
+    draft.put(replace(person, name=ERASED, certificate=None, filing=None))
+    for order_id in sorted(draft.state.orders_of(person_id), key=by_age):
+        his = draft.find(Assignment, f"{order_id}/{person_id}")
+        if his is not None and his.reason is not None:
+            draft.put(replace(his, reason=ERASED))
+        for card in draft.of_order(Card, order_id):
+            if card.person == person_id:
+                draft.put(replace(card, address=ERASED))
+
+
+def _leave(draft: Draft, person_id: str) -> None:
+    """Take a person off every medium at once; his open orders look for somebody else."""
+    person = draft.find(Person, person_id)
+    if person is None or not person.active:
+        return
+    draft.put(replace(person, active=False))
+    draft.drop(EnrolmentCode, person.id)
+    draft.drop(DutyChanges, person.id)
+    for contact in draft.state.contacts_of(person.id):
+        forget_account(draft, contact)
+    reason = Wording(draft.site).text("detail_left")
+    for order_id in sorted(draft.state.orders_of(person.id), key=by_age):
+        order = draft.find(Order, order_id)
+        if order is not None and order.open:
+            apply_reply(
+                draft, order, person.id, Action.CANNOT_COME, medium=Medium.CENTRE,
+                assurance=Assurance.H, reason=reason,
+            )  # fmt: skip

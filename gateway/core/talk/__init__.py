@@ -1,0 +1,1 @@
+"""Talk between chats and channels, and the overs that are kept."""
