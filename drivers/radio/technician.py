@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -77,7 +78,12 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Turn our own errors into a message and an exit status."""
+    """Turn our own errors into a message and an exit status.
+
+    Ctrl-C ends a command also where the shell that started it had told it to pass it over, as
+    it does for what it puts into the background: a transmitter can always be unkeyed by hand.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except SetupError as error:

@@ -11,7 +11,7 @@ from gateway.core.centre.report_json import NODES, RECEIPT_SCHEMA, receipt_json,
 from gateway.core.effects import Receipt
 from gateway.core.order import Node
 
-CORE = Path(report_json.__file__).parent
+CORE = Path(report_json.__file__).parents[1]
 
 
 def reported_literals():
