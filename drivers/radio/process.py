@@ -40,7 +40,8 @@ def _ask_for_priority() -> None:
 
     The threads that write recordings are included, behind the sound: one that is not scheduled
     on a busy machine while it holds the interpreter would hold up the sound. Children inherit
-    it for the same reason (we wait until they have begun), and give way by themselves.
+    it for the same reason (we wait until they have begun), and give it up with their first step
+    (drivers.radio.background).
     """
     try:
         for thread in (int(task.name) for task in Path("/proc/self/task").iterdir()):
