@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.core.after.events import OrderActed
 from gateway.core.alert import AlertKind
 from gateway.core.centre.act_json import ACTS, CONFIRMED
 from gateway.core.centre.alert_json import Refusal, decode_alert
 from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.centre.report_json import event_json, receipt_json
-from gateway.core.events import AlertReceived, InputRefused, MessageNoted, OrderActed
+from gateway.core.events import InputRefused
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.register.duty import MOST_DAYS
 from gateway.interfaces import (
     AlertFormat,

@@ -21,10 +21,11 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
-from gateway.core.after.events import OrderTended, PhotoFailed
+from gateway.core.after.events import OrderActed, OrderTended, PhotoFailed
 from gateway.core.alert import AlertKind, Level
 from gateway.core.answers.by_chat import code_digest
 from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS
+from gateway.core.calls.events import CardFailed, PageFailed
 from gateway.core.dispatch import Outcome, step
 from gateway.core.effects import (
     Effect,
@@ -36,30 +37,23 @@ from gateway.core.effects import (
     ReportStatus,
     TalkOnChannel,
 )
-from gateway.core.events import (
-    AlertReceived,
-    CardFailed,
-    ClockStepped,
-    EnrolmentIssued,
-    Event,
-    InputRefused,
-    OrderActed,
-    PageFailed,
-    PersonErased,
-    PersonLeft,
-    RegisterSeeded,
-    SettingsReloaded,
-    Started,
-    TalkSwitched,
-)
+from gateway.core.events import ClockStepped, Event, InputRefused, SettingsReloaded, Started
 from gateway.core.guard_reports.report import GuardReport, guard_report_json
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import AlertKey, Order, Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.readiness.event_plans import site_in_force
 from gateway.core.readiness.settings import CoverGap, Power
 from gateway.core.register.as_json import concerns, duty_json, people_json
+from gateway.core.register.events import (
+    EnrolmentIssued,
+    PersonErased,
+    PersonLeft,
+    RegisterSeeded,
+)
 from gateway.core.state import State
+from gateway.core.talk.events import TalkSwitched
 from gateway.hand_out import HandOut, driver_of, once_more
 from gateway.interfaces import (
     Committed,

@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from gateway.core.after.events import PriorOrder
 from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt, ReportStatus
-from gateway.core.events import AlertReceived, Event, MessageNoted
+from gateway.core.events import Event
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.order import Change, Entity
 
 

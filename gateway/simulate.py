@@ -23,7 +23,9 @@ from gateway.core.alert import AlertKind
 from gateway.core.centre.act_json import decode_act
 from gateway.core.centre.alert_json import decode_alert
 from gateway.core.centre.report_json import receipt_json
-from gateway.core.events import AlertReceived, Event, PersonLeft, RadioBlocked
+from gateway.core.events import Event
+from gateway.core.intake.events import AlertReceived
+from gateway.core.register.events import PersonLeft, RadioBlocked
 from gateway.engine import Engine
 from gateway.installed import load_settings
 from gateway.interfaces import Committed, JournalError, Recovered, SetupError

@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gateway.core.after.events import OrderActed
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived, Event, InputRefused, OrderActed, PathChanged
+from gateway.core.events import Event, InputRefused, PathChanged
+from gateway.core.intake.events import AlertReceived
 from gateway.interfaces import Committed, Cursor, JournalError, Report, Wanted
 from tests.ports import free_port
 

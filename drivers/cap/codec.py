@@ -16,7 +16,7 @@ from drivers.cap.structure import MAX_BYTES, Node, name_wrong, read, time_wrong
 from gateway.core.alert import Alert, AlertKind, Area, Level
 from gateway.core.centre.alert_json import MAX_NEEDS, MAX_OPEN_DAYS, MAX_TEXT_CHARS, with_digest
 from gateway.core.centre.strict_json import Refusal, shown
-from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.interfaces import Report
 from gateway.settings.cap import CapSettings
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
+from gateway.core.calls.events import CardFailed, CardPosted
 from gateway.core.delivery import backoff_s, is_expired
 from gateway.core.effects import (
     AnswerPress,
@@ -30,16 +32,7 @@ from gateway.core.effects import (
     SendText,
     SendVoice,
 )
-from gateway.core.events import (
-    ButtonPressed,
-    CardFailed,
-    CardPosted,
-    Event,
-    InputRefused,
-    MediaReceived,
-    PathChanged,
-    TextReceived,
-)
+from gateway.core.events import Event, InputRefused, PathChanged
 from gateway.interfaces import Cursor, Intake, Outgoing, WallClock
 
 AGAIN: Final = {"zh_CN": "【重发】", "en": "[REPEAT] "}

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from gateway.core.airtime import Air, Airtime, Drop, Hold, Start
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
     AnswerOver,
     PageChannel,
@@ -22,18 +24,7 @@ from gateway.core.effects import (
     TalkOnChannel,
     WithdrawPage,
 )
-from gateway.core.events import (
-    DigitsHeard,
-    Event,
-    KeyPattern,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PathChanged,
-    SignalHeard,
-)
+from gateway.core.events import Event, PathChanged
 from gateway.interfaces import Cursor, Intake, Outgoing, WallClock
 
 US: Final = 1_000_000

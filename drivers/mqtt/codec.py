@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.core.centre.alert_json import Refusal, decode_alert
 from gateway.core.centre.report_json import event_json, health_json
-from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.interfaces import AlertFormat, Report
 
 ROOT = "gridcall/v1"

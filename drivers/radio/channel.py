@@ -42,18 +42,10 @@ from drivers.radio.transmission import (
     Transmitter,
 )
 from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start, urgency
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import AnswerOver, PageChannel, TalkOnChannel
-from gateway.core.events import (
-    DigitsHeard,
-    KeyPattern,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PathChanged,
-    SignalHeard,
-)
+from gateway.core.events import PathChanged
 
 _LOG: Final = logging.getLogger("gridcall.radio")
 

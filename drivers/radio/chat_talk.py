@@ -11,8 +11,8 @@ import numpy as np
 from drivers.radio.samples import FRAME_MS, Int16Array, frames_of, level_dbfs, silence
 from drivers.radio.speech import Rendered
 from drivers.radio.transmission import Speech
+from gateway.core.calls.events import PageFailed
 from gateway.core.effects import TalkOnChannel
-from gateway.core.events import PageFailed
 
 # An order ends talk where nothing is said, if that comes in this time.
 _GAP_WITHIN_MS: Final = 1000.0

@@ -25,8 +25,9 @@ from gateway.core.alert import Alert, AlertKind
 from gateway.core.centre.alert_json import Refusal, decode_alert
 from gateway.core.dispatch import step
 from gateway.core.effects import Effect, PageChannel, PostCard, Receipt, ReportStatus
-from gateway.core.events import AlertReceived, RegisterSeeded
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import Counter
+from gateway.core.register.events import RegisterSeeded
 from gateway.core.state import State
 from gateway.interfaces import GridcallError, LinkError, SetupError
 from gateway.settings import (

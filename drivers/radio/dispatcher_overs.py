@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from drivers.radio.receiving import Moment
 from drivers.radio.recording import Recorder
 from drivers.radio.samples import FRAME_MS, Int16Array
-from gateway.core.events import DispatcherSpoke
+from gateway.core.talk.events import DispatcherSpoke
 
 __all__ = ["DispatcherOvers"]
 

@@ -35,8 +35,9 @@ from drivers.radio.protocol import (
 )
 from drivers.radio.readings import RadioReadings
 from drivers.radio.settings import RadioChannel
+from gateway.core.calls.events import PageFailed
 from gateway.core.effects import PageChannel, RadioEffect, SetTalkGroup, TalkOnChannel
-from gateway.core.events import PageFailed, PathChanged
+from gateway.core.events import PathChanged
 from gateway.interfaces import (
     Cursor,
     GridcallError,

@@ -52,6 +52,8 @@ from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.unit import Unit
 from drivers.radio.voice_notes import VoiceNotes
+from gateway.core.answers.events import OverHeard
+from gateway.core.calls.events import PageFailed, PageSpoken
 from gateway.core.effects import (
     AnswerOver,
     PageChannel,
@@ -59,7 +61,7 @@ from gateway.core.effects import (
     TalkOnChannel,
     WithdrawPage,
 )
-from gateway.core.events import OverHeard, PageFailed, PageSpoken, RecordingKept, TalkCut
+from gateway.core.talk.events import RecordingKept, TalkCut
 from gateway.interfaces import GridcallError, SetupError
 
 _LOG: Final = logging.getLogger("gridcall.radio")

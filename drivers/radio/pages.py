@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.events import PageFailed, PageSpoken
+from gateway.core.calls.events import PageFailed, PageSpoken
 
 # Some days of a busy site. Those under way are never forgotten.
 PAGES_KEPT_MAX: Final = 10_000

@@ -26,6 +26,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
     AnswerOver,
     PageChannel,
@@ -34,21 +36,8 @@ from gateway.core.effects import (
     TalkOnChannel,
     WithdrawPage,
 )
-from gateway.core.events import (
-    DigitsHeard,
-    DispatcherSpoke,
-    KeyPattern,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PathChanged,
-    RecordingKept,
-    SignalHeard,
-    SoundRefused,
-    TalkCut,
-)
+from gateway.core.events import PathChanged
+from gateway.core.talk.events import DispatcherSpoke, RecordingKept, SoundRefused, TalkCut
 from gateway.interfaces import WireError
 
 PROTOCOL: Final = 3

@@ -26,8 +26,8 @@ from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speaker import Once, Speaker, identity_of, sender_of, told_as
 from drivers.radio.squelch import Flapping, Squelch, parse_squelch
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.replies import parse_digits
-from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 
 # What came before the debounced opening belongs to the over: up to half a second.
 _PRE_ROLL_FRAMES: Final = 500 // FRAME_MS

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.radio.receiving import Moment
-from gateway.core.events import SoundRefused, SoundRefusedKind
+from gateway.core.talk.events import SoundRefused, SoundRefusedKind
 
 __all__ = ["Refused", "RefusedSound", "RefusedWatch"]
 

@@ -12,13 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from drivers.telegram.signing import BadButtonError, OldButtonError, Place, verify
-from gateway.core.events import (
-    ButtonPressed,
-    Event,
-    InputRefused,
-    MediaReceived,
-    TextReceived,
-)
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
+from gateway.core.events import Event, InputRefused
 from gateway.interfaces import WireError
 
 LONGEST_HEARD: Final = 1000

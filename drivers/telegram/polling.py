@@ -18,9 +18,10 @@ from drivers.telegram.offsets import Offsets
 from drivers.telegram.reach import PathWatch
 from drivers.telegram.request import HeldError
 from drivers.telegram.sending import Sender
+from gateway.core.answers.events import MediaReceived
 from gateway.core.delivery import backoff_s
 from gateway.core.effects import AnswerPress
-from gateway.core.events import Event, MediaReceived
+from gateway.core.events import Event
 from gateway.interfaces import Cursor, Intake, WallClock
 
 LONGEST_PAUSE_S: Final = 5.0

@@ -22,6 +22,7 @@ from drivers.telegram.limits import NEVER, Limits
 from drivers.telegram.reach import PathWatch
 from drivers.telegram.send_queue import SendQueue, Waiting
 from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
+from gateway.core.calls.events import CardFailed, CardPosted
 from gateway.core.delivery import backoff_s
 from gateway.core.effects import (
     AnswerPress,
@@ -32,7 +33,7 @@ from gateway.core.effects import (
     PostPhoto,
     RecallPhoto,
 )
-from gateway.core.events import CardFailed, CardPosted, Event
+from gateway.core.events import Event
 from gateway.interfaces import Intake, Outgoing, WallClock
 
 _FULL: Final = "too many messages are waiting"

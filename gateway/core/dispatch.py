@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from gateway.core.after.aftercare import FOLLOW_UP, follow_up_due, order_tended
 from gateway.core.after.closing import order_acted
 from gateway.core.after.events import (
+    OrderActed,
     OrderTended,
     PhotoActed,
     PhotoFailed,
@@ -38,6 +39,15 @@ from gateway.core.answers.by_chat import (
     media_received,
     text_received,
 )
+from gateway.core.answers.events import (
+    ButtonPressed,
+    DigitsHeard,
+    KeyPattern,
+    MediaReceived,
+    OverHeard,
+    SignalHeard,
+    TextReceived,
+)
 from gateway.core.answers.identity import radio_blocked
 from gateway.core.answers.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.calls.breaks import break_taken
@@ -46,46 +56,29 @@ from gateway.core.calls.calling import (
     speak_again,
     ways_down,
 )
-from gateway.core.calls.events import BreakTaken, PartnerCalled
+from gateway.core.calls.events import (
+    BreakTaken,
+    CardFailed,
+    CardPosted,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+    PartnerCalled,
+)
 from gateway.core.calls.ladder import clock_due, medium_failed
 from gateway.core.calls.owner import settle_all
 from gateway.core.calls.partner import partner_called
 from gateway.core.calls.sent import card_event, page_event
 from gateway.core.effects import Effect
 from gateway.core.events import (
-    AlertReceived,
-    ButtonPressed,
-    CardFailed,
-    CardPosted,
     ClockStepped,
-    DigitsHeard,
-    DispatcherSpoke,
-    EnrolmentIssued,
     Event,
     InputRefused,
-    KeyPattern,
-    MediaReceived,
-    MessageNoted,
-    OrderActed,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
     PathChanged,
-    PersonErased,
-    PersonLeft,
-    RadioBlocked,
-    RecordingKept,
     RecordingsExpired,
-    RegisterSeeded,
     SettingsReloaded,
-    SignalHeard,
-    SoundRefused,
     Started,
-    TalkCut,
-    TalkSwitched,
-    TextReceived,
     TimerFired,
 )
 from gateway.core.guard_reports import chat as report_chat
@@ -93,6 +86,7 @@ from gateway.core.guard_reports.cards import card_event as report_card_event
 from gateway.core.guard_reports.report import ReportActed
 from gateway.core.guard_reports.steps import CLOCK as REPORT_CLOCK
 from gateway.core.guard_reports.steps import report_acted, report_due
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.intake.machine_alerts import digest_due, missed_test_due
 from gateway.core.intake.machines import DIGEST, TEST_DUE
 from gateway.core.intake.messages import alert_received, message_noted
@@ -120,9 +114,14 @@ from gateway.core.register.duty_steps import duty_event
 from gateway.core.register.events import (
     DutyChanged,
     DutySwapped,
+    EnrolmentIssued,
     PersonChanged,
     PersonEntered,
+    PersonErased,
+    PersonLeft,
     PersonStruck,
+    RadioBlocked,
+    RegisterSeeded,
 )
 from gateway.core.register.manager_words import manager_wrote
 from gateway.core.register.office import office_pressed, office_wrote
@@ -130,6 +129,13 @@ from gateway.core.register.steps import person_acted, register_event
 from gateway.core.state import Draft, State
 from gateway.core.talk import groups as talk_groups
 from gateway.core.talk import talk
+from gateway.core.talk.events import (
+    DispatcherSpoke,
+    RecordingKept,
+    SoundRefused,
+    TalkCut,
+    TalkSwitched,
+)
 from gateway.core.talk.sound import dispatcher_spoke, sound_refused
 from gateway.core.wording import Wording
 

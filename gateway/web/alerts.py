@@ -12,7 +12,7 @@ from starlette.types import Scope as StarletteScope
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.centre.alert_json import Refusal, alert_schema, decode_alert
 from gateway.core.centre.report_json import RECEIPT_SCHEMA, receipt_json, refusal_json
-from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.interfaces import AlertFormat, GridcallError
 from gateway.settings import Token
 from gateway.web.documents import json_body, json_reply, replies

@@ -7,9 +7,10 @@ text with the marks filled in: same rows, same tables, same chain, proved by ``v
 
 from dataclasses import replace
 
+from gateway.core.after.events import OrderActed
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.effects import PageChannel, PostCard, Receipt, ReportStatus
-from gateway.core.events import AlertReceived, OrderActed
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import (
     AlertKey,
     Assignment,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.calls.routing import find_grid, guards_on_duty
 from gateway.core.dispatch import step
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.people import Person
 from gateway.core.places import Grid
 from gateway.core.state import State

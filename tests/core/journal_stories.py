@@ -9,14 +9,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Level, Medium
+from gateway.core.answers.events import ButtonPressed
 from gateway.core.effects import PageChannel, PostCard, Receipt, ReportStatus, SendText
-from gateway.core.events import (
-    AlertReceived,
-    ButtonPressed,
-    PathChanged,
-    RegisterSeeded,
-    TimerFired,
-)
+from gateway.core.events import PathChanged, TimerFired
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -32,6 +28,7 @@ from gateway.core.order import (
     Timer,
 )
 from gateway.core.people import Contact, Person, Role
+from gateway.core.register.events import RegisterSeeded
 from gateway.interfaces import Cursor, Entry, Written
 
 START_US = 1_760_000_000_000_000

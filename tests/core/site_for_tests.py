@@ -15,9 +15,19 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from gateway.core.after.aftercare import FOLLOW_UP
+from gateway.core.after.events import OrderActed
 from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
 from gateway.core.answers.by_chat import code_digest
+from gateway.core.answers.events import (
+    ButtonPressed,
+    DigitsHeard,
+    KeyPattern,
+    OverHeard,
+    SignalHeard,
+    TextReceived,
+)
 from gateway.core.calls.escalation import Response, rungs
+from gateway.core.calls.events import CardPosted, PageSpoken, PageStarted
 from gateway.core.dispatch import Outcome, step
 from gateway.core.effects import (
     AnswerOver,
@@ -30,26 +40,9 @@ from gateway.core.effects import (
     SendText,
     WithdrawPage,
 )
-from gateway.core.events import (
-    AlertReceived,
-    ButtonPressed,
-    CardPosted,
-    DigitsHeard,
-    EnrolmentIssued,
-    KeyPattern,
-    OrderActed,
-    OverHeard,
-    PageSpoken,
-    PageStarted,
-    PathChanged,
-    PersonLeft,
-    RadioBlocked,
-    RegisterSeeded,
-    SignalHeard,
-    TextReceived,
-    TimerFired,
-)
+from gateway.core.events import PathChanged, TimerFired
 from gateway.core.guard_reports.report import GuardReport
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.machines import TEST_DUE
 from gateway.core.order import (
     ENTITY_TYPES,
@@ -68,6 +61,12 @@ from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Channel, ChatGroup, Grid, Post, Site, Zone
 from gateway.core.readiness.event_plans import CLOCK as PLANS
 from gateway.core.readiness.settings import Notice
+from gateway.core.register.events import (
+    EnrolmentIssued,
+    PersonLeft,
+    RadioBlocked,
+    RegisterSeeded,
+)
 from gateway.core.roster import Roster, Shift
 from gateway.core.state import State
 

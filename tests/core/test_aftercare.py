@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.after.acts import MAX_CAUTION_CHARS
 from gateway.core.after.entities import LegalHold, Photo, PhotoReply, ResultCode
 from gateway.core.after.events import PhotoPosted
+from gateway.core.answers.events import MediaReceived
 from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.centre.strict_json import Refusal
 from gateway.core.dispatch import step
@@ -23,7 +24,6 @@ from gateway.core.effects import (
     ReportStatus,
     SendText,
 )
-from gateway.core.events import MediaReceived
 from gateway.core.order import Assignment, Node, NumberLease, Order, OrderStatus, Put
 from gateway.interfaces import Entry
 from gateway.journal import MemoryJournal, SqliteJournal

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
+from gateway.core.answers.events import OverHeard
 from gateway.core.effects import ForgetAddress
-from gateway.core.events import OverHeard, RegisterSeeded
 from gateway.core.people import Contact, EnrolmentCode, Person
+from gateway.core.register.events import RegisterSeeded
 from gateway.core.state import State
 from tests.core.site_for_tests import PEOPLE, US, Desk, entities
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.core.centre.centre_acts import CENTRE_ACTS, centre_act_schema, decode_centre_act
 from gateway.core.centre.strict_json import Refusal
-from gateway.core.events import RadioBlocked
+from gateway.core.register.events import RadioBlocked
 
 
 def decode(holder=None, **fields):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gateway import control
 from gateway.cli import app
 from gateway.control import LONGEST_LINE, ControlServer
-from gateway.core.events import OverHeard
+from gateway.core.answers.events import OverHeard
 from gateway.interfaces import JournalError, LinkError, Report, SetupError
 from gateway.journal import SqliteJournal
 from tests.config.examples import ONE_POST, copy_of

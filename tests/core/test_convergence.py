@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.effects import PageChannel, SendText
-from gateway.core.events import RegisterSeeded
 from gateway.core.guard_reports.report import BlockingPoint
 from gateway.core.order import Assignment
 from gateway.core.people import Contact
 from gateway.core.places import Post
+from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import ACCOUNTS, Desk, guard, make_site
 
 SOUTH = BlockingPoint(name="南门路口", position=(25_000_000, 118_005_000), side="南侧")

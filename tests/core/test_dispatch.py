@@ -5,25 +5,22 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import AlertKind, Datum, Level, Position
-from gateway.core.dispatch import step
-from gateway.core.effects import PostCard, Receipt
-from gateway.core.events import (
+from gateway.core.answers.events import MediaReceived
+from gateway.core.calls.events import (
     CardFailed,
     CardPosted,
-    InputRefused,
-    MediaReceived,
     PageFailed,
     PageSpoken,
     PageStarted,
     PageWaited,
-    RecordingKept,
-    RegisterSeeded,
-    SettingsReloaded,
-    Started,
-    TimerFired,
 )
+from gateway.core.dispatch import step
+from gateway.core.effects import PostCard, Receipt
+from gateway.core.events import InputRefused, SettingsReloaded, Started, TimerFired
 from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
+from gateway.core.register.events import RegisterSeeded
 from gateway.core.state import State
+from gateway.core.talk.events import RecordingKept
 from tests.core.site_for_tests import (
     DAY_US,
     NOON_US,

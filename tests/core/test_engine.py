@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 
 import gateway.engine as engine_module
+from gateway.core.after.events import OrderActed
 from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.answers.events import ButtonPressed, TextReceived
+from gateway.core.calls.events import CardPosted
 from gateway.core.effects import EditCard, PageChannel, PostCard
-from gateway.core.events import (
-    AlertReceived,
-    ButtonPressed,
-    CardPosted,
-    ClockStepped,
-    InputRefused,
-    OrderActed,
-    PathChanged,
-    TextReceived,
-)
+from gateway.core.events import ClockStepped, InputRefused, PathChanged
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import Assignment, Card, Order, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.engine import Engine, Reloaded

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from gateway.core.alert import Assurance, Level
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.replies import Action
 from gateway.core.effects import AnswerOver, PageChannel
-from gateway.core.events import ClockStepped, DigitsHeard, KeyPattern, OverHeard, SignalHeard
-from gateway.core.events import RegisterSeeded as Seeded
+from gateway.core.events import ClockStepped
 from gateway.core.guard_reports.report import GuardReport, ReportPolicy
 from gateway.core.order import Assignment, Card, Counter, Node, Order, Page, Timer
 from gateway.core.people import LostRadio, Person, Tries
 from gateway.core.places import Post
+from gateway.core.register.events import RegisterSeeded as Seeded
 from gateway.core.talk.overs import Recording, Talk
 from tests.core.site_for_tests import PEOPLE, US, Desk, entities, make_site
 

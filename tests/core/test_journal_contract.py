@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.events import OrderActed, TimerFired
+from gateway.core.after.events import OrderActed
+from gateway.core.events import TimerFired
 from gateway.core.order import Assignment, Drop, NumberLease, Order, Put
 from gateway.core.order import Path as PathEntity
 from gateway.core.people import Contact, Person

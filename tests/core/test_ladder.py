@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
+from gateway.core.answers.events import DigitsHeard
 from gateway.core.effects import SendText
-from gateway.core.events import DigitsHeard, RegisterSeeded, TimerFired
+from gateway.core.events import TimerFired
 from gateway.core.order import Order
+from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import PEOPLE, US, Desk, make_site
 
 

@@ -8,17 +8,17 @@ import pytest
 
 from gateway.core.alert import Level
 from gateway.core.calls.escalation import Rung
-from gateway.core.calls.owner import DESK
-from gateway.core.events import (
+from gateway.core.calls.events import (
     CardFailed,
     PageFailed,
     PageSpoken,
     PageStarted,
     PageWaited,
-    RegisterSeeded,
 )
+from gateway.core.calls.owner import DESK
 from gateway.core.order import Card, Order, Page
 from gateway.core.people import Contact
+from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import Desk, guard, make_site
 
 

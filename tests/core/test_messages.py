@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from gateway.core.alert import AlertKind, Area, Datum, Level, Position
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import AlertKey, Assignment, Node, Order
 from tests.core.site_for_tests import NOON_US, US, Desk
 

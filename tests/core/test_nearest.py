@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.alert import Level
+from gateway.core.answers.events import MediaReceived
 from gateway.core.calls.events import BreakTaken, PartnerCalled
 from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
-from gateway.core.events import MediaReceived, RegisterSeeded, SettingsReloaded
+from gateway.core.events import SettingsReloaded
 from gateway.core.places import Post
+from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import (
     ACCOUNTS,
     PEOPLE,

@@ -7,10 +7,11 @@ import pytest
 from gateway.core.alert import Level
 from gateway.core.answers.replies import Action
 from gateway.core.effects import AnswerOver, PageChannel, SendText
-from gateway.core.events import ClockStepped, RegisterSeeded
+from gateway.core.events import ClockStepped
 from gateway.core.order import Page
 from gateway.core.people import Person, is_radio
 from gateway.core.places import Post
+from gateway.core.register.events import RegisterSeeded
 from gateway.core.roster import RosterException
 from tests.core.site_for_tests import PEOPLE, US, Desk, guard, make_site
 

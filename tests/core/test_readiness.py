@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.core.calls.events import CardPosted, PageFailed, PageSpoken
 from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import (
     AnswerOver,
@@ -14,7 +15,7 @@ from gateway.core.effects import (
     Receipt,
     ReportStatus,
 )
-from gateway.core.events import CardPosted, PageFailed, PageSpoken, Started, TimerFired
+from gateway.core.events import Started, TimerFired
 from gateway.core.order import Order, Put, Timer
 from gateway.core.people import Person
 from gateway.core.readiness.drills import next_weekly_us

@@ -7,16 +7,11 @@ import os
 import pytest
 import pytest_asyncio
 
+from gateway.core.answers.events import DigitsHeard, OverHeard
+from gateway.core.calls.events import PageSpoken, PageStarted
 from gateway.core.dispatch import step
 from gateway.core.effects import PageChannel
-from gateway.core.events import (
-    DigitsHeard,
-    DispatcherSpoke,
-    OverHeard,
-    PageSpoken,
-    PageStarted,
-    RecordingKept,
-)
+from gateway.core.talk.events import DispatcherSpoke, RecordingKept
 from gateway.core.talk.overs import Recording
 from gateway.interfaces import Committed, Entry, Wanted
 from gateway.journal import SqliteJournal

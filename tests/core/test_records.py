@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.core.calls.events import PageSpoken
 from gateway.core.effects import ReportStatus
-from gateway.core.events import ClockStepped, PageSpoken
+from gateway.core.events import ClockStepped
 from gateway.core.order import Card, Delivery, DeliveryState, Medium, Page, Put
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal

@@ -5,22 +5,22 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.answers.events import TextReceived
+from gateway.core.calls.events import CardFailed
 from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.centre.strict_json import Refusal
 from gateway.core.effects import ForgetAddress, PostCard, Receipt, ReportStatus, SendText
-from gateway.core.events import (
-    CardFailed,
-    EnrolmentIssued,
-    PersonErased,
-    PersonLeft,
-    SettingsReloaded,
-    TextReceived,
-)
+from gateway.core.events import SettingsReloaded
 from gateway.core.order import Card, Put, Timer
 from gateway.core.people import Contact, Organisation, Person, Premises, RegisterPolicy
 from gateway.core.places import Post
 from gateway.core.register.duty import days_ahead, on_duty_now
-from gateway.core.register.events import REGISTER_EVENTS
+from gateway.core.register.events import (
+    REGISTER_EVENTS,
+    EnrolmentIssued,
+    PersonErased,
+    PersonLeft,
+)
 from gateway.core.roster import DutyChanges
 from tests.core.site_for_tests import (
     ACCOUNTS,

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.answers.events import ButtonPressed, MediaReceived
 from gateway.core.answers.replies import parse_report
+from gateway.core.calls.events import CardPosted
 from gateway.core.effects import (
     AnswerOver,
     AnswerPress,
@@ -17,10 +19,10 @@ from gateway.core.effects import (
     SendText,
     TalkOnChannel,
 )
-from gateway.core.events import ButtonPressed, CardPosted, MediaReceived, RegisterSeeded
 from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportPolicy
 from gateway.core.order import Card, Order
 from gateway.core.people import Person
+from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import ACCOUNTS, PEOPLE, Desk, make_site
 
 MDC = Person(

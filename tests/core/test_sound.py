@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.core.effects import ReportStatus
-from gateway.core.events import SoundRefused
+from gateway.core.talk.events import SoundRefused
 from tests.core.site_for_tests import Desk, make_site
 
 

@@ -13,29 +13,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from gateway.core.after.events import OrderActed
 from gateway.core.alert import AlertKind, Level
 from gateway.core.answers.by_chat import code_digest
-from gateway.core.calls.owner import DESK
-from gateway.core.dispatch import step
-from gateway.core.effects import AnswerOver, AnswerPress, ReportStatus
-from gateway.core.events import (
-    ButtonPressed,
+from gateway.core.answers.events import ButtonPressed, DigitsHeard, OverHeard, TextReceived
+from gateway.core.calls.events import (
     CardFailed,
     CardPosted,
-    DigitsHeard,
-    EnrolmentIssued,
-    OrderActed,
-    OverHeard,
     PageFailed,
     PageSpoken,
     PageStarted,
-    PathChanged,
-    PersonLeft,
-    RegisterSeeded,
-    Started,
-    TextReceived,
-    TimerFired,
 )
+from gateway.core.calls.owner import DESK
+from gateway.core.dispatch import step
+from gateway.core.effects import AnswerOver, AnswerPress, ReportStatus
+from gateway.core.events import PathChanged, Started, TimerFired
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -51,6 +43,7 @@ from gateway.core.order import (
     Timer,
 )
 from gateway.core.people import Contact, Person
+from gateway.core.register.events import EnrolmentIssued, PersonLeft, RegisterSeeded
 from gateway.core.state import Draft, State
 from tests.core.site_for_tests import (
     ACCOUNTS,

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.answers.events import DigitsHeard, MediaReceived, OverHeard, TextReceived
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
     ReportStatus,
     SendText,
@@ -13,25 +15,12 @@ from gateway.core.effects import (
     SetTalkGroup,
     TalkOnChannel,
 )
-from gateway.core.events import (
-    ClockStepped,
-    DigitsHeard,
-    MediaReceived,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PersonLeft,
-    RecordingKept,
-    Started,
-    TalkCut,
-    TalkSwitched,
-    TextReceived,
-)
+from gateway.core.events import ClockStepped, Started
 from gateway.core.order import Card
 from gateway.core.people import Role
 from gateway.core.places import TalkGroup
+from gateway.core.register.events import PersonLeft
+from gateway.core.talk.events import RecordingKept, TalkCut, TalkSwitched
 from gateway.core.talk.overs import Recording, Talk, TalkSwitch
 from tests.core.site_for_tests import ACCOUNTS, US, Desk, make_site
 

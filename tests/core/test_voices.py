@@ -9,7 +9,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.core.events import OverHeard
+from gateway.core.answers.events import OverHeard
 from gateway.voices import unconfirmed, voices_table
 from tests.config.examples import ONE_POST, copy_of
 from tests.core.site_for_tests import US

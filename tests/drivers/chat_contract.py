@@ -13,6 +13,8 @@ from typing import Protocol
 
 import pytest
 
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
+from gateway.core.calls.events import CardFailed, CardPosted
 from gateway.core.effects import (
     AnswerPress,
     Button,
@@ -21,16 +23,7 @@ from gateway.core.effects import (
     PostCard,
     SendText,
 )
-from gateway.core.events import (
-    ButtonPressed,
-    CardFailed,
-    CardPosted,
-    Event,
-    InputRefused,
-    MediaReceived,
-    PathChanged,
-    TextReceived,
-)
+from gateway.core.events import Event, InputRefused, PathChanged
 from gateway.interfaces import Committed, Cursor, Driver, Outgoing
 
 GROUP = "-1001234567"

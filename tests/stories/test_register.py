@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.core.alert import AlertKind
 from gateway.core.centre.alert_json import decode_alert
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.order import Assignment
 from gateway.web import own_view
 from tests.stories.world import instead, story, without

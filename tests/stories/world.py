@@ -28,7 +28,8 @@ from gateway.core.centre.alert_json import decode_alert
 from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.centre.strict_json import Refusal
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived, Event
+from gateway.core.events import Event
+from gateway.core.intake.events import AlertReceived
 from gateway.engine import Engine, Reloaded
 from gateway.installed import load_settings
 from gateway.interfaces import Report

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from gateway.core.after.aftercare import owe_follow_up
+from gateway.core.after.events import OrderActed
 from gateway.core.after.photo import recall_photos
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import apply_reply
@@ -16,7 +17,6 @@ from gateway.core.calls.ladder import stop_clocks
 from gateway.core.calls.owner import DESK
 from gateway.core.calls.stand_down import stand_down
 from gateway.core.effects import Receipt
-from gateway.core.events import OrderActed
 from gateway.core.intake.numbers import NUMBER_REST_US, rested
 from gateway.core.life import LIFE, Trigger
 from gateway.core.order import (

@@ -5,6 +5,29 @@ from typing import Final, Literal
 
 from gateway.core.order import Assignment, Order
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderActed:
+    """The centre acted on an order: by API, console or command line.
+
+    Attributes:
+        act: ``close``; ``stand_down``; ``confirm``: a voice was heard and recognised, so
+            ``person`` has acknowledged (or ``node``).
+        by: Who acted, by name or account; personal.
+        result: What came of it.
+        person: Whom a confirmation is about.
+        node: What he is confirmed to have done.
+    """
+
+    at_us: int
+    order: str
+    act: Literal["close", "stand_down", "confirm"]
+    by: str = field(metadata={"personal": None})
+    result: str | None = None
+    person: str | None = None
+    node: Literal["acknowledged", "en_route", "arrived", "done"] = "acknowledged"
+
+
 TendAct = Literal[
     "caution", "handover", "follow_up", "followed_up", "reopen", "correct", "complaint",
     "hold", "unhold",
@@ -124,7 +147,7 @@ class PhotoTakenBack:
     how: Literal["deleted", "replaced"]
 
 
-AfterEvent = OrderTended | PhotoActed | PhotoPosted | PhotoFailed | PhotoTakenBack
+AfterEvent = OrderActed | OrderTended | PhotoActed | PhotoPosted | PhotoFailed | PhotoTakenBack
 AFTER_EVENTS: Final[tuple[type[AfterEvent], ...]] = (
-    OrderTended, PhotoActed, PhotoPosted, PhotoFailed, PhotoTakenBack,
+    OrderActed, OrderTended, PhotoActed, PhotoPosted, PhotoFailed, PhotoTakenBack,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from gateway.core.after.handover import said_detail
 from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import (
     NODE_OF_ACTION,
     Action,
@@ -27,11 +28,6 @@ from gateway.core.calls.nearest import arrived_at, place_shared
 from gateway.core.calls.stand_down import awaited_from, understood
 from gateway.core.calls.teams import covered_now, team_told
 from gateway.core.effects import AnswerPress, SendText
-from gateway.core.events import (
-    ButtonPressed,
-    MediaReceived,
-    TextReceived,
-)
 from gateway.core.guard_reports.words import keys_below
 from gateway.core.life import TAKING, reached, standing
 from gateway.core.order import (

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core.answers.tries import HOUR_US, note_try, paused
-from gateway.core.events import RadioBlocked
 from gateway.core.people import LostRadio, Person
 from gateway.core.register.duty import stands
+from gateway.core.register.events import RadioBlocked
 from gateway.core.roster import duty_at
 from gateway.core.state import Draft
 from gateway.core.wording import Wording

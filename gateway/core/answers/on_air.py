@@ -23,13 +23,13 @@ from gateway.core.answers.by_chat import (
     open_orders_of,
     order_of_number,
 )
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.identity import Speaker, heard_from
 from gateway.core.answers.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import US
 from gateway.core.calls.stand_down import awaited_from, understood
 from gateway.core.effects import AnswerOver
-from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.guard_reports.air import code_of, has_declined, keyed, reported, voice_heard
 from gateway.core.guard_reports.report import GuardReport, ReportKind
 from gateway.core.order import Assignment, Delivery, Node, Order, OrderStatus, Page

@@ -1,7 +1,83 @@
-"""What can happen by the hand of the centre to who is called."""
+"""What becomes of pages and cards, and what the centre does by hand to who is called."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWaited:
+    """A page waits for a clear channel; told at most once a page and reason."""
+
+    at_us: int
+    page: str
+    reason: Literal["busy", "talk", "queue", "path", "window"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageStarted:
+    """The transmitter was keyed for a page."""
+
+    at_us: int
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSpoken:
+    """A page went out to its end.
+
+    Attributes:
+        recording: Path below the recordings folder, or None when recording failed.
+        speech: ``spoken`` by the engine, or by the ``fallback`` digits and phrases; of talk
+            also ``cut``: what would not fit under the time-out timer was left out.
+    """
+
+    at_us: int
+    page: str
+    recording: str | None = None
+    speech: Literal["spoken", "fallback", "cut"] = "spoken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFailed:
+    """A page did not go out, or not to its end.
+
+    Attributes:
+        reason: Why, in words for the centre.
+        state: ``failed``, ``expired`` (its time passed while waiting) or ``withdrawn``.
+    """
+
+    at_us: int
+    page: str
+    reason: str
+    state: Literal["failed", "expired", "withdrawn"] = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPosted:
+    """A card stands in the chat.
+
+    Attributes:
+        message: The platform's message id.
+    """
+
+    at_us: int
+    card: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFailed:
+    """A card cannot be posted or edited: refused for good, or its time has passed.
+
+    Attributes:
+        state: ``failed`` or ``expired``.
+        reason: The platform's words, without secrets.
+    """
+
+    at_us: int
+    card: str
+    state: Literal["failed", "expired"]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +114,7 @@ class BreakTaken:
 
 CallEvent = PartnerCalled | BreakTaken
 CALL_EVENTS: Final[tuple[type[CallEvent], ...]] = (PartnerCalled, BreakTaken)
+DeliveryEvent = PageWaited | PageStarted | PageSpoken | PageFailed | CardPosted | CardFailed
+DELIVERY_EVENTS: Final[tuple[type[DeliveryEvent], ...]] = (
+    PageWaited, PageStarted, PageSpoken, PageFailed, CardPosted, CardFailed,
+)  # fmt: skip

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.core.alert import Datum, Position
+from gateway.core.answers.events import MediaReceived
 from gateway.core.calls.whereabouts import LastSeen
-from gateway.core.events import MediaReceived
 from gateway.core.order import Order
 from gateway.core.people import Person
 from gateway.core.place_index import Point

@@ -9,18 +9,17 @@ from gateway.core.calls.calling import (
     speak_again,
     told,
 )
-from gateway.core.calls.ladder import medium_failed
-from gateway.core.calls.moved_on import page_waits
-from gateway.core.calls.stand_down import told_late
-from gateway.core.events import (
+from gateway.core.calls.events import (
     CardFailed,
     CardPosted,
     PageFailed,
     PageSpoken,
     PageStarted,
     PageWaited,
-    RecordingKept,
 )
+from gateway.core.calls.ladder import medium_failed
+from gateway.core.calls.moved_on import page_waits
+from gateway.core.calls.stand_down import told_late
 from gateway.core.order import (
     Card,
     Order,
@@ -29,6 +28,7 @@ from gateway.core.order import (
     Path,
 )
 from gateway.core.state import Draft
+from gateway.core.talk.events import RecordingKept
 from gateway.core.wording import Wording
 
 

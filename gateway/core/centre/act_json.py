@@ -3,8 +3,8 @@
 import re
 from typing import Literal
 
+from gateway.core.after.events import OrderActed
 from gateway.core.centre.strict_json import Fields, parse_object
-from gateway.core.events import OrderActed
 
 Act = Literal["close", "stand_down", "confirm"]
 ACTS: tuple[Act, ...] = ("close", "confirm", "stand_down")

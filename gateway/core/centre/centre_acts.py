@@ -13,13 +13,14 @@ from gateway.core.after.acts import AFTER_ACTS
 from gateway.core.calls.acts import CALL_ACTS
 from gateway.core.centre.centre_act import CentreAct
 from gateway.core.centre.strict_json import Fields, parse_object
-from gateway.core.events import Event, RadioBlocked
+from gateway.core.events import Event
 from gateway.core.guard_reports.acts import REPORT_ACTS
 from gateway.core.people import is_radio
 from gateway.core.policy.acts import RELEASE_ACTS
 from gateway.core.readiness.acts import READINESS_ACTS
 from gateway.core.readiness.event_plan_acts import EVENT_PLAN_ACTS
 from gateway.core.register.acts import REGISTER_ACTS
+from gateway.core.register.events import RadioBlocked
 
 MAX_BY_CHARS: Final = 64
 

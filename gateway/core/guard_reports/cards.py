@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
+from gateway.core.calls.events import CardFailed, CardPosted
 from gateway.core.effects import Button, EditCard, PostCard, SendText
-from gateway.core.events import CardFailed, CardPosted
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.guard_reports.words import shown, where
 from gateway.core.order import Card, Order

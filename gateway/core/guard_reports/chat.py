@@ -12,12 +12,12 @@ from typing import Final
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import apply_reply, open_orders_of, order_of_card
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import Action, parse_code, parse_report, parse_text
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared
 from gateway.core.effects import AnswerPress, ReportStatus, SendText
-from gateway.core.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.guard_reports.cards import NO, ask_reporter, may_judge
 from gateway.core.guard_reports.report import GuardReport, ReportKind
 from gateway.core.guard_reports.steps import (

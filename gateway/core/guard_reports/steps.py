@@ -25,10 +25,10 @@ from gateway.core.calls.convergence import CONVERGE
 from gateway.core.calls.nearest import seen_at
 from gateway.core.calls.rungs import call_ring
 from gateway.core.effects import Receipt, ReportStatus
-from gateway.core.events import AlertReceived
 from gateway.core.guard_reports.cards import refresh, tell_managers, tell_reporter
 from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportKind
 from gateway.core.guard_reports.words import details, said_by
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.opening import open_order
 from gateway.core.order import AlertKey, Card, Order, Timer
 from gateway.core.people import Person

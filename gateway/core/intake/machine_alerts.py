@@ -19,7 +19,7 @@ from typing import Literal
 
 from gateway.core.alert import Alert, Level, MachineEvent, MachineSignal
 from gateway.core.calls.calling import US, expired, tell_people
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.machines import (
     ALARMS_REMEMBERED,
     DIGEST,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.core.alert import Alert, AlertKind
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.placing import place
 from gateway.core.order import AlertKey, Order
 from gateway.core.state import Draft

@@ -16,7 +16,7 @@ from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.calls.first_call import unknown_target
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.intake.machine_alerts import machine_alarm, machine_noted
 from gateway.core.intake.message_keys import AWAITED, key_of, named_by, own_id, prior_of
 from gateway.core.intake.opening import (

@@ -21,7 +21,7 @@ from gateway.core.calls.ladder import (
 )
 from gateway.core.calls.owner import settle_owner
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.numbers import take_number
 from gateway.core.intake.placing import Placing, place
 from gateway.core.life import LIFE, Trigger

@@ -17,7 +17,7 @@ from gateway.core.answers.by_chat import code_digest
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.first_call import grids_meant
 from gateway.core.effects import Receipt, SendText
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.opening import open_order
 from gateway.core.intake.placing import place
 from gateway.core.life import Trigger

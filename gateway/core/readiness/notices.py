@@ -17,7 +17,16 @@ from typing import Final
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import LATE_S, turns_for
+from gateway.core.answers.events import ButtonPressed
 from gateway.core.calls.calling import MOST_CALLS, NOTE_LIFE_US, US
+from gateway.core.calls.events import (
+    CardFailed,
+    CardPosted,
+    PageFailed,
+    PageSpoken,
+    PageStarted,
+    PageWaited,
+)
 from gateway.core.effects import (
     AnswerPress,
     Button,
@@ -25,15 +34,6 @@ from gateway.core.effects import (
     PageChannel,
     PostCard,
     ReportStatus,
-)
-from gateway.core.events import (
-    ButtonPressed,
-    CardFailed,
-    CardPosted,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
 )
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Person, Role

@@ -15,12 +15,12 @@ from typing import Final
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import pages_open
 from gateway.core.answers.by_chat import open_orders_of
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import GUARD_CODE_DIGITS
 from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
 from gateway.core.calls.nearest import note_place, seen_at
 from gateway.core.effects import AnswerOver, Button, Receipt, SendText
-from gateway.core.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.order import NumberLease, Timer
 from gateway.core.people import Person
 from gateway.core.places import Grid

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.events import (
+from gateway.core.answers.events import (
     ButtonPressed,
-    CardFailed,
-    CardPosted,
     DigitsHeard,
     KeyPattern,
     OverHeard,
+    SignalHeard,
+)
+from gateway.core.calls.events import (
+    CardFailed,
+    CardPosted,
     PageFailed,
     PageSpoken,
     PageStarted,
     PageWaited,
-    SignalHeard,
 )
 from gateway.core.order import Timer
 from gateway.core.readiness import (

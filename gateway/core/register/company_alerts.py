@@ -7,7 +7,7 @@ token bears that body's id; whom it calls is narrowed by ``gateway.core.register
 from gateway.core.alert import Alert, AlertKind
 from gateway.core.calls.routing import find_grid
 from gateway.core.effects import Receipt
-from gateway.core.events import AlertReceived
+from gateway.core.intake.events import AlertReceived
 from gateway.core.people import Person, Role
 from gateway.core.state import Draft
 

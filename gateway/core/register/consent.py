@@ -7,9 +7,9 @@ the version in force, 撤回同意 takes it back. Both are told to the centre, w
 from dataclasses import replace
 from typing import Final
 
+from gateway.core.answers.events import TextReceived
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import SendText
-from gateway.core.events import TextReceived
 from gateway.core.order import Put
 from gateway.core.people import Contact, Person
 from gateway.core.register.manager_words import say

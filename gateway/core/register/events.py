@@ -1,12 +1,13 @@
-"""What can happen to the register and the roster by the hand of a named person.
+"""What can happen to the register and the roster, mostly by the hand of a named person.
 
 ``within`` is the organisation whose token or account it came with: then only its own people may
 be touched. None for the centre, the police and the command line.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from gateway.core.people import Person
+from gateway.core.people import Contact, Person
 
 # Names of fields with their new value as written, such as ("crew", "B"); "" takes it away.
 Written = tuple[tuple[str, str], ...]
@@ -112,7 +113,71 @@ class DutySwapped:
     within: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentIssued:
+    """A one-time code was made for a person; ``by`` is who asked for it, personal."""
+
+    at_us: int
+    person: str
+    code_sha256: str
+    expires_us: int
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonLeft:
+    """A person has left: nothing of him is accepted on any medium from now on.
+
+    ``by`` is who said so, personal.
+    """
+
+    at_us: int
+    person: str
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonErased:
+    """A person has left, and nothing of him that is personal is kept any longer.
+
+    ``by`` is who had it erased, personal.
+    """
+
+    at_us: int
+    person: str
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RadioBlocked:
+    """A radio was reported lost or stolen, or has been found again.
+
+    Attributes:
+        radio: What it says of itself, as ``mdc1200:1234``.
+        lost: False when it has been found.
+        by: Who reported it; personal.
+    """
+
+    at_us: int
+    radio: str
+    lost: bool = True
+    by: str = field(default="", metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterSeeded:
+    """The settings name people whom the register does not know yet."""
+
+    at_us: int
+    people: tuple[Person, ...]
+    contacts: tuple[Contact, ...]
+
+
 RegisterEvent = PersonEntered | PersonChanged | PersonStruck | DutyChanged | DutySwapped
 REGISTER_EVENTS: tuple[type[RegisterEvent], ...] = (
     PersonEntered, PersonChanged, PersonStruck, DutyChanged, DutySwapped,
+)  # fmt: skip
+PersonEvent = EnrolmentIssued | PersonLeft | PersonErased | RadioBlocked | RegisterSeeded
+PERSON_EVENTS: Final[tuple[type[PersonEvent], ...]] = (
+    EnrolmentIssued, PersonLeft, PersonErased, RadioBlocked, RegisterSeeded,
 )  # fmt: skip

@@ -7,9 +7,9 @@ resume Zhang. Only a manager of a grid that the guard serves is listened to.
 import re
 from typing import Final, Literal, NamedTuple
 
+from gateway.core.answers.events import TextReceived
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import SendText
-from gateway.core.events import TextReceived
 from gateway.core.people import Person, Role
 from gateway.core.register.acts import MAX_REASON_CHARS, MOST_HOURS
 from gateway.core.register.duty import changes_of, local_words

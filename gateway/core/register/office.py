@@ -12,10 +12,10 @@ from gateway.core.answers.by_chat import (
     order_of_card,
     order_of_number,
 )
+from gateway.core.answers.events import ButtonPressed, TextReceived
 from gateway.core.answers.replies import NODE_OF_ACTION, Action, ChatReply, parse_text
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import AnswerPress
-from gateway.core.events import ButtonPressed, TextReceived
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Organisation, Person
 from gateway.core.register.manager_words import say

@@ -7,12 +7,6 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.replies import Action
 from gateway.core.effects import Receipt
-from gateway.core.events import (
-    EnrolmentIssued,
-    PersonErased,
-    PersonLeft,
-    RegisterSeeded,
-)
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.order import (
     Assignment,
@@ -22,7 +16,15 @@ from gateway.core.order import (
 from gateway.core.people import ERASED, EnrolmentCode, Person
 from gateway.core.register.accounts import forget_account
 from gateway.core.register.check import mistake_in
-from gateway.core.register.events import PersonChanged, PersonEntered, PersonStruck
+from gateway.core.register.events import (
+    EnrolmentIssued,
+    PersonChanged,
+    PersonEntered,
+    PersonErased,
+    PersonLeft,
+    PersonStruck,
+    RegisterSeeded,
+)
 from gateway.core.register.fields import changed
 from gateway.core.roster import DutyChanges
 from gateway.core.state import Draft, by_age

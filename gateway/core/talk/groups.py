@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from gateway.core.calls.calling import US
 from gateway.core.effects import SetTalkGroup
-from gateway.core.events import TalkCut, TalkSwitched
 from gateway.core.places import ChatGroup, TalkGroup
 from gateway.core.state import Draft
+from gateway.core.talk.events import TalkCut, TalkSwitched
 from gateway.core.talk.overs import TalkSwitch
 from gateway.core.wording import Wording
 

@@ -1,7 +1,7 @@
 """Sound that comes over the network: the dispatcher's own voice, and what is refused."""
 
-from gateway.core.events import DispatcherSpoke, SoundRefused
 from gateway.core.state import Draft
+from gateway.core.talk.events import DispatcherSpoke, SoundRefused
 from gateway.core.talk.overs import Recording
 from gateway.core.wording import Wording
 

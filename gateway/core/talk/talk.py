@@ -15,9 +15,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.core.answers.by_chat import order_of_card
+from gateway.core.answers.events import DigitsHeard, MediaReceived, OverHeard, TextReceived
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import parse_text
 from gateway.core.calls.calling import US, name_of
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
     TALK_LEVEL,
     ReportStatus,
@@ -25,21 +27,11 @@ from gateway.core.effects import (
     SendVoice,
     TalkOnChannel,
 )
-from gateway.core.events import (
-    DigitsHeard,
-    MediaReceived,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    RecordingKept,
-    TextReceived,
-)
 from gateway.core.order import Page
 from gateway.core.people import Person
 from gateway.core.places import ChatGroup, TalkGroup
 from gateway.core.state import Draft
+from gateway.core.talk.events import RecordingKept
 from gateway.core.talk.groups import chats_of_channel, groups_of_chat, report_cut
 from gateway.core.talk.overs import Recording, Talk
 from gateway.core.wording import Wording

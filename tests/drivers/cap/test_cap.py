@@ -13,7 +13,7 @@ from drivers.cap.structure import read
 from gateway.core.alert import AlertKind, Datum, Level
 from gateway.core.centre.report_json import refusal_json
 from gateway.core.centre.strict_json import Refusal
-from gateway.core.events import AlertReceived, MessageNoted
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.interfaces import Report
 from gateway.settings.cap import CapSettings
 from tests.doors import START_US

@@ -25,8 +25,9 @@ from drivers.radio.protocol import (
     decode,
     encode,
 )
+from gateway.core.calls.events import PageSpoken
 from gateway.core.effects import AnswerOver, PageChannel, WithdrawPage
-from gateway.core.events import PageSpoken, PathChanged
+from gateway.core.events import PathChanged
 from simulators.ether import Ether
 from simulators.radio import BaseRadio, Handheld
 from tests.ports import free_port

@@ -18,16 +18,10 @@ from drivers.radio.speech import Rendered
 from drivers.radio.squelch import Squelch
 from drivers.radio.tones import attention_tone
 from drivers.radio.transmission import TonesProgramme, Transmitter, TxState
+from gateway.core.answers.events import DigitsHeard, OverHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import AnswerOver, PageChannel
-from gateway.core.events import (
-    DigitsHeard,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PathChanged,
-)
+from gateway.core.events import PathChanged
 
 T0_US = 1_795_287_600_000_000
 TICK_S = 0.02

@@ -11,8 +11,9 @@ from drivers.radio.chat_talk import CROWDED, MAKING_MAX, NOT_DECODED, ChatTalk, 
 from drivers.radio.samples import SAMPLE_RATE_HZ
 from drivers.radio.speech import Rendered
 from drivers.radio.voice_notes import LARGEST_BYTES, LONGEST_S, VoiceNotes
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import TalkOnChannel
-from gateway.core.events import PageFailed, PageSpoken, PageStarted, PageWaited, RecordingKept
+from gateway.core.talk.events import RecordingKept
 from tests.drivers.radio.harness import now_us, page, wait_until, working_bench
 from tests.drivers.radio.test_channel import T0_US, Air
 

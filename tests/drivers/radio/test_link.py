@@ -31,15 +31,10 @@ from drivers.radio.protocol import (
     decode,
     encode,
 )
+from gateway.core.answers.events import OverHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted
 from gateway.core.effects import AnswerOver, PageChannel, SetTalkGroup, WithdrawPage
-from gateway.core.events import (
-    Event,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PathChanged,
-)
+from gateway.core.events import Event, PathChanged
 from gateway.interfaces import Committed, Cursor, Outgoing, SetupError, WireError
 from tests.drivers.radio.harness import bench, page, wait_until
 

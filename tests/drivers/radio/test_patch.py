@@ -12,7 +12,7 @@ from drivers.radio.patch import DISPATCHER, Floor, PatchBay, Rules, load_rules
 from drivers.radio.patched_over import Cut, PatchedOver, SignalMute, is_signalling
 from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array, frames_of
-from gateway.core.events import PageSpoken, PageStarted, PageWaited
+from gateway.core.calls.events import PageSpoken, PageStarted, PageWaited
 from gateway.interfaces import SetupError
 from gateway.settings import TalkGroup
 from simulators import mdc1200, selcall

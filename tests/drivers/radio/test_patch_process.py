@@ -14,15 +14,10 @@ import numpy.typing as npt
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from gateway.core.answers.events import OverHeard
 from gateway.core.effects import SetTalkGroup
-from gateway.core.events import (
-    DispatcherSpoke,
-    OverHeard,
-    PathChanged,
-    RecordingKept,
-    SoundRefused,
-    TalkCut,
-)
+from gateway.core.events import PathChanged
+from gateway.core.talk.events import DispatcherSpoke, RecordingKept, SoundRefused, TalkCut
 from simulators.ether import Ether
 from simulators.faults import Faults
 from simulators.radio import BaseRadio, Handheld

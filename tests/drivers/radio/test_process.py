@@ -16,19 +16,11 @@ from pathlib import Path
 import pytest
 
 from drivers.radio.protocol import Configure
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import AnswerOver, WithdrawPage
-from gateway.core.events import (
-    DigitsHeard,
-    KeyPattern,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PageWaited,
-    PathChanged,
-    RecordingKept,
-    SignalHeard,
-)
+from gateway.core.events import PathChanged
+from gateway.core.talk.events import RecordingKept
 from simulators import mdc1200, selcall
 from simulators.radio import BaseRadio, Handheld
 from simulators.radio_models import RadioSet

@@ -28,7 +28,7 @@ from drivers.radio.rtp import (
     parse,
     parse_rtp_url,
 )
-from gateway.core.events import SoundRefused
+from gateway.core.talk.events import SoundRefused
 from gateway.interfaces import LinkError, SetupError, WireError
 
 Frame = npt.NDArray[np.int16]

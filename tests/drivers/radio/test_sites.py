@@ -16,14 +16,9 @@ from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
 from drivers.radio.samples import frames_of
 from drivers.radio.speech import Rendered
 from drivers.radio.tones import attention_tone
-from gateway.core.events import (
-    DigitsHeard,
-    OverHeard,
-    PageFailed,
-    PageSpoken,
-    PageStarted,
-    PathChanged,
-)
+from gateway.core.answers.events import DigitsHeard, OverHeard
+from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted
+from gateway.core.events import PathChanged
 from tests.drivers.radio.test_channel import QUIET, TICK_S, Air
 
 ANI = {"digits": 5}

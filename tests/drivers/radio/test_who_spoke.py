@@ -15,15 +15,10 @@ from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.presses import Presses, pattern_of
 from drivers.radio.selcall_tables import TABLES, SelcallTable
 from drivers.radio.tones import attention_tone
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.calls.events import PageSpoken
 from gateway.core.effects import AnswerOver
-from gateway.core.events import (
-    DigitsHeard,
-    KeyPattern,
-    OverHeard,
-    PageSpoken,
-    PathChanged,
-    SignalHeard,
-)
+from gateway.core.events import PathChanged
 from simulators import mdc1200 as other_mdc1200
 from simulators import selcall as other_selcall
 from tests.drivers.radio.test_channel import QUIET, TICK_S, Air, channel_settings

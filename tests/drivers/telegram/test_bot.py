@@ -16,15 +16,9 @@ from drivers.telegram.calls import made
 from drivers.telegram.limits import Limits
 from drivers.telegram.request import AiohttpRequest
 from drivers.telegram.settings import TelegramChat
-from gateway.core.events import (
-    ButtonPressed,
-    CardFailed,
-    CardPosted,
-    InputRefused,
-    MediaReceived,
-    PathChanged,
-    TextReceived,
-)
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
+from gateway.core.calls.events import CardFailed, CardPosted
+from gateway.core.events import InputRefused, PathChanged
 from gateway.interfaces import JournalError, Outgoing, SetupError, Surroundings
 from simulators.chat_server import ChatServer
 from tests.drivers.chat_contract import (

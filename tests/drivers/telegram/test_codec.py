@@ -28,8 +28,9 @@ from drivers.telegram.signing import (
     sign,
     verify,
 )
+from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.effects import AnswerPress
-from gateway.core.events import ButtonPressed, InputRefused, MediaReceived, TextReceived
+from gateway.core.events import InputRefused
 from tests.drivers.chat_contract import GROUP, LI, ZHANG, card, edit, line
 
 KEY = b"callback-key-0123456789"
