@@ -28,9 +28,10 @@ from gateway.cli_words import (
     verdict_lines,
 )
 from gateway.demo import Demo, Fault
-from gateway.interfaces import Anchor, GridcallError, JournalError, LinkError
+from gateway.interfaces import GridcallError, JournalError, LinkError
 from gateway.journal import backup as journal_backup
 from gateway.journal import verify as journal_verify
+from gateway.journal.contract import Anchor
 from gateway.records import Records
 from gateway.settings import Settings, SettingsError, json_schema, resolved
 from gateway.voices import unconfirmed, voices_table

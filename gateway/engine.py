@@ -59,19 +59,16 @@ from gateway.interfaces import (
     Committed,
     Cursor,
     Driver,
-    Entry,
     GridcallError,
-    Journal,
     JournalError,
     Measured,
     OutboxEffect,
     Outgoing,
-    Recovered,
     Report,
     WallClock,
     Wanted,
-    Written,
 )
+from gateway.journal.contract import Entry, Journal, Recovered, Written
 from gateway.metrics import Metrics
 from gateway.published import Published
 from gateway.records import Records

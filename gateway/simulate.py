@@ -28,8 +28,9 @@ from gateway.core.intake.events import AlertReceived
 from gateway.core.register.events import PersonLeft, RadioBlocked
 from gateway.engine import Engine
 from gateway.installed import load_settings
-from gateway.interfaces import Committed, JournalError, Recovered, SetupError
+from gateway.interfaces import Committed, JournalError, SetupError
 from gateway.journal import MemoryJournal, MemoryTables, SqliteJournal
+from gateway.journal.contract import Recovered
 from gateway.records import Records
 from gateway.settings import Settings, catalogues, people_of, site_of
 from gateway.virtual_time import VirtualClock, VirtualLoop

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import apsw
 
-from gateway.interfaces import Anchor, JournalError, SetupError
+from gateway.interfaces import JournalError, SetupError
+from gateway.journal.contract import Anchor
 from gateway.journal.reading import reading
 from gateway.journal.verify import Verdict, verify
 

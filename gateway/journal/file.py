@@ -14,15 +14,9 @@ from typing import Any, Final
 
 import apsw
 
-from gateway.interfaces import (
-    GridcallError,
-    JournalError,
-    Outgoing,
-    Recovered,
-    SetupError,
-    Written,
-)
+from gateway.interfaces import GridcallError, JournalError, Outgoing, SetupError
 from gateway.journal.codec import effect_from, entity_from
+from gateway.journal.contract import Recovered, Written
 from gateway.journal.lock import Lock
 from gateway.journal.reading import APPLICATION_ID, ROW_COLUMNS, opener
 from gateway.journal.rows import GENESIS, Prepared, Removal, Row, Upsert, row_hash, sealed_in

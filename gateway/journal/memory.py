@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from gateway.core.after.events import PriorOrder
 from gateway.core.people import Contact
-from gateway.interfaces import Anchor, Cursor, Entry, JournalError, Outgoing, Recovered, Written
+from gateway.interfaces import Cursor, JournalError, Outgoing
 from gateway.journal.codec import alert_key_from, effect_from, entity_from, nfc, value_from
+from gateway.journal.contract import Anchor, Entry, Recovered, Written
 from gateway.journal.prior_order import PRIOR_KINDS, prior_of
 from gateway.journal.rows import (
     GENESIS,

@@ -8,8 +8,9 @@ from gateway.core.effects import ReportStatus
 from gateway.core.events import Event
 from gateway.core.order import Change, Order, Put
 from gateway.core.people import Contact
-from gateway.interfaces import Cursor, Entry, OutboxEffect
+from gateway.interfaces import Cursor, OutboxEffect
 from gateway.journal.codec import Plain, canonical, clean, fact, quote, written
+from gateway.journal.contract import Entry
 from gateway.journal.seal import Batch, Sealed, Sealer
 
 # What the first row's ``prev`` holds.

@@ -28,16 +28,9 @@ import structlog
 
 from gateway.core.after.events import PriorOrder
 from gateway.core.people import Contact
-from gateway.interfaces import (
-    Anchor,
-    Cursor,
-    Entry,
-    GridcallError,
-    JournalError,
-    Recovered,
-    Written,
-)
+from gateway.interfaces import Cursor, GridcallError, JournalError
 from gateway.journal.codec import nfc, warm
+from gateway.journal.contract import Anchor, Entry, Recovered, Written
 from gateway.journal.file import QUICK_CHECK_BYTES, JournalFile
 from gateway.journal.known import Digests, KnownAlerts
 from gateway.journal.prior_order import found_order

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.interfaces import Anchor
+from gateway.journal.contract import Anchor
 
 Fault = Literal[
     "changed", "missing", "swapped", "cut_tail", "rewritten", "projection", "personal", "clock"

@@ -7,8 +7,8 @@ from typing import Final
 
 import apsw
 
-from gateway.interfaces import Anchor
 from gateway.journal.chain import COLUMNS, Broken, ChainedRow, explain, gone
+from gateway.journal.contract import Anchor
 from gateway.journal.fold import compare_postings, compare_rest, fold, wrong_entities
 from gateway.journal.held import Held, names_of
 from gateway.journal.reading import reading

@@ -29,7 +29,8 @@ from gateway.core.order import (
 )
 from gateway.core.people import Contact, Person, Role
 from gateway.core.register.events import RegisterSeeded
-from gateway.interfaces import Cursor, Entry, Written
+from gateway.interfaces import Cursor
+from gateway.journal.contract import Entry, Written
 
 START_US = 1_760_000_000_000_000
 

@@ -25,8 +25,8 @@ from gateway.core.effects import (
     SendText,
 )
 from gateway.core.order import Assignment, Node, NumberLease, Order, OrderStatus, Put
-from gateway.interfaces import Entry
 from gateway.journal import MemoryJournal, SqliteJournal
+from gateway.journal.contract import Entry
 from gateway.records import Records
 from gateway.retention import expire, needed
 from gateway.settings import RetentionSettings

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.cli_words import event_line, health_lines, mistakes, order_line, verdict_lines
-from gateway.interfaces import Anchor
 from gateway.journal import Finding, Verdict
+from gateway.journal.contract import Anchor
 from gateway.settings import Token
 from gateway.web.tokens import Scope, TokenRegister
 

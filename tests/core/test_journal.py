@@ -21,7 +21,7 @@ from gateway.core.effects import OUTBOX_TYPES, PostCard, Receipt, ReportStatus
 from gateway.core.events import EVENT_TYPES
 from gateway.core.order import ENTITY_TYPES, AlertKey, Put
 from gateway.core.order import Path as PathEntity
-from gateway.interfaces import Journal, JournalError, SetupError
+from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal, verify
 from gateway.journal.codec import (
     canonical,
@@ -33,6 +33,7 @@ from gateway.journal.codec import (
     value_from,
     written,
 )
+from gateway.journal.contract import Journal
 from gateway.journal.file import JournalFile, check_sqlite_version, shipped_migrations
 from gateway.journal.known import KnownAlerts, digests_of
 from gateway.journal.rows import prepare

@@ -12,8 +12,9 @@ from gateway.core.events import TimerFired
 from gateway.core.order import Assignment, Drop, NumberLease, Order, Put
 from gateway.core.order import Path as PathEntity
 from gateway.core.people import Contact, Person
-from gateway.interfaces import Cursor, Journal, JournalError
+from gateway.interfaces import Cursor, JournalError
 from gateway.journal import MemoryJournal, MemoryTables, SqliteJournal
+from gateway.journal.contract import Journal
 from gateway.journal.seal import ERASED
 from tests.core.journal_stories import (
     LI,

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.interfaces import Anchor, Entry, JournalError, SetupError, Written
+from gateway.interfaces import JournalError, SetupError
 from gateway.journal import Verdict, backup, verify, verify_process
 from gateway.journal.chain import COLUMNS as CHAIN_COLUMNS
 from gateway.journal.chain import ChainedRow
+from gateway.journal.contract import Anchor, Entry, Written
 from gateway.journal.file import JournalFile
 from gateway.journal.fold import fold
 from gateway.journal.rows import Row, prepare, row_hash

@@ -13,8 +13,9 @@ from gateway.core.dispatch import step
 from gateway.core.effects import PageChannel
 from gateway.core.talk.events import DispatcherSpoke, RecordingKept
 from gateway.core.talk.overs import Recording
-from gateway.interfaces import Committed, Entry, Wanted
+from gateway.interfaces import Committed, Wanted
 from gateway.journal import SqliteJournal
+from gateway.journal.contract import Entry
 from gateway.records import Records
 from gateway.retention import DAY_US, expire, needed
 from gateway.settings import RetentionSettings
