@@ -231,6 +231,7 @@ class Page:
         waited: Whether it had to wait for a clear channel.
         late: Whether it has waited too long: nobody counts on it any more.
         template: Version of the words it is said in, or None for the usual ones.
+        kept: Whether it is spoken although enough have answered: its people were added since.
     """
 
     KIND: ClassVar[str] = "page"
@@ -250,6 +251,7 @@ class Page:
     waited: bool = False
     late: bool = False
     template: str | None = None
+    kept: bool = False
 
     @property
     def key(self) -> str:
@@ -303,6 +305,8 @@ class AlertKey:
             ``noted``.
         sent_us: When it was sent, UTC microseconds; 0 while it is awaited.
         grid: Grid id it named or lies in, or None.
+        to: Whom it said it is meant for, or None.
+        names: How many messages it refers to.
     """
 
     KIND: ClassVar[str] = "alert_key"
@@ -316,6 +320,8 @@ class AlertKey:
     what: Literal["alert", "update", "cancel", "cancelled", "incident", "noted"] = "alert"
     sent_us: int = 0
     grid: str | None = None
+    to: str | None = None
+    names: int = 0
 
     @property
     def key(self) -> str:
