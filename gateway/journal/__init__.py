@@ -1,8 +1,8 @@
 """The durable record: append-only chained rows, projection, outbox, sealed personal data.
 
-``contract`` says what it promises, ``sqlite`` writes it, ``memory`` is its twin for simulation,
-``rows`` and ``codec`` say how a row is written, ``seal`` keeps personal values beside the chain,
-``verify`` and ``backup`` are for people.
+``contract`` says what it promises, ``sqlite`` writes it, ``memory`` is its twin for simulation;
+``rows`` and ``codec`` say how a row is written, ``seal`` keeps personal values beside the
+chain, ``verify`` and ``backup`` are for people.
 """
 
 from gateway.journal.backup import backup
