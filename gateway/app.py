@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from gateway.control import ControlServer
 from gateway.core.places import Site
-from gateway.engine import Engine, Reloaded
+from gateway.engine import Engine
 from gateway.housekeeping import keep_house
 from gateway.installed import alert_formats, driver_models, load_settings
 from gateway.installed import drivers as installed_drivers
@@ -30,6 +30,7 @@ from gateway.interfaces import Driver, GridcallError, Surroundings
 from gateway.journal import SqliteJournal
 from gateway.logs import configure_logs
 from gateway.records import Records
+from gateway.reloaded import Reloaded
 from gateway.retention import keep_within
 from gateway.settings import (
     Secret,

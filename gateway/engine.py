@@ -11,36 +11,22 @@ Rules for whoever edits this file:
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, Protocol
 
 import structlog
 
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
-from gateway.core.after.events import OrderActed, OrderTended, PhotoFailed
-from gateway.core.alert import AlertKind, Level
 from gateway.core.answers.by_chat import code_digest
 from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS
-from gateway.core.calls.events import CardFailed, PageFailed
-from gateway.core.dispatch import Outcome, step
-from gateway.core.effects import (
-    Effect,
-    PageChannel,
-    PostCard,
-    PostPhoto,
-    RecallPhoto,
-    Receipt,
-    ReportStatus,
-    TalkOnChannel,
-)
-from gateway.core.events import ClockStepped, Event, InputRefused, SettingsReloaded, Started
+from gateway.core.dispatch import step
+from gateway.core.events import ClockStepped, Event, SettingsReloaded, Started
 from gateway.core.guard_reports.report import GuardReport, guard_report_json
 from gateway.core.intake.events import AlertReceived
-from gateway.core.order import AlertKey, Order, Path, Timer
+from gateway.core.order import Path, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.core.places import Site
 from gateway.core.readiness.event_plans import site_in_force
@@ -54,7 +40,9 @@ from gateway.core.register.events import (
 )
 from gateway.core.state import State
 from gateway.core.talk.events import TalkSwitched
-from gateway.hand_out import HandOut, driver_of, once_more
+from gateway.decided import Decided, entry_of, opens_level_1, put_aside
+from gateway.forgotten import with_prior
+from gateway.hand_out import HandOut, not_sent, once_more
 from gateway.interfaces import (
     Committed,
     Cursor,
@@ -62,16 +50,16 @@ from gateway.interfaces import (
     GridcallError,
     JournalError,
     Measured,
-    OutboxEffect,
     Outgoing,
     Report,
     WallClock,
     Wanted,
 )
-from gateway.journal.contract import Entry, Journal, Recovered, Written
+from gateway.journal.contract import Journal, Recovered, Written
 from gateway.metrics import Metrics
 from gateway.published import Published
 from gateway.records import Records
+from gateway.reloaded import Reloaded, Reloader
 
 log = structlog.get_logger("gridcall.engine")
 
@@ -89,42 +77,6 @@ CODE_LIFE_US = 600 * US
 SEED_CHUNK = 100
 # A wall clock this far behind the journal's last row is not to be trusted.
 CLOCK_SLACK_US = 3600 * US
-
-
-class Reloader(Protocol):
-    """Reads and checks new settings; the composition root knows how."""
-
-    async def __call__(self, path: str) -> "Reloaded":
-        """Return the new settings' parts, or the mistakes in them."""
-        ...
-
-
-class Reloaded:
-    """What a reload brought: a site and its seed of people, or mistakes.
-
-    Attributes:
-        site: The new site, or None when there are mistakes.
-        people: Seed of the register.
-        contacts: Seed of the accounts.
-        errors: Every mistake as ``file:line:col: …``.
-        apply: Puts everything but the site in force; GridcallError when it could not and
-            nothing has changed.
-    """
-
-    def __init__(
-        self,
-        *,
-        site: Site | None = None,
-        people: tuple[Person, ...] = (),
-        contacts: tuple[Contact, ...] = (),
-        errors: tuple[str, ...] = (),
-        apply: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.site = site
-        self.people = people
-        self.contacts = contacts
-        self.errors = errors
-        self.apply = apply
 
 
 class Engine:
@@ -283,10 +235,7 @@ class Engine:
         Raises:
             ValueError: The event cannot be journalled; nothing has changed.
         """
-        if isinstance(event, AlertReceived):
-            event = await self._with_prior(event)
-        elif isinstance(event, OrderTended):
-            event = await self._with_order(event)
+        event = await with_prior(event, self._state, self._journal)
         if self._callers is None:
             raise JournalError("the engine has stopped; nothing is journalled any more")
         done: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
@@ -294,37 +243,6 @@ class Engine:
         self._callers.add(done)
         done.add_done_callback(self._callers.discard)
         return await done
-
-    async def _with_prior(self, received: AlertReceived) -> AlertReceived:
-        """Add what the journal knows of the alerts meant that have left the memory."""
-        alert = received.alert
-        own = await self._forgotten(alert.sender, alert.id)
-        if own is not None:
-            sha256, order, number = own
-            received = replace(
-                received, prior_sha256=sha256, prior_order=order, prior_number=number
-            )
-        named = []
-        for reference in alert.references:
-            sender, _, id_ = reference.partition(",")
-            found = await self._forgotten(sender, id_)
-            if found is not None:
-                named.append((reference, found[0], found[1] or "", found[2] or ""))
-        return replace(received, prior_named=tuple(named)) if named else received
-
-    async def _forgotten(
-        self, sender: str, id_: str
-    ) -> tuple[str, str | None, str | None] | None:
-        """Return (digest, order, number) of an alert that only the journal knows any more."""
-        if self._state.find(AlertKey, f"{sender}\n{id_}") is not None:
-            return None
-        return await self._journal.find_alert(sender, id_)
-
-    async def _with_order(self, tended: OrderTended) -> OrderTended:
-        """Add what the journal knows of an order that has left the memory."""
-        if self._state.find(Order, tended.order) is not None:
-            return tended
-        return replace(tended, prior=await self._journal.find_order(tended.order))
 
     def _take(
         self,
@@ -365,7 +283,7 @@ class Engine:
 
     def _decide(
         self, event: Event, settles: tuple[int, ...], cursor: Cursor | None
-    ) -> "_Decided":
+    ) -> Decided:
         """Decide on an event and queue its transaction, without a wait in between.
 
         Raises:
@@ -379,19 +297,22 @@ class Engine:
                 self._state, self._site, event, synchronised=synchronised,
                 taken_us=self._clock.now_us(),
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001  # a supervisor's duty: see _put_aside
-            event, outcome = _put_aside(event, error)
-        entry = self._entry(event, outcome, settles, cursor)
+        except Exception as error:  # noqa: BLE001  # a supervisor's duty: see put_aside
+            event, outcome = put_aside(event, error)
+        entry = entry_of(
+            event, outcome, settles, cursor,
+            settings=self._site.version, at_us=self._clock.now_us(),
+        )  # fmt: skip
         waiting = self._journal.append(entry)
         # The state moves with the decision, not with the commit: the next event is decided on
         # it. If the commit fails the engine ends and nobody has been told anything.
         for change in outcome.changes:
             self._state.apply(change)
-        return _Decided(entry, outcome.effects, waiting, began_s)
+        return Decided(entry, outcome.effects, waiting, began_s)
 
     def _finish(
         self,
-        decided: "_Decided",
+        decided: Decided,
         done: "asyncio.Future[Committed] | None",
         waiting: "asyncio.Future[Written]",
     ) -> None:
@@ -403,7 +324,7 @@ class Engine:
 
     def _let_out(
         self,
-        decided: "_Decided",
+        decided: Decided,
         done: "asyncio.Future[Committed] | None",
         waiting: "asyncio.Future[Written]",
     ) -> None:
@@ -424,7 +345,7 @@ class Engine:
         rows = zip(written.outbox_ids, entry.outbox, strict=True)
         self._out.take(
             [(driver, Outgoing(id=row, effect=effect)) for row, (driver, effect) in rows],
-            at_once=alert is not None and _opens_level_1(alert),
+            at_once=alert is not None and opens_level_1(alert),
         )
         self._clocks.follow(entry.changes)
         if entry.reports:
@@ -451,47 +372,10 @@ class Engine:
         if self._broken is not None and not self._broken.done():
             self._broken.set_result(error)
 
-    def _entry(
-        self,
-        event: Event,
-        outcome: Outcome,
-        settles: tuple[int, ...],
-        cursor: Cursor | None,
-    ) -> Entry:
-        outbox: list[tuple[str, OutboxEffect]] = []
-        reports: list[ReportStatus] = []
-        receipt: Receipt | None = None
-        for effect in outcome.effects:
-            if isinstance(effect, Receipt):
-                receipt = effect
-            elif isinstance(effect, ReportStatus):
-                reports.append(effect)
-            else:
-                outbox.append((driver_of(effect), effect))
-        return Entry(
-            event=event,
-            changes=outcome.changes,
-            outbox=tuple(outbox),
-            reports=tuple(reports),
-            receipt=receipt,
-            settles=settles,
-            cursor=cursor,
-            settings=self._site.version,
-            at_us=self._clock.now_us(),
-            mono_us=mono_us(),
-        )
-
     def _no_such_driver(self, name: str, outgoing: Outgoing) -> None:
         """Say that what was asked of a driver that is gone (a reload) cannot be done."""
-        effect, now_us = outgoing.effect, self._clock.now_us()
         reason = f"{name} is not in the settings any more"
-        failed: Event | None = None
-        if isinstance(effect, PageChannel | TalkOnChannel):
-            failed = PageFailed(at_us=now_us, page=effect.page, reason=reason)
-        elif isinstance(effect, PostCard):
-            failed = CardFailed(at_us=now_us, card=effect.card, state="failed", reason=reason)
-        elif isinstance(effect, PostPhoto | RecallPhoto):
-            failed = PhotoFailed(at_us=now_us, post=effect.post, state="failed", reason=reason)
+        failed = not_sent(outgoing.effect, self._clock.now_us(), reason)
         if failed is None:
             self.settle(outgoing.id)
             return
@@ -703,39 +587,5 @@ class Engine:
         return {"ok": True, **found}
 
 
-class _Decided(NamedTuple):
-    """A decision whose transaction is queued."""
-
-    entry: Entry
-    effects: tuple[Effect, ...]
-    waiting: "asyncio.Future[Written]"
-    began_s: float
-
-
 async def _raise(broken: "asyncio.Future[Exception]") -> None:
     raise await broken
-
-
-def _opens_level_1(received: AlertReceived) -> bool:
-    alert = received.alert
-    return alert.kind is AlertKind.ALERT and alert.level is Level.ONE
-
-
-def _put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
-    """Return a refusal in the place of an event on which the core has failed.
-
-    The core is pure, so a failure in it has changed nothing. Without this, one event that
-    meets a mistake of ours would come again after each restart and stop the daemon for good.
-    """
-    kind = type(event).__name__
-    log.error("the core failed on an event", kind=kind, exc_info=error)
-    reason = f"internal fault on {kind} ({type(error).__name__}): see the log, tell the makers"
-    refused = InputRefused(at_us=event.at_us, door="engine", reason=reason)
-    if isinstance(event, AlertReceived):
-        alert = event.alert
-        receipt = Receipt(status="refused", sender=alert.sender, id=alert.id, reason=reason)
-    elif isinstance(event, OrderActed):
-        receipt = Receipt(status="refused", sender=event.by, id=event.order, reason=reason)
-    else:
-        return refused, Outcome((), ())
-    return refused, Outcome((), (receipt,))

@@ -12,18 +12,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.core.after.events import PhotoFailed
+from gateway.core.calls.events import CardFailed, PageFailed
 from gateway.core.effects import (
     AnswerOver,
     AnswerPress,
     PageChannel,
     PostCard,
     PostPhoto,
+    RecallPhoto,
     SendText,
     SendVoice,
     SetTalkGroup,
     TalkOnChannel,
     WithdrawPage,
 )
+from gateway.core.events import Event
 from gateway.interfaces import Driver, OutboxEffect, Outgoing
 
 # So many receipts due at once are a storm.
@@ -173,3 +177,16 @@ def driver_of(effect: OutboxEffect) -> str:
     if isinstance(effect, _RADIO):
         return "radio"
     return f"chat:{effect.chat}"
+
+
+def not_sent(effect: OutboxEffect, now_us: int, reason: str) -> Event | None:
+    """Return what tells the core that this will never leave; None where nobody asks for it."""
+    match effect:
+        case PageChannel() | TalkOnChannel():
+            return PageFailed(at_us=now_us, page=effect.page, reason=reason)
+        case PostCard():
+            return CardFailed(at_us=now_us, card=effect.card, state="failed", reason=reason)
+        case PostPhoto() | RecallPhoto():
+            return PhotoFailed(at_us=now_us, post=effect.post, state="failed", reason=reason)
+        case _:
+            return None

@@ -19,12 +19,13 @@ from gateway.core.events import ClockStepped, InputRefused, PathChanged
 from gateway.core.intake.events import AlertReceived
 from gateway.core.order import Assignment, Card, Order, Timer
 from gateway.core.people import ERASED, Contact, Person
-from gateway.engine import Engine, Reloaded
+from gateway.engine import Engine
 from gateway.interfaces import Cursor, JournalError, SetupError
 from gateway.journal import SqliteJournal, verify
 from gateway.journal.codec import event_from
 from gateway.journal.memory import MemoryJournal
 from gateway.records import Records
+from gateway.reloaded import Reloaded
 from tests.core.site_for_tests import ACCOUNTS, NOON_US, PEOPLE, make_site
 
 US = 1_000_000

@@ -30,11 +30,12 @@ from gateway.core.centre.strict_json import Refusal
 from gateway.core.effects import Receipt
 from gateway.core.events import Event
 from gateway.core.intake.events import AlertReceived
-from gateway.engine import Engine, Reloaded
+from gateway.engine import Engine
 from gateway.installed import load_settings
 from gateway.interfaces import Report
 from gateway.journal import MemoryJournal, MemoryTables
 from gateway.records import Records
+from gateway.reloaded import Reloaded
 from gateway.settings import Settings, catalogues, people_of, site_of
 from gateway.virtual_time import VirtualClock, VirtualLoop
 
