@@ -53,7 +53,6 @@ from gateway.core.answers.on_air import digits_heard, key_pattern, over_heard, s
 from gateway.core.calls.breaks import break_taken
 from gateway.core.calls.calling import (
     US,
-    speak_again,
     ways_down,
 )
 from gateway.core.calls.events import (
@@ -70,6 +69,7 @@ from gateway.core.calls.ladder import clock_due, medium_failed
 from gateway.core.calls.owner import settle_all
 from gateway.core.calls.partner import partner_called
 from gateway.core.calls.sent import card_event, page_event
+from gateway.core.calls.spoken_again import speak_again
 from gateway.core.effects import Effect
 from gateway.core.events import (
     ClockStepped,

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from gateway.core.after.entities import FollowUp, LegalHold, Photo, PhotoPost
 from gateway.core.alert import Alert, Assurance, Medium
+from gateway.core.calls.saying import Saying
 from gateway.core.calls.whereabouts import LastSeen, OnBreak
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.intake.machines import MachineHost, Merged
@@ -424,6 +425,7 @@ Entity = (
     | Merged
     | LastSeen
     | OnBreak
+    | Saying
     | Photo
     | PhotoPost
     | FollowUp
@@ -445,7 +447,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = (
     Person, Contact, EnrolmentCode, LostRadio, Tries,
     TalkSwitch, Talk, Recording,
     DutyChanges, MachineHost, Merged,
-    LastSeen, OnBreak,
+    LastSeen, OnBreak, Saying,
     Photo, PhotoPost, FollowUp, LegalHold,
     *READINESS_ENTITIES,
     Held, Delegation, PlanRun,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from gateway.core.after.entities import Photo, PhotoPost
+from gateway.core.calls.saying import Saying
 from gateway.core.effects import Effect, ReportStatus
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.intake.machines import Merged
@@ -50,6 +51,7 @@ def by_age(key: str) -> tuple[int, str]:
 # Made once: an ``A | B`` inside the function would be made anew at each of very many calls.
 _OF_AN_ORDER = (
     Assignment, Delivery, Page, Card, Timer, AlertKey, Merged, GuardReport, Photo, PhotoPost,
+    Saying,
 )  # fmt: skip
 
 

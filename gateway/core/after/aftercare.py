@@ -21,12 +21,12 @@ from gateway.core.answers.by_chat import order_of_number
 from gateway.core.calls.calling import (
     US,
     channels_used,
-    page_channel,
     refresh_cards,
     tell_people,
 )
 from gateway.core.calls.first_call import call_first
 from gateway.core.calls.ladder import stop_clocks
+from gateway.core.calls.spoken_again import say_beside
 from gateway.core.effects import Receipt, ReportStatus, SendText
 from gateway.core.intake.numbers import rested, take_number
 from gateway.core.life import left
@@ -39,8 +39,6 @@ FOLLOW_UP: Final = "follow_up"
 DAY_US: Final = 24 * 3600 * US
 # He is reminded each day until he was there, so often at most.
 MOST_REMINDERS: Final = 7
-# A warning is of use for as long as people may be on their way.
-CAUTION_LIFE_US: Final = 1800 * US
 # Flags of how an order began that do not hold when it is opened again.
 _STALE_FLAGS: Final = ("expired", "nobody", "nobody_near", "clock_stepped", "clock_unset")
 
@@ -80,12 +78,8 @@ def _caution(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     """Warn everybody called, spoken and written; level and clocks stay."""
     if not order.open:
         return _not_open(order)
-    words = Wording(draft.site).say_caution(order, tended.text)
     for channel in channels_used(draft, order):
-        page_channel(
-            draft, order, channel, "update", (), rung=order.rung, said=words,
-            not_after=draft.now_us + CAUTION_LIFE_US,
-        )  # fmt: skip
+        say_beside(draft, order, channel, "caution", words=tended.text)
     tell_people(draft, order, "note_caution", privately=True, text=tended.text)
     detail = Wording(draft.site).text("detail_caution", text=tended.text, by=tended.by)
     draft.report(order, "caution", medium="centre", assurance="H", detail=detail)

@@ -134,7 +134,7 @@ def page_channel(
     rung: int,
     said: tuple[str, ...] | None = None,
     not_after: int | None = None,
-) -> None:
+) -> str | None:
     """Ask for one transmission; a channel without a licence entry says so instead.
 
     Args:
@@ -146,6 +146,9 @@ def page_channel(
         rung: The rung it belongs to, 0 at once.
         said: Sentences in place of those of the purpose.
         not_after: It is not begun after this, UTC microseconds, in place of the order's end.
+
+    Returns:
+        The page's id, or None where nothing was asked for.
     """
     wording = Wording(draft.site)
     known = draft.site.channels.get(channel)
@@ -154,7 +157,7 @@ def page_channel(
         draft.report(
             order, "warning", detail=wording.text("detail_no_transmit", channel=name)
         )
-        return
+        return None
     listeners = list(listeners)
     calls = tuple(dict.fromkeys(call for person in listeners for call in person.calls))
     turns = turns_for(draft, listeners)
@@ -209,33 +212,19 @@ def page_channel(
             routine=order.alert.exercise,
         )
     )
+    return page.id
 
 
-def speak_again(draft: Draft, order: Order, page: Page) -> None:
-    """Ask once more for a transmission that was cut short or never began, if it still serves.
-
-    Three failures on one channel are enough: what breaks it each time is then not chance.
-    """
-    failed = [
-        p
-        for p in draft.of_order(Page, order.id)
-        if p.channel == page.channel and p.state == "failed"
-    ]
-    if not order.open or len(failed) > 3 or draft.taken_us > not_after_us(draft, order):
-        return
-    if page.purpose not in ("order", "repeat"):
-        page_channel(draft, order, page.channel, page.purpose, (), rung=page.rung)
-        return
+def people_awaited(draft: Draft, order: Order, page: Page) -> list[Person]:
+    """Return for whom a page was meant who have not answered, while an answer is wanted."""
     satisfied = _satisfied(draft, order)
-    people = [
+    return [
         person
         for d in draft.of_order(Delivery, order.id)
         if d.via == page.id
         and d.person not in satisfied
         and (person := draft.find(Person, d.person)) is not None
     ]
-    if people:
-        page_channel(draft, order, page.channel, "repeat", people, rung=page.rung)
 
 
 def _post_group_card(draft: Draft, order: Order, grid: Grid, guards: Sequence[Person]) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.core.calls.calling import channels_of, grids_of, not_after_us, tell_person
 from gateway.core.calls.nearest import spot_of_person
+from gateway.core.calls.saying import Saying
 from gateway.core.effects import PageChannel
 from gateway.core.guard_reports.report import BlockingPoint
 from gateway.core.life import TAKING
@@ -113,6 +114,11 @@ def _speak(draft: Draft, order: Order, person: Person, point: str) -> None:
             window_s=0,
         )
         draft.put(page)
+        draft.put(
+            Saying(
+                page=page.id, order=order.id, about="point", who=(person.id,), words=point
+            )
+        )
         draft.ask(
             PageChannel(
                 page=page.id,

@@ -9,7 +9,6 @@ from gateway.core.calls.calling import (
     channels_used,
     expired,
     grids_of,
-    page_channel,
     refresh_cards,
     tell_people,
     tell_person,
@@ -19,6 +18,7 @@ from gateway.core.calls.calling import (
 from gateway.core.calls.choice import wanting
 from gateway.core.calls.owner import settle_owner
 from gateway.core.calls.rungs import call_next, call_rung
+from gateway.core.calls.spoken_again import say_beside
 from gateway.core.life import (
     LIFE,
     TAKING,
@@ -231,10 +231,7 @@ def call_help(draft: Draft, order: Order, name: str) -> None:
     tell_people(draft, order, "note_help", privately=True, name=name)
     if not expired(draft, order):
         for channel in channels_used(draft, order):
-            page_channel(
-                draft, order, channel, "update", (), rung=order.rung,
-                said=Wording(draft.site).say_help(order),
-            )  # fmt: skip
+            say_beside(draft, order, channel, "help")
     follow_facts(draft, order.id, climbing=True)
 
 

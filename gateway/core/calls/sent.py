@@ -6,7 +6,6 @@ from gateway.core.alert import Medium
 from gateway.core.calls.calling import (
     end_deliveries,
     refresh_card,
-    speak_again,
     told,
 )
 from gateway.core.calls.events import (
@@ -19,6 +18,7 @@ from gateway.core.calls.events import (
 )
 from gateway.core.calls.ladder import medium_failed
 from gateway.core.calls.moved_on import page_waits
+from gateway.core.calls.spoken_again import speak_again
 from gateway.core.calls.stand_down import told_late
 from gateway.core.order import (
     Card,

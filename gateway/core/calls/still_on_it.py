@@ -13,10 +13,9 @@ from gateway.core.calls.calling import (
     US,
     channels_of,
     expired,
-    name_of,
-    page_channel,
     tell_person,
 )
+from gateway.core.calls.spoken_again import say_beside
 from gateway.core.life import reached, takes
 from gateway.core.order import Assignment, Node, Order, Stamp, Timer
 from gateway.core.people import Person, Role
@@ -60,11 +59,7 @@ def ask(draft: Draft, order: Order) -> None:
     people = [p for a in parts if (p := draft.find(Person, a.person)) is not None]
     if not expired(draft, order):
         for channel, listeners in channels_of(draft, order, people).items():
-            names = [name_of(draft, p.id) for p in listeners]
-            page_channel(
-                draft, order, channel, "update", listeners, rung=order.rung,
-                said=Wording(draft.site).say_still(order, names),
-            )  # fmt: skip
+            say_beside(draft, order, channel, "still", who=listeners)
     due_us = draft.taken_us + draft.site.response.still_answer_s * US
     draft.wake(STILL_ANSWER, order.id, due_us)
 
