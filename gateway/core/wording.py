@@ -331,6 +331,8 @@ class Wording:
         lines.append(self.text("card_from", name=self.caller(order)))
         if order.open:
             lines += self._instructions(order)
+        if order.status is OrderStatus.HELD:
+            lines.append(self.text("card_held"))
         lines += self._states(people)
         if owner is not None:
             lines.append(self.text("card_owner", name=owner))

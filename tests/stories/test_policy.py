@@ -1,6 +1,6 @@
 """Which alerts go to guards, in which words, and what is said of them where."""
 
-from tests.stories.world import story, without
+from tests.stories.world import instead, story, without
 
 SIMPLE = {
     "policy": {
@@ -59,6 +59,54 @@ async def test_an_amendment_that_is_none_for_guards_waits_beside_its_order(w):
     await w.act("release", by="李警官", order=receipt.order, reason="必须知道")
     await w.sleep(20)
     assert "持枪" in w.chat.text("zhang")
+
+
+@story("E13", settings=SIMPLE, off=without("gateway.core.policy.held_news.tell_police_anew"))
+async def test_what_has_become_none_for_guards_the_police_read_at_once(w):
+    """A gun is seen while they are on their way: station and managers know, with the place."""
+    await w.alert(grid="east", level=2)
+    await w.sleep(5)
+    receipt = await w.update(text="有人持枪", level=2, place="东街九号")
+    assert "update_held" in receipt.flags
+    await w.sleep(5)
+    told = [line for line in w.chat.lines("station") if "持枪" in line]
+    assert len(told) == 1
+    assert "10号" in told[0]
+    assert "东街九号" in told[0]
+    assert "保安尚未接到" in told[0]
+    assert any("东街九号" in line and "待放行" in line for line in w.chat.lines("head"))
+    for guard in ("zhang", "li", "east"):
+        assert "持枪" not in w.chat.text(guard)
+
+
+@story(
+    "E13", settings=SIMPLE,
+    off=instead("gateway.core.policy.held_news.placed_anew", lambda _, order: order),
+)  # fmt: skip
+async def test_a_held_alert_is_let_go_where_it_is_by_then(w):
+    """They have run into the next street before anybody has decided: that one is called."""
+    receipt = await w.alert(grid="east", text="有人持枪", level=2)
+    await w.update(grid="middle", text="有人持枪，往中街跑", level=2)
+    await w.sleep(5)
+    assert any("往中街跑" in line for line in w.chat.lines("station"))
+    await w.act("release", by="李警官", order=receipt.order, reason="必须有人封路")
+    await w.sleep(5)
+    assert w.chat.card("chen") is not None
+    assert w.chat.card("zhang") is None
+
+
+@story("E13", settings=SIMPLE, off=instead("gateway.core.policy.held_news.DROPPED", "nothing"))
+async def test_what_goes_to_no_guard_is_not_over_for_the_police(w):
+    """A robbery is none for guards: nobody tells the station to go home."""
+    receipt = await w.alert(grid="east", level=1)
+    assert "保安尚未派出" in w.chat.card("station").text
+    await w.act("drop", by="李警官", order=receipt.order, reason="一级警情由民警处置")
+    await w.sleep(300)
+    written = w.chat.text("station")
+    assert "不派保安：一级警情由民警处置" in written
+    for word in ("撤回", "解除", "取消"):
+        assert word not in written
+    assert w.centre.found("stand_down_missing") == []
 
 
 @story("E13", off={"policy": {"two_person_min": 0}})

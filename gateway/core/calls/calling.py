@@ -406,8 +406,9 @@ def _at_the_place(order: Order, part: Assignment) -> bool:
 
 def _ending(order: Order, wording: Wording) -> str | None:
     if order.status is OrderStatus.CANCELLED:
+        key = "card_dropped" if "dropped" in order.flags else "card_cancelled"
         return wording.text(
-            "card_cancelled", reason=wording.written(order.outcome or "", order.alert)
+            key, reason=wording.written(order.outcome or "", order.alert)
         )
     if order.status is OrderStatus.CLOSED:
         return wording.text("card_closed", result=order.outcome or "")

@@ -37,6 +37,10 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
     for channel in sorted(channels):
         page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
     why = Wording(draft.site).written(reason, order.alert)
+    if "dropped" in order.flags:
+        # It was never for guards, and is not over for the station: nobody is called off.
+        tell_people(draft, order, "note_dropped", privately=True, reason=why)
+        return
     tell_people(draft, order, "note_cancel", privately=True, reason=why)
     for assignment in draft.of_order(Assignment, order.id):
         last = assignment.said[-1].node if assignment.said else None
@@ -54,7 +58,7 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
 
 def unaware(draft: Draft, order: Order) -> list[str]:
     """Return who was called off and has not said that he knows; nobody for other ends."""
-    if order.status is not OrderStatus.CANCELLED:
+    if order.status is not OrderStatus.CANCELLED or "dropped" in order.flags:
         return []
     return [a.person for a in draft.of_order(Assignment, order.id) if _unaware(draft, a)]
 

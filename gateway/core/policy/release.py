@@ -17,23 +17,25 @@ from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert
 from gateway.core.answers.by_chat import order_of_number
 from gateway.core.calls.calling import (
-    NOTE_LIFE_US,
     US,
-    call_person,
     expired,
-    grids_of,
     not_after_us,
     refresh_cards,
 )
 from gateway.core.calls.first_call import call_first
-from gateway.core.calls.ladder import start_station_clock
 from gateway.core.calls.owner import settle_owner
-from gateway.core.effects import Receipt, SendText
+from gateway.core.effects import Receipt
 from gateway.core.life import LIFE, Trigger
 from gateway.core.order import Order, OrderStatus
-from gateway.core.people import Person, Role
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.held import Held
+from gateway.core.policy.held_news import (
+    DROPPED,
+    placed_anew,
+    tell_police,
+    tell_police_anew,
+    write_to_managers,
+)
 from gateway.core.policy.policy import Objection, objections, to_all
 from gateway.core.policy.rights import lacking
 from gateway.core.state import Draft
@@ -69,7 +71,7 @@ def held_back(draft: Draft, order: Order) -> bool:
         return False
     order = _hold(draft, order, Held(order=order.id, why="filter", since_us=draft.now_us))
     draft.wake(HELD, order.id, draft.taken_us + policy.held_again_s * US)
-    _tell_police(draft, order)
+    tell_police(draft, order, why_held(draft, order))
     return True
 
 
@@ -115,39 +117,6 @@ def _in_words(draft: Draft, found: tuple[Objection, ...]) -> str:
     return wording.listed(wording.text(each.key, what=each.what) for each in found)
 
 
-def _tell_police(draft: Draft, order: Order) -> None:
-    """Call the station of the order's own grid, and write to its managers."""
-    for grid in grids_of(draft, order)[:1]:
-        station = draft.find(Person, grid.station or "")
-        if station is not None:
-            call_person(draft, order, station, Role.STATION, rung=0)
-    start_station_clock(draft, order, draft.taken_us)
-    _write_to_managers(draft, order)
-
-
-def _write_to_managers(draft: Draft, order: Order) -> None:
-    for grid in grids_of(draft, order)[:1]:
-        for id_ in dict.fromkeys((grid.second_manager, grid.first_manager)):
-            manager = draft.find(Person, id_ or "")
-            if manager is not None and manager.active:
-                _write_to(draft, order, manager)
-
-
-def _write_to(draft: Draft, order: Order, manager: Person) -> None:
-    wording = Wording(draft.site, manager.language)
-    text = wording.text(
-        "note_held", number=order.number, text=wording.told(order.alert, police=True),
-        reason=why_held(draft, order)
-    )
-    for contact in draft.state.contacts_of(manager.id):
-        draft.ask(
-            SendText(
-                chat=contact.chat, address=contact.address, text=text,
-                level=int(order.alert.level), not_after_us=draft.taken_us + NOTE_LIFE_US,
-            )
-        )  # fmt: skip
-
-
 # ---- amendments ----
 
 
@@ -168,18 +137,22 @@ def amendment_held(draft: Draft, order: Order, alert: Alert) -> bool:
     draft.put(order)
     draft.put(Held(order=order.id, why="filter", since_us=draft.now_us, alert=alert))
     draft.wake(HELD, order.id, draft.taken_us + policy.held_again_s * US)
-    draft.report(order, HELD, medium="centre", detail=why_held(draft, order))
+    reason = why_held(draft, order)
+    draft.report(order, HELD, medium="centre", detail=reason)
+    tell_police_anew(draft, order, alert, reason)
     return True
 
 
 def _still_held(draft: Draft, order: Order, alert: Alert) -> bool:
     """Give a held order its new words; one that has become simple by them is let go."""
     held = draft.find(Held, order.id)
-    order = replace(order, alert=alert, revision=order.revision + 1)
+    order = placed_anew(draft, replace(order, alert=alert, revision=order.revision + 1))
     draft.put(order)
     draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
     two = held is not None and held.why == "two_person"
     if two or objections(draft.site.policy, alert):
+        if not two:
+            tell_police_anew(draft, order, alert, why_held(draft, order))
         refresh_cards(draft, order)
         return True
     detail = Wording(draft.site).text("detail_held_simple")
@@ -256,6 +229,7 @@ def _drop(draft: Draft, order: Order, held: Held, acted: HeldActed) -> None:
     detail = Wording(draft.site).text("detail_dropped", **gaps)
     draft.report(order, "dropped", medium="centre", assurance="H", detail=detail)
     if held.alert is None:
+        order = replace(order, flags=(*order.flags, DROPPED))
         end_order(draft, order, Trigger.CANCELLED, acted.reason)
 
 
@@ -305,7 +279,6 @@ def held_due(draft: Draft, order_id: str) -> None:
     draft.report(order, HELD, medium="clock", detail=why_held(draft, order))
     if held.lapsed or held.told >= MOST_TOLD or expired(draft, order):
         return
-    if held.alert is None:
-        _write_to_managers(draft, order)
+    write_to_managers(draft, order, held.alert or order.alert, why_held(draft, order))
     again_us = draft.taken_us + draft.site.policy.held_again_s * US
     draft.wake(HELD, order_id, min(again_us, not_after_us(draft, order) + 1))
