@@ -22,7 +22,6 @@ from drivers.radio.calls import Caller
 from drivers.radio.chat_talk import ChatTalk
 from drivers.radio.hearing import Heard, Presence, tables_of
 from drivers.radio.identification import IdentityProgramme, StationIdentity
-from drivers.radio.patch import Voice
 from drivers.radio.patched_over import PatchedOver
 from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
 from drivers.radio.receiving import Moment, Receiver
@@ -30,6 +29,7 @@ from drivers.radio.recording import Recorder
 from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered
+from drivers.radio.talker import Voice
 from drivers.radio.tones import answer_tone
 from drivers.radio.transmission import (
     SILENCE,

@@ -32,7 +32,7 @@ from drivers.radio.heard import span_of
 from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.keyer_process import KeyerProcess
 from drivers.radio.pages import Pages
-from drivers.radio.patch import DISPATCHER, PatchBay, load_rules
+from drivers.radio.patch import PatchBay
 from drivers.radio.patched_over import Cut
 from drivers.radio.protocol import Configure, Do, Figures, Taken
 from drivers.radio.receiving import Moment
@@ -47,6 +47,7 @@ from drivers.radio.refused import RefusedWatch
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
+from drivers.radio.talk_rules import DISPATCHER, load_rules
 from drivers.radio.tally import ChannelTally, talk_figures
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness

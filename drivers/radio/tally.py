@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from drivers.radio.floor import Counts
 from drivers.radio.jitter import LinkStatistics
-from drivers.radio.patch import Counts
 from drivers.radio.protocol import ChannelFigures, TalkFigures
 from drivers.radio.samples import FRAME_MS
 

@@ -10,11 +10,11 @@ from typing import Final
 from drivers.radio.audio import AudioLink, LinkStatistics, open_audio
 from drivers.radio.channel import Channel
 from drivers.radio.keyer_process import KeyerProcess
-from drivers.radio.patch import Voice
 from drivers.radio.receiving import Moment
 from drivers.radio.refused import Refused
 from drivers.radio.samples import Int16Array
 from drivers.radio.settings import RadioChannel
+from drivers.radio.talker import Voice
 from drivers.radio.technician_door import Sight
 from drivers.radio.timing import Lateness
 from gateway.interfaces import LinkError, SetupError

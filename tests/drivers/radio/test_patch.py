@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from drivers.radio.patch import DISPATCHER, Floor, PatchBay, Rules, load_rules
+from drivers.radio.floor import Floor
+from drivers.radio.patch import PatchBay
 from drivers.radio.patched_over import Cut, PatchedOver, SignalMute, is_signalling
 from drivers.radio.receiving import Moment
 from drivers.radio.samples import Int16Array, frames_of
+from drivers.radio.talk_rules import DISPATCHER, Rules, load_rules
 from gateway.core.calls.events import PageSpoken, PageStarted, PageWaited
 from gateway.interfaces import SetupError
 from gateway.settings import TalkGroup

@@ -1,7 +1,7 @@
 """What the radio process counts, and how whoever watches the daemon reads it."""
 
+from drivers.radio.floor import Counts
 from drivers.radio.jitter import LinkStatistics
-from drivers.radio.patch import Counts
 from drivers.radio.protocol import Figures, decode, encode
 from drivers.radio.readings import RadioReadings
 from drivers.radio.tally import ChannelTally, talk_figures
