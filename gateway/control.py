@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.core.after.events import OrderActed
@@ -36,6 +37,8 @@ from gateway.interfaces import (
 # A command is small; a CAP message is at most 256 kB, and JSON doubles what it must escape.
 LONGEST_LINE = 640 * 1024
 ANSWER_WAIT_S = 10.0
+# The socket is its owner's alone: whoever comes by it is one hand.
+DOOR = "control"
 
 Answer = dict[str, object]
 
@@ -215,17 +218,19 @@ class ControlServer:
         written = next((one for one in self._formats if one.recognises(raw)), None)
         try:
             if written is not None:
-                event = written.decode(raw, door="control", now_us=now_us, synchronised=True)
+                event = written.decode(raw, door=DOOR, now_us=now_us, synchronised=True)
             else:
                 alert = decode_alert(
                     raw, kind=kind, now_us=now_us, otherwise=AlertKind.ALERT
                 )
-                event = AlertReceived(at_us=now_us, door="control", alert=alert)
+                event = AlertReceived(at_us=now_us, door=DOOR, alert=alert)
         except Refusal as refusal:
             await self._intake.submit(
-                InputRefused(at_us=now_us, door="control", reason=str(refusal))
+                InputRefused(at_us=now_us, door=DOOR, reason=str(refusal))
             )
             return {"ok": False, "errors": [str(refusal)]}
+        if isinstance(event, AlertReceived):
+            event = replace(event, alert=replace(event.alert, through=DOOR))
         committed = await self._intake.submit(event)
         assert committed.receipt is not None, "every alert has a receipt"
         receipt = receipt_json(committed.receipt, committed.seq)
@@ -265,7 +270,7 @@ class ControlServer:
     async def _centre_act(self, asked: Answer) -> Answer:
         """Do what somebody of the centre asks of the site."""
         raw = json.dumps(asked.get("act"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        event = decode_centre_act(raw, now_us=self._clock.now_us())
+        event = decode_centre_act(raw, now_us=self._clock.now_us(), through=DOOR)
         committed = await self._intake.submit(event)
         receipt = committed.receipt
         if receipt is not None and receipt.status not in ("accepted", "duplicate"):

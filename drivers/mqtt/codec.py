@@ -5,7 +5,7 @@ MQTT 5 (OASIS, 2019), QoS 1, UTF-8 JSON. Four topics a site, under ``gridcall/v1
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -92,6 +92,8 @@ def decode(
     else:
         alert = decode_alert(incoming.payload, kind=None, now_us=now_us)
         event = AlertReceived(at_us=now_us, door=DOOR, alert=alert, synchronised=synchronised)
+    if isinstance(event, AlertReceived):
+        event = replace(event, alert=replace(event.alert, through=DOOR))
     if incoming.retained:
         # The broker would hand it to us again at every subscription, as if it were new.
         refusal = Refusal("retain", "an alert must not be retained; send it without the flag")

@@ -139,6 +139,8 @@ class Alert:
         tasks: What guards are asked to do, words of the site's closed list; empty for what its
             category asks.
         private: Words of the text and the place that are never said on the air.
+        through: By what the door knew whoever sent it, such as ``http/centre``; no part of the
+            message, and empty where no door was passed.
     """
 
     kind: AlertKind
@@ -166,3 +168,4 @@ class Alert:
     machine: MachineSignal | None = None
     tasks: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    through: str = ""

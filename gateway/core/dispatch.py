@@ -101,7 +101,7 @@ from gateway.core.order import (
 )
 from gateway.core.places import Site
 from gateway.core.policy.events import HeldActed, RightDelegated
-from gateway.core.policy.release import HELD, held_acted, held_due
+from gateway.core.policy.release import HELD, held_acted, held_due, reopened
 from gateway.core.policy.rights import right_delegated
 from gateway.core.readiness import event_plans
 from gateway.core.readiness import steps as readiness_steps
@@ -266,7 +266,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
         case PlanStarted() | PlanEnded():
             event_plans.plan_event(draft, event)
         case OrderTended():
-            order_tended(draft, event)
+            order_tended(draft, event, reopened)
         case PhotoActed():
             photo_acted(draft, event)
         case PhotoPosted():

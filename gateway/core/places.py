@@ -171,6 +171,7 @@ class Site:
         results: What an order may end in, by code; empty for any words.
         readiness: Roll-calls, drills, self-tests, and what cover is watched.
         event_plans: What is added for a while only, by id; dormant until it is in force.
+        deciders: Tokens by which the centre's people act, as ``http/ID``.
         unlisted: Grids that open orders still name and where no alert is found to lie.
         laid: This site with event plans over it, as ``event_plans`` keeps it ready.
     """
@@ -203,6 +204,7 @@ class Site:
     results: dict[str, ResultCode] = field(default_factory=dict)
     readiness: ReadinessPolicy = field(default_factory=ReadinessPolicy)
     event_plans: dict[str, EventPlan] = field(default_factory=dict)
+    deciders: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
     laid: dict[tuple[tuple[str, str], ...], "Site"] = field(
         init=False, repr=False, compare=False

@@ -44,6 +44,16 @@ def people_of(settings: Settings) -> tuple[tuple[Person, ...], tuple[Contact, ..
     return people, contacts
 
 
+def _deciders(settings: Settings) -> frozenset[str]:
+    """Return the tokens by which the centre's people, not a body's, may decide."""
+    http = settings.command_centre.http
+    return frozenset(
+        f"http/{token.id}"
+        for token in (http.tokens if http is not None else ())
+        if "order:write" in token.scopes and token.organisation is None
+    )
+
+
 def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
     """Return what the core decides by."""
     site = settings.site
@@ -58,6 +68,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         datum=Datum(site.datum),
         number_style=site.number_style,
         policy=settings.policy.policy(usual),
+        deciders=_deciders(settings),
         mdc_status={
             int(number, 16): Action[word.upper()]
             for number, word in settings.policy.mdc_status.items()

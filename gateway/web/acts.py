@@ -9,6 +9,7 @@ from gateway.core.centre.strict_json import Refusal
 from gateway.core.register.events import REGISTER_EVENTS
 from gateway.web.documents import guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
+from gateway.web.tokens import known_as
 
 _DONE_SCHEMA: dict[str, object] = {
     "type": "object",
@@ -39,7 +40,9 @@ class ActDoor:
                 error.status, error.reason, error.raw, headers={"connection": "close"}
             )
         try:
-            event = decode_centre_act(raw, now_us=entrance.clock.now_us(), holder=token.id)
+            event = decode_centre_act(
+                raw, now_us=entrance.clock.now_us(), holder=token.id, through=known_as(token)
+            )
         except Refusal as refusal:
             return await entrance.refuse(422, str(refusal), raw)
         if token.organisation is not None:

@@ -17,7 +17,7 @@ from gateway.interfaces import AlertFormat, GridcallError
 from gateway.settings import Token
 from gateway.web.documents import json_body, json_reply, replies
 from gateway.web.entrance import DOOR, HEADERS, BodyRefusedError, Entrance, json_response
-from gateway.web.tokens import Scope
+from gateway.web.tokens import Scope, known_as
 
 ALERTS = "/v1/alerts"
 # What senders call CAP besides its own name.
@@ -91,7 +91,7 @@ class AlertDoor:
         wait_s = self._entrance.rate.wait_s(token.id, level_1=alert.level is Level.ONE)
         if wait_s:
             return await self._hold_off(raw, wait_s, alert.sender, alert.id)
-        return await self._submit(alert, now_us)
+        return await self._submit(replace(alert, through=known_as(token)), now_us)
 
     async def _submit(self, alert: Alert, now_us: int) -> Response:
         entrance = self._entrance
@@ -166,6 +166,8 @@ class FormatDoor:
             return await self._refuse(429, raw, "rate: too many messages; send it again later")
         if isinstance(event, Refusal):
             return await self._refuse(422, raw, str(event), event)
+        if isinstance(event, AlertReceived):
+            event = replace(event, alert=replace(event.alert, through=known_as(token)))
         return await self._submit(raw, event)
 
     async def _submit(self, raw: bytes, event: AlertReceived | MessageNoted) -> Response:

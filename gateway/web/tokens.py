@@ -46,6 +46,11 @@ def new_token(holder: str) -> tuple[str, str]:
     return token, hashlib.sha256(token.encode()).hexdigest()
 
 
+def known_as(token: Token) -> str:
+    """Return by what the core knows who came with a token."""
+    return f"http/{token.id}"
+
+
 class TokenRegister:
     """Knows every token of the settings by its digest."""
 

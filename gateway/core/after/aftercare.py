@@ -11,7 +11,7 @@ Rules for whoever edits this file:
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from gateway.core.after.entities import FollowUp, LegalHold
 from gateway.core.after.events import OrderTended, PriorOrder
@@ -43,8 +43,22 @@ MOST_REMINDERS: Final = 7
 _STALE_FLAGS: Final = ("expired", "nobody", "nobody_near", "clock_stepped", "clock_unset")
 
 
-def order_tended(draft: Draft, tended: OrderTended) -> None:
-    """Do what a named person does to an order, and answer him."""
+class Hold(Protocol):
+    """Keeps an order that is opened again from guards; see ``gateway.core.policy.release``."""
+
+    def __call__(self, draft: Draft, order: Order, *, by: str, through: str) -> bool:
+        """Return whether guards are not to be called to it before a release."""
+        ...
+
+
+def order_tended(draft: Draft, tended: OrderTended, hold: Hold) -> None:
+    """Do what a named person does to an order, and answer him.
+
+    Args:
+        draft: The step's draft.
+        tended: What is done.
+        hold: Asked before people are called to an order that is opened again.
+    """
     order = draft.find(Order, tended.order) or order_of_number(draft, tended.order)
     if order is None and tended.prior is not None:
         order = tended.prior.order
@@ -52,6 +66,8 @@ def order_tended(draft: Draft, tended: OrderTended) -> None:
         _answer(draft, tended, None, f"order {tended.order} is not known")
         return
     problem = _ACTS[tended.act](draft, order, tended)
+    if tended.act == "reopen" and problem is None:
+        _call_again(draft, draft.find(Order, order.id) or order, tended, hold)
     _answer(draft, tended, draft.find(Order, order.id) or order, problem)
 
 
@@ -224,7 +240,7 @@ def _unhold(draft: Draft, order: Order, tended: OrderTended) -> str | None:
 
 
 def _reopen(draft: Draft, order: Order, tended: OrderTended) -> str | None:
-    """Open an ended order again under its id, and call its people afresh."""
+    """Open an ended order again under its id."""
     if order.open:
         return f"order {order.id} is open"
     if tended.prior is not None and draft.find(Order, order.id) is None:
@@ -246,10 +262,16 @@ def _reopen(draft: Draft, order: Order, tended: OrderTended) -> str | None:
         key, text=tended.text, by=tended.by, before=before, number=number
     )
     draft.report(order, "reopened", medium="centre", assurance="H", detail=detail)
-    tell_people(draft, order, "note_reopened", privately=True, text=tended.text)
-    call_first(draft, order)
-    refresh_cards(draft, draft.find(Order, order.id) or order)
     return None
+
+
+def _call_again(draft: Draft, order: Order, tended: OrderTended, hold: Hold) -> None:
+    """Call the people of an order afresh, unless it is one that waits for a release."""
+    if not hold(draft, order, by=tended.by, through=tended.through):
+        order = draft.find(Order, order.id) or order
+        tell_people(draft, order, "note_reopened", privately=True, text=tended.text)
+        call_first(draft, order)
+    refresh_cards(draft, draft.find(Order, order.id) or order)
 
 
 def _number_again(draft: Draft, order: Order) -> str:

@@ -61,6 +61,7 @@ class OrderTended:
         old: What it says.
         new: What is right.
         prior: The order where the memory has it no more.
+        through: By what the door knew him, such as ``http/centre``; empty where it did not.
     """
 
     at_us: int
@@ -74,6 +75,7 @@ class OrderTended:
     old: str | None = field(default=None, metadata={"personal": None})
     new: str | None = field(default=None, metadata={"personal": None})
     prior: PriorOrder | None = None
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,11 @@ The same object comes over HTTP (``POST /v1/acts``), the control socket and ``gr
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.core.after.acts import AFTER_ACTS
+from gateway.core.after.events import OrderTended
 from gateway.core.calls.acts import CALL_ACTS
 from gateway.core.centre.centre_act import CentreAct
 from gateway.core.centre.strict_json import Fields, parse_object
@@ -17,6 +19,7 @@ from gateway.core.events import Event
 from gateway.core.guard_reports.acts import REPORT_ACTS
 from gateway.core.people import is_radio
 from gateway.core.policy.acts import RELEASE_ACTS
+from gateway.core.policy.events import HeldActed
 from gateway.core.readiness.acts import READINESS_ACTS
 from gateway.core.readiness.event_plan_acts import EVENT_PLAN_ACTS
 from gateway.core.register.acts import REGISTER_ACTS
@@ -60,13 +63,16 @@ CENTRE_ACTS: Final[Mapping[str, CentreAct]] = {
 }
 
 
-def decode_centre_act(raw: bytes, *, now_us: int, holder: str | None = None) -> Event:
+def decode_centre_act(
+    raw: bytes, *, now_us: int, holder: str | None = None, through: str = ""
+) -> Event:
     """Return the event that an act becomes.
 
     Args:
         raw: The JSON object.
         now_us: When it came, UTC microseconds.
         holder: Who acts where the object does not say it: whoever holds the token.
+        through: By what the door knows who acts, such as ``http/centre``.
 
     Raises:
         Refusal: Something is wrong with it; the field is named.
@@ -76,7 +82,10 @@ def decode_centre_act(raw: bytes, *, now_us: int, holder: str | None = None) -> 
     act = CENTRE_ACTS[name]
     fields = Fields(values, ("act", "by", *act.fields))
     by = holder if holder and not fields.has("by") else fields.text("by", MAX_BY_CHARS)
-    return act.decode(fields, now_us, by)
+    event = act.decode(fields, now_us, by)
+    if through and isinstance(event, HeldActed | OrderTended):
+        return replace(event, through=through)
+    return event
 
 
 def centre_act_schema() -> dict[str, object]:

@@ -31,7 +31,7 @@ from gateway.core.intake.opening import (
 from gateway.core.intake.placing import Placing, place
 from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Order, OrderStatus
-from gateway.core.policy.release import why_held
+from gateway.core.policy.release import CLEARED, why_held
 from gateway.core.readiness.drills import alert_barred
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -192,7 +192,11 @@ def _said(order: Order, alert: Alert) -> Alert:
 
 def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> None:
     """Give a cancelled order the last word on what it was, for the record alone."""
-    order = replace(order, alert=_said(order, alert), revision=order.revision + 1)
+    # What was let go is not what stands there now, if it is ever opened again.
+    flags = tuple(f for f in order.flags if f != CLEARED)
+    order = replace(
+        order, alert=_said(order, alert), revision=order.revision + 1, flags=flags
+    )
     draft.put(order)
     if grid is not None:
         _move(draft, order, grid)
@@ -202,6 +206,7 @@ def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> N
 _CONTENT: Final = (
     "sent_us", "category", "level", "text", "place", "location", "grid", "needs",
     "expires_us", "attachments", "to", "grids", "areas", "body_sha256", "tasks", "private",
+    "through",
 )  # fmt: skip
 
 

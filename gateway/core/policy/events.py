@@ -15,6 +15,7 @@ class HeldActed:
         act: ``release`` or ``drop``.
         by: Who, by name or account; personal.
         reason: Why.
+        through: By what the door knew him, such as ``http/centre``; empty where it did not.
     """
 
     at_us: int
@@ -22,6 +23,7 @@ class HeldActed:
     act: Literal["release", "drop"]
     by: str = field(metadata={"personal": None})
     reason: str = field(metadata={"personal": None})
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ class Held:
         alert: The amendment that waits; None when the order itself does.
         told: How often the centre has been told again.
         lapsed: Whether the time for a second person is over: it cannot be released any more.
+        through: By which tokens or sockets those came who had a hand in it.
+        by: Who opened its order again, by name; empty where nobody did; personal.
     """
 
     KIND: ClassVar[str] = "held"
@@ -27,6 +29,8 @@ class Held:
     alert: Alert | None = None
     told: int = 0
     lapsed: bool = False
+    through: tuple[str, ...] = ()
+    by: str = field(default="", metadata={"personal": None})
 
     @property
     def key(self) -> str:

@@ -38,11 +38,14 @@ from gateway.core.policy.held_news import (
 )
 from gateway.core.policy.policy import Objection, objections, to_all
 from gateway.core.policy.rights import lacking
+from gateway.core.policy.two_people import one_door, same_hand
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 # The clock's name, and the flag of a held order.
 HELD: Final = "held"
+# The flag of one that was let go: what it says has been told.
+CLEARED: Final = "cleared"
 # What may stand of an order's text.
 MARKS: Final = ("reworded", "beyond_powers")
 # So often the centre is told again; the order stays open, and stands in every list.
@@ -60,14 +63,25 @@ def screened(draft: Draft, alert: Alert) -> tuple[Alert, tuple[str, ...]]:
     return alert, ("beyond_powers",)
 
 
-def held_back(draft: Draft, order: Order) -> bool:
-    """Keep a new order from guards if it is not for them as it is; return whether it is."""
+def held_back(draft: Draft, order: Order, *, by: str = "", through: str = "") -> bool:
+    """Keep a new order from guards if it is not for them as it is; return whether it is.
+
+    Args:
+        draft: The step's draft.
+        order: The order.
+        by: Who opens it again; nobody while it is new.
+        through: By which token or socket he came.
+    """
     policy = draft.site.policy
     if policy.two_person_s and to_all(draft.site, order.alert, order.grids):
-        _hold(draft, order, Held(order=order.id, why="two_person", since_us=draft.now_us))
+        hands = tuple(dict.fromkeys(h for h in (order.alert.through, through) if h))
+        held = Held(
+            order=order.id, why="two_person", since_us=draft.now_us, through=hands, by=by
+        )
+        _hold(draft, order, held)
         draft.wake(HELD, order.id, draft.taken_us + policy.two_person_s * US)
         return True
-    if not objections(policy, order.alert):
+    if not objections(policy, order.alert) or CLEARED in order.flags:
         return False
     order = _hold(draft, order, Held(order=order.id, why="filter", since_us=draft.now_us))
     draft.wake(HELD, order.id, draft.taken_us + policy.held_again_s * US)
@@ -117,6 +131,15 @@ def _in_words(draft: Draft, found: tuple[Objection, ...]) -> str:
     return wording.listed(wording.text(each.key, what=each.what) for each in found)
 
 
+def reopened(draft: Draft, order: Order, *, by: str, through: str) -> bool:
+    """Keep an order that is opened again from guards as if it were new; return whether it is.
+
+    What was dropped was told to nobody, and to all grids two people send each time.
+    """
+    order = _let_go(draft, order)
+    return held_back(draft, order, by=by, through=through)
+
+
 # ---- amendments ----
 
 
@@ -150,6 +173,9 @@ def _still_held(draft: Draft, order: Order, alert: Alert) -> bool:
     draft.put(order)
     draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
     two = held is not None and held.why == "two_person"
+    if held is not None and two and alert.through:
+        through = tuple(dict.fromkeys((*held.through, alert.through)))
+        draft.put(replace(held, through=through))
     if two or objections(draft.site.policy, alert):
         if not two:
             tell_police_anew(draft, order, alert, why_held(draft, order))
@@ -165,7 +191,7 @@ def _let_go(draft: Draft, order: Order) -> Order:
     draft.drop(Held, order.id)
     draft.sleep(HELD, order.id)
     current = draft.find(Order, order.id) or order
-    flags = tuple(f for f in current.flags if f not in (HELD, "update_held"))
+    flags = tuple(f for f in current.flags if f not in (HELD, "update_held", DROPPED))
     current = replace(current, flags=flags)
     draft.put(current)
     return current
@@ -215,8 +241,8 @@ def _problem(
         return lacking(draft, acted.by, "release")
     if held.lapsed:
         return Wording(draft.site).text("detail_held_lapsed")
-    if held.why == "two_person" and acted.by == order.alert.sender:
-        return f"{acted.by} has sent it: a second person must confirm it"
+    if held.why == "two_person" and (one := same_hand(draft, order, held, acted)) is not None:
+        return one
     expires_us = (held.alert or order.alert).expires_us
     if expires_us is not None and draft.now_us > expires_us:
         return "it has expired: send it again"
@@ -242,6 +268,8 @@ def _release(
 ) -> None:
     gaps = {"by": acted.by, "reason": acted.reason}
     detail = Wording(draft.site).text("detail_let_go", **gaps)
+    if one_door(held, acted):
+        detail += Wording(draft.site).text("detail_one_door")
     if held.alert is None:
         _call(draft, order, detail)
         return
@@ -257,7 +285,7 @@ def _call(draft: Draft, order: Order, detail: str) -> None:
         order,
         status=LIFE[order.status][Trigger.CALLED_AFRESH],
         clock_us=draft.taken_us,
-        flags=(*order.flags, "cleared"),
+        flags=tuple(dict.fromkeys((*order.flags, CLEARED))),
     )
     draft.put(order)
     draft.report(order, "cleared", medium="centre", assurance="H", detail=detail)
