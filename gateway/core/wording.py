@@ -226,6 +226,10 @@ class Wording:
         """Return any words as they may be spoken on the air: no names, plates or numbers."""
         return self._redacted(text, self._site.policy.keep_off_radio, ())
 
+    def in_chats(self, text: str) -> str:
+        """Return any words as they may stand in a chat."""
+        return self._redacted(text, self._site.policy.keep_out_of_chat, ())
+
     def written(self, text: str, alert: Alert) -> str:
         """Return words about an alert as they may stand in a chat."""
         policy = self._site.policy

@@ -93,6 +93,25 @@ async def test_a_photo_goes_with_its_order(w):
     assert refused.status == "refused"
 
 
+@story(
+    "E11", settings={"policy": {"forbidden": ["持枪"]}},
+    off=instead("gateway.core.after.photo.OrderStatus", type("None_", (), {"HELD": "none"})),
+)  # fmt: skip
+async def test_a_photo_of_a_held_alert_goes_to_nobody(w):
+    """What guards are not to know yet is not shown to them in a picture."""
+    keep_photo(w)
+    await w.alert(grid="east", text="寻找持枪男子")
+    asked = {"order": "o1", "to": ["grid/east"], "media": PHOTO, "caption": ASKED}
+    refused = await w.act("photo", **asked)
+    assert (refused.status, "放行" in (refused.reason or "")) == ("refused", True)
+    await w.sleep(10)
+    assert photos(w, "east") == [[]]
+    await w.act("release", order="o1", by="李警官", reason="需要协查")
+    assert (await w.act("photo", **asked)).status == "accepted"
+    await w.sleep(10)
+    assert len(photos(w, "east")[0]) == 1
+
+
 @story("E11", off=without("gateway.core.after.photo._ask_back"))
 async def test_a_photo_is_taken_back_at_once_by_an_act_even_from_a_group_not_reached_yet(w):
     """What was waiting for the platform is taken back when it stands there."""

@@ -255,6 +255,49 @@ async def test_an_instruction_to_use_equipment_reaches_no_guard(w):
     assert w.chat.card("zhang") is None
 
 
+CAUTION = "退后，报警人李小明，电话138-0013 8000，证号１１０１０５１９４９１２３１００２Ｘ"
+
+
+@story("A27", "E14", off=without("gateway.core.wording.Wording.written", gives=CAUTION))
+async def test_a_caution_keeps_to_what_may_be_written_and_said(w):
+    """Typed in a hurry: no identity number in any chat, no name or telephone on the air."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.pages("east"))
+    assert (await w.act("caution", order="o1", text=CAUTION)).status == "accepted"
+    await w.sleep(60)
+    assert "退后" in spoken(w)
+    for secret in ("李小明", "138"):
+        assert secret not in spoken(w)
+    for who in ("zhang", "east", "station"):
+        assert "退后" in w.chat.text(who)
+        assert "００２Ｘ" not in w.chat.text(who)
+
+
+@story("A27", off=without("gateway.core.policy.policy.Policy.barred", gives=()))
+async def test_a_caution_cannot_tell_guards_to_use_equipment(w):
+    """What no alert may say without a release no warning says either; it is told why."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.pages("east"))
+    refused = await w.act("caution", order="o1", text="请用警棍驱散")
+    assert (refused.status, "警棍" in (refused.reason or "")) == ("refused", True)
+    await w.sleep(60)
+    assert "警棍" not in spoken(w) + w.chat.text("zhang") + w.chat.text("east")
+    assert (await w.act("caution", order="o1", text="对方持枪，退后")).status == "accepted"
+    await w.sleep(60)
+    assert "退后" in spoken(w)
+
+
+@story("A27", off=without("gateway.core.wording.Wording.on_open_radio", gives="13800138000"))
+async def test_a_bulletin_keeps_to_what_may_be_said_on_the_air(w):
+    """The number of the duty room is read in the chat."""
+    await w.act("bulletin", grids=["east"], text="有事请打13800138000", radio=True)
+    await w.until(lambda: w.pages("east"))
+    await w.sleep(20)
+    assert "有事请打" in spoken(w)
+    assert "138" not in spoken(w)
+    assert "13800138000" in w.chat.text("east")
+
+
 TASKS = {"policy": {"categories": {"fight": {"name": "打架", "tasks": ["维持秩序", "劝阻"]}}}}
 
 

@@ -43,6 +43,26 @@ async def test_every_line_written_of_a_drill_says_so(w):
     assert all(line.startswith("【演练】") and line.endswith("【演练】") for line in lines)
 
 
+@story("E7", off=without("gateway.core.wording.Wording.about", gives="x"))
+async def test_a_photo_of_a_drill_comes_and_goes_as_one(w):
+    """Shown, thanked for and taken back, each line of it says 演练 first and last."""
+    (w.folder / "media").mkdir()
+    (w.folder / "media" / f"{'0' * 32}.jpg").write_bytes(b"\xff\xd8\xff a face")
+    await w.act("drill", grid="east", text="寻人演练")
+    await w.act("photo", order="o1", to=["grid/east"], media="0" * 32, caption="红衣老人")
+    await w.sleep(10)
+    (photo,) = [m for m in w.chat.all("east") if m.photo]
+    thanks = await w.write("li", "见过", group="east", reply_to=photo)
+    w.driver.undeletable.add(photo.id)
+    await w.act("photo_recall", order="o1")
+    await w.sleep(10)
+    assert "已撤回" in photo.text
+    for text in (*photo.edits, thanks):
+        assert text.startswith("【演练】"), text
+        assert "【演练】" in text[4:], text
+        assert "演01号" in text or "01号协查" not in text
+
+
 @story("E7", "C26", off=instead("gateway.core.intake.numbers.take_number", lambda *_, **__: "10"))
 async def test_a_drill_has_a_number_of_its_own_that_can_be_keyed(w):
     """01 is never a live order's; with the zero forgotten it is nobody's."""

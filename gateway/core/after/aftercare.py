@@ -94,10 +94,15 @@ def _caution(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     """Warn everybody called, spoken and written; level and clocks stay."""
     if not order.open:
         return _not_open(order)
+    wording = Wording(draft.site)
+    barred = draft.site.policy.barred(tended.text)
+    if barred:
+        return wording.text("caution_barred", words=wording.listed(barred))
     for channel in channels_used(draft, order):
         say_beside(draft, order, channel, "caution", words=tended.text)
-    tell_people(draft, order, "note_caution", privately=True, text=tended.text)
-    detail = Wording(draft.site).text("detail_caution", text=tended.text, by=tended.by)
+    written = wording.written(tended.text, order.alert)
+    tell_people(draft, order, "note_caution", privately=True, text=written)
+    detail = wording.text("detail_caution", text=tended.text, by=tended.by)
     draft.report(order, "caution", medium="centre", assurance="H", detail=detail)
     return None
 
@@ -116,6 +121,8 @@ def _follow_up(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     person = draft.find(Person, tended.person or "")
     if person is None or not person.active:
         return f"person {tended.person} is not in the register"
+    if order.alert.exercise:
+        return f"order {order.id} is a drill: nobody goes there again"
     owe_follow_up(draft, order, person.id, tended.days or 1, by=tended.by)
     return None
 

@@ -114,9 +114,10 @@ def _close(draft: Draft, order: Order, acted: OrderActed) -> None:
         draft.put(order)
     end_order(draft, order, Trigger.CLOSED, outcome)
     _answer_act(draft, acted, order)
-    if result is not None and result.follow_up_days is not None:
-        person = None if order.owner == DESK else order.owner
-        owe_follow_up(draft, order, person, result.follow_up_days, by=acted.by)
+    if result is None or result.follow_up_days is None or order.alert.exercise:
+        return
+    person = None if order.owner == DESK else order.owner
+    owe_follow_up(draft, order, person, result.follow_up_days, by=acted.by)
 
 
 def _answer_act(draft: Draft, acted: OrderActed, order: Order) -> None:

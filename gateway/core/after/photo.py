@@ -20,7 +20,7 @@ from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.nearest import place_shared
 from gateway.core.effects import PostPhoto, RecallPhoto, Receipt, ReportStatus, SendText
 from gateway.core.guard_reports.words import shown
-from gateway.core.order import Order, Timer
+from gateway.core.order import Order, OrderStatus, Timer
 from gateway.core.people import Person
 from gateway.core.places import ChatGroup
 from gateway.core.state import Draft
@@ -59,6 +59,8 @@ def photo_acted(draft: Draft, acted: PhotoActed) -> None:
 
 
 def _release(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
+    if order.status is OrderStatus.HELD:
+        return Wording(draft.site).text("photo_held", number=order.number)
     groups: dict[str, ChatGroup] = {}
     for id_ in acted.grids:
         grid = draft.site.grids.get(id_)
@@ -104,7 +106,10 @@ def _post(
     )
     draft.put(post)
     wording = Wording(draft.site)
-    said = wording.text("photo_caption", number=order.number, text=caption)
+    said = wording.text(
+        "photo_caption", number=wording.written_number(order),
+        text=wording.written(caption, order.alert),
+    )  # fmt: skip
     if order.alert.exercise:
         exercise = wording.text("card_exercise")
         said = f"{exercise}\n{said}\n{exercise}"
@@ -204,6 +209,12 @@ def _take_back(
     draft.report(order, "photo_recalled", medium=medium, detail=detail)
 
 
+def _withdrawn(draft: Draft, order: Order) -> str:
+    wording = Wording(draft.site)
+    number = wording.written_number(order)
+    return wording.about(order, wording.text("photo_withdrawn", number=number))
+
+
 def _ask_back(draft: Draft, order: Order, post: PhotoPost) -> None:
     assert post.message is not None
     draft.put(replace(post, state="recalling"))
@@ -213,7 +224,7 @@ def _ask_back(draft: Draft, order: Order, post: PhotoPost) -> None:
             chat=post.chat,
             address=post.address,
             message=post.message,
-            caption=Wording(draft.site).text("photo_withdrawn", number=order.number),
+            caption=_withdrawn(draft, order),
             level=int(order.alert.level),
             not_after_us=draft.now_us + RECALL_LIFE_US,
         )
@@ -312,7 +323,9 @@ def _thank(draft: Draft, order: Order, said: Said, person: Person | None) -> Non
         SendText(
             chat=said.chat,
             address=said.group or said.address,
-            text=wording.text("photo_thanks", number=order.number),
+            text=wording.about(
+                order, wording.text("photo_thanks", number=wording.written_number(order))
+            ),
             level=2,
             not_after_us=draft.now_us + NOTE_LIFE_US,
             reply_to=said.message,

@@ -411,7 +411,8 @@ def _ending(order: Order, wording: Wording) -> str | None:
             key, reason=wording.written(order.outcome or "", order.alert)
         )
     if order.status is OrderStatus.CLOSED:
-        return wording.text("card_closed", result=order.outcome or "")
+        result = wording.written(order.outcome or "", order.alert)
+        return wording.text("card_closed", result=result)
     return None
 
 

@@ -139,6 +139,11 @@ class Policy:
         place = self._lawful(alert.place, instead) if alert.place else alert.place
         return replace(alert, text=self._lawful(alert.text, instead), place=place)
 
+    def barred(self, text: str) -> tuple[str, ...]:
+        """Return the words of a later line to guards that nobody's name lets through."""
+        words = (*EQUIPMENT, *(self.exceeding if self.beyond == "hold" else ()))
+        return self.folding.words_in(text, words)
+
     def _lawful(self, text: str, instead: str) -> str:
         spans = [s for w in self.exceeding for s in self.folding.spans_of(text, w)]
         return without_spans(text, spans, instead)

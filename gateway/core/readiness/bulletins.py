@@ -27,6 +27,8 @@ def bulletin_sent(draft: Draft, event: BulletinSent) -> None:
     if wrong is not None:
         draft.ask(Receipt(status="refused", sender=event.by, id="bulletin", reason=wrong))
         return
+    wording = Wording(draft.site)
+    event = replace(event, text=wording.in_chats(event.text))
     meant = notices.grids_meant(draft, event.grids)
     readers = [p for p in notices.guards_of(draft, meant) if draft.state.contacts_of(p.id)]
     window_us = draft.site.readiness.bulletin_window_min * 60 * US
@@ -38,7 +40,6 @@ def bulletin_sent(draft: Draft, event: BulletinSent) -> None:
             asked=tuple(person.id for person in readers),
         ),
     )  # fmt: skip
-    wording = Wording(draft.site)
     detail = wording.text("detail_bulletin", count=len(readers), text=event.text)
     notices.report(draft, "bulletin", detail=detail)
     button = (Button(label=wording.text("button_read"), action="1"),)
@@ -52,7 +53,8 @@ def bulletin_sent(draft: Draft, event: BulletinSent) -> None:
         if person.id not in reached:
             notice = _privately(draft, notice, person, event)
     if event.radio:
-        said = wording.text("say_bulletin", text=event.text[:SPOKEN_TEXT_CHARS])
+        text = wording.on_open_radio(event.text)[:SPOKEN_TEXT_CHARS]
+        said = wording.text("say_bulletin", text=text)
         for channel in dict.fromkeys(g.channel for g in meant if g.channel is not None):
             notice = notices.speak(draft, notice, channel, (), lambda _: (said,))
     draft.ask(Receipt(status="accepted", sender=event.by, id=notice.id))
