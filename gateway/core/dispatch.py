@@ -86,11 +86,11 @@ from gateway.core.guard_reports.cards import card_event as report_card_event
 from gateway.core.guard_reports.report import ReportActed
 from gateway.core.guard_reports.steps import CLOCK as REPORT_CLOCK
 from gateway.core.guard_reports.steps import report_acted, report_due
+from gateway.core.intake.amending import amend_now
 from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.intake.machine_alerts import digest_due, missed_test_due
 from gateway.core.intake.machines import DIGEST, TEST_DUE
 from gateway.core.intake.messages import alert_received, message_noted
-from gateway.core.intake.opening import amend_now
 from gateway.core.order import (
     Change,
     Counter,

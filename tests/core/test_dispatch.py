@@ -407,6 +407,7 @@ def test_two_different_updates_are_both_taken():
     desk = Desk()
     desk.alert()
     desk.update(text="一")
+    desk.pass_time(1)
     desk.update(text="二")
     assert (desk.order.revision, desk.order.alert.text) == (2, "二")
 

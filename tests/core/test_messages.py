@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 
 from gateway.core.alert import AlertKind, Area, Datum, Level, Position
+from gateway.core.centre.alert_json import with_digest
 from gateway.core.intake.events import AlertReceived
 from gateway.core.order import AlertKey, Assignment, Node, Order
 from tests.core.site_for_tests import NOON_US, US, Desk
@@ -23,7 +24,7 @@ def ours() -> dict[str, AlertReceived]:
     """An alert, three amendments and a cancel in our JSON: all bear the alert's id."""
     return {
         "A": message(A, 0, text="有人打架", grid="G1"),
-        "1": message(U, 10, text="两人持刀", grid="G2", level=Level.ONE),
+        "1": message(U, 10, text="两人持刀", grid="G2", level=Level.ONE, to="zone/town"),
         "2": message(U, 20, text="往西跑", grid=None, level=Level.THREE, needs=2),
         "3": message(U, 30, text="在西街", grid="G3", level=Level.ONE),
         "C": message(C, 40, text="误报", grid=None),
@@ -78,8 +79,9 @@ def _content(orders: list[Order]) -> tuple[object, ...]:
         return ()
     (order,) = orders
     alert = order.alert
-    flags = tuple(f for f in order.flags if f != "nobody")
-    return (alert.text, alert.level, alert.needs, order.grids[:1], flags)
+    flags = frozenset(order.flags) - {"nobody"}
+    said = (alert.text, alert.level, alert.needs, order.grids[:1], flags)
+    return (*said, alert.to, alert.sent_us, alert.expires_us, alert.tasks, alert.body_sha256)
 
 
 @pytest.mark.parametrize("known", [ours(), theirs()], ids=["ours", "cap"])
@@ -106,6 +108,75 @@ def test_a_cancel_among_them_ends_all_alike(known, wanted):
     assert first == {("cancelled",)} or known["1"].alert.references
     if not known["1"].alert.references:
         assert len(with_order) == 1, with_order
+
+
+def at_once(known: dict[str, AlertReceived], names: str) -> dict[str, AlertReceived]:
+    """The same messages, of which these were sent at one moment, as CAP's whole seconds do."""
+    return known | {
+        n: replace(
+            known[n],
+            alert=with_digest(replace(known[n].alert, sent_us=NOON_US + 20 * US)),
+        )
+        for n in names
+    }  # fmt: skip
+
+
+FORMATS = {"ours": ours, "cap": theirs}
+
+
+@pytest.mark.parametrize("made", FORMATS)
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [("12", "A12"), ("12", "1122"), ("23", "A123"), ("123", "A123"), ("A123", "A123"),
+     ("A123", "AA12")],
+)  # fmt: skip
+def test_messages_of_one_moment_end_alike_in_every_order_of_arrival(made, names, wanted):
+    known = at_once(FORMATS[made](), names)
+    seen = {outcome(known, arrival) for arrival in orders_of_arrival(wanted)}
+    assert len(seen) == 1, seen
+    assert next(iter(seen))[1] != known["A"].alert.text, "an update is later than its alert"
+
+
+@pytest.mark.parametrize("made", FORMATS)
+def test_six_messages_of_one_moment_with_a_cancel_end_alike(made):
+    """Every order of arrival of an alert, three updates, a cancel and a repeat."""
+    known = at_once(FORMATS[made](), "A123C")
+    seen = {outcome(known, a) for a in orders_of_arrival("A123C3")}
+    assert {one[0] for one in seen} == {"cancelled"}
+    with_order = {one for one in seen if len(one) > 1}
+    if made == "ours":
+        assert len(with_order) == 1, with_order
+    else:
+        # What the cancel has buried does not tell its word; the rest is the last of those told.
+        assert {one[1] for one in with_order} <= {known[n].alert.text for n in "A123"}
+
+
+def test_of_two_updates_of_a_moment_the_one_that_names_the_other_counts():
+    """CAP's times are whole seconds: who refers to more messages has seen more."""
+    known = at_once(theirs(), "123")
+    for arrival in orders_of_arrival("A123"):
+        assert outcome(known, arrival)[1] == known["3"].alert.text
+
+
+def test_an_update_of_the_same_moment_that_does_not_count_says_how_to_make_it_count():
+    desk = Desk("zhang")
+    desk.alert()
+    words = [desk.message(U, sent_us=NOON_US + US, text=text) for text in ("一", "二", "三")]
+    last = max(words, key=lambda each: each.alert.body_sha256)
+    desk.send(last)
+    other = next(each for each in words if each is not last)
+    assert desk.send(other).reason == desk.words("detail_same_moment")
+    assert desk.order.alert.text == last.alert.text
+    desk.update(sent_us=NOON_US + 2 * US, text=other.alert.text)
+    assert desk.order.alert.text == other.alert.text
+
+
+def test_without_the_digest_messages_of_one_moment_end_by_chance(monkeypatch):
+    """The counter-proof: by their times alone, whichever came last would count."""
+    by_time = "gateway.core.intake.messages._rank"
+    monkeypatch.setattr(by_time, lambda key: (key.sent_us, key.what == "update"))
+    known = at_once(ours(), "12")
+    assert len({outcome(known, arrival) for arrival in orders_of_arrival("A12")}) > 1
 
 
 def test_all_six_in_every_order():

@@ -160,7 +160,7 @@ def page_channel(
         return None
     listeners = list(listeners)
     calls = tuple(dict.fromkeys(call for person in listeners for call in person.calls))
-    turns = turns_for(draft, listeners)
+    turns = () if purpose == "update" else turns_for(draft, listeners)
     slot_s = draft.site.response.slot_s if turns else 0
     window_s = max(known.answer_window_s, len(turns) * slot_s)
     page = Page(
@@ -560,12 +560,17 @@ def withdraw_pages(draft: Draft, order: Order, *, reason: str, all_of_them: bool
             draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
         if page.state != "queued" or (not all_of_them and page.id in pending):
             continue
-        spared = order.alert.level == 1 or page.purpose not in ("order", "repeat")
-        if spared and not all_of_them:
+        calling = page.purpose in ("order", "repeat") and not page.kept
+        if not all_of_them and (order.alert.level == 1 or not calling):
             continue
-        draft.put(replace(page, state="withdrawn", ended_us=draft.now_us))
-        end_deliveries(draft, order, page.id, "withdrawn", reason)
-        draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
+        withdraw_page(draft, order, page, reason=reason)
+
+
+def withdraw_page(draft: Draft, order: Order, page: Page, *, reason: str) -> None:
+    """Take back a page that waits, and what it was to bring."""
+    draft.put(replace(page, state="withdrawn", ended_us=draft.now_us))
+    end_deliveries(draft, order, page.id, "withdrawn", reason)
+    draft.ask(WithdrawPage(page=page.id, channel=page.channel, reason=reason))
 
 
 def _satisfied(draft: Draft, order: Order) -> frozenset[str]:

@@ -1,17 +1,23 @@
-"""The first call of an order: its people by radio and chat, its station at the same moment."""
+"""The first call of an order: its people by radio and chat, its station at the same moment.
 
-from dataclasses import replace
+So are called whom an amendment adds to it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from gateway.core.alert import Alert
 from gateway.core.calls.calling import (
+    US,
     assign,
     call_guards,
     call_person,
     grids_of,
     ways_down,
 )
-from gateway.core.calls.choice import Choice, choose
+from gateway.core.calls.choice import Choice, choose, wanting
 from gateway.core.calls.ladder import (
+    LADDER,
     climb,
     hurry_if_unreached,
     start_clocks,
@@ -20,9 +26,9 @@ from gateway.core.calls.ladder import (
 from gateway.core.calls.owner import settle_owner
 from gateway.core.calls.partner import propose, propose_if_station_far
 from gateway.core.calls.teams import members_of
-from gateway.core.order import Assignment, Order
+from gateway.core.order import Assignment, Order, Page, Timer
 from gateway.core.people import Person, Role
-from gateway.core.policy.policy import ALL
+from gateway.core.policy.policy import ALL, response_to
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -43,6 +49,11 @@ def unknown_target(draft: Draft, to: str | None) -> str | None:
         "grid": name in draft.site.grids or name in draft.site.finder.codes,
     }
     return None if to is None or known.get(kind) else f"to: there is no {kind} {name} here"
+
+
+def by_name(to: str | None) -> bool:
+    """Return whether an alert is meant for people by name, wherever it is."""
+    return to is not None and to.startswith((f"{PERSON}/", f"{TEAM}/"))
 
 
 def grids_meant(draft: Draft, alert: Alert, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,21 +107,29 @@ def call_first(draft: Draft, order: Order) -> None:
         propose_if_station_far(draft, order)
 
 
-def _meant(draft: Draft, order: Order) -> Choice:
+def _meant(
+    draft: Draft,
+    order: Order,
+    *,
+    grids: Sequence[str] | None = None,
+    called: frozenset[str] = frozenset(),
+) -> Choice:
     """Return whom to call at once: those it is meant for by name, else those of its grids."""
     kind, _, name = (order.alert.to or "").partition("/")
     if kind == PERSON:
         person = draft.find(Person, name)
         if person is not None and person.role is Role.MANAGER:
+            if person.id in called:
+                return Choice(())
             call_person(draft, order, person, Role.MANAGER, rung=0)
             return Choice((), manager=True)
         named = [person] if person is not None and person.role is Role.GUARD else []
-        return choose(draft, order, among=named)
+        return choose(draft, order, among=named, called=called)
     if kind == TEAM:
-        return choose(draft, order, among=members_of(draft, name))
+        return choose(draft, order, among=members_of(draft, name), called=called)
     if kind == STATION:
-        return choose(draft, order, tier="station_patrol")
-    return choose(draft, order)
+        return choose(draft, order, grids=grids, tier="station_patrol", called=called)
+    return choose(draft, order, grids=grids, called=called)
 
 
 def _say_nobody(draft: Draft, order: Order, choice: Choice) -> None:
@@ -124,8 +143,7 @@ def _say_nobody(draft: Draft, order: Order, choice: Choice) -> None:
     elif not (order.alert.to or "").startswith(f"{STATION}/"):
         order = replace(order, flags=(*order.flags, "nobody"))
         draft.put(order)
-        named = (order.alert.to or "").startswith((f"{PERSON}/", f"{TEAM}/"))
-        key = "detail_to_off_duty" if named else "detail_nobody"
+        key = "detail_to_off_duty" if by_name(order.alert.to) else "detail_nobody"
         draft.report(order, "nobody", detail=wording.text(key))
         propose(draft, order, "detail_proposal_nobody")
         climb(draft, order.id)
@@ -151,16 +169,88 @@ def _is_station(draft: Draft, name: str) -> bool:
     return person is not None and person.role is Role.STATION
 
 
-def call_moved(draft: Draft, order: Order) -> None:
-    """Call the guards and the station of the grid to which an amendment moved the order."""
+# ---- whom an amendment adds ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What an amendment adds to whom an order calls.
+
+    Attributes:
+        grids: Grids it did not address before.
+        own: Whether another grid is its own now.
+        named: Whether it is meant for others now.
+        more: Whether it wants more guards, or is more urgent.
+    """
+
+    grids: tuple[str, ...] = ()
+    own: bool = False
+    named: bool = False
+    more: bool = False
+
+    @property
+    def anybody(self) -> bool:
+        """Whether others may have to be called than before, or more of them."""
+        return bool(self.grids) or self.named or self.more
+
+
+def call_added(draft: Draft, order: Order, added: Added) -> bool:
+    """Call whom an amendment has added, and the station; return whether anybody was called.
+
+    They are told although enough may have answered: the centre wants them by name or by place.
+    """
     settle_owner(draft, order.id)
     order = draft.find(Order, order.id) or order
-    called = {a.person for a in draft.of_order(Assignment, order.id)}
-    choice = choose(draft, order, grids=order.grids[:1], called=frozenset(called))
-    call_guards(draft, order, choice.people, rung=0)
-    _call_station(draft, order)
-    start_station_clock(draft, order, draft.now_us)
-    if not choice.called:
-        draft.report(order, "nobody", detail=Wording(draft.site).text("detail_nobody"))
+    if added.own or added.named:
+        _call_station(draft, order)
+        start_station_clock(draft, order, draft.now_us)
+    if not added.anybody:
+        return False
+    everywhere = added.named or added.more
+    grids = order.grids if everywhere else added.grids
+    had = frozenset(a.person for a in draft.of_order(Assignment, order.id))
+    choice = _meant(draft, order, grids=grids, called=had)
+    if not (added.grids or added.named) and _spared_still(draft, order, choice):
+        return False
+    _call_kept(draft, order, choice)
+    if (added.grids or added.named) and not choice.called:
+        _say_nobody_added(draft, order, added.grids, had)
     order = choice.say(draft, order)
-    propose_if_station_far(draft, order)
+    if added.own:
+        propose_if_station_far(draft, order)
+    return choice.called
+
+
+def _spared_still(draft: Draft, order: Order, choice: Choice) -> bool:
+    """Return whether those who were spared at first are still not wanted."""
+    few = choice.busy or choice.far is not None or draft.site.response.call == "nearest"
+    return few and wanting(draft, order) <= 0
+
+
+def _call_kept(draft: Draft, order: Order, choice: Choice) -> None:
+    """Call people by pages that are spoken even if enough have answered."""
+    before = {p.id for p in draft.of_order(Page, order.id)}
+    call_guards(draft, order, choice.people, rung=0)
+    for page in draft.of_order(Page, order.id):
+        if page.id not in before:
+            draft.put(replace(page, kept=True))
+    timer = draft.find(Timer, f"{LADDER}/{order.id}")
+    if choice.called and timer is None:
+        window_s = response_to(draft.site, order.alert).acknowledge_s[order.alert.level - 1]
+        draft.wake(LADDER, order.id, draft.taken_us + window_s * US)
+
+
+def _say_nobody_added(
+    draft: Draft, order: Order, grids: tuple[str, ...], had: frozenset[str]
+) -> None:
+    """Tell the centre that whom it has added is not on duty, unless he was called before."""
+    kind, _, name = (order.alert.to or "").partition("/")
+    if kind == STATION:
+        return
+    named = by_name(order.alert.to)
+    meant = {name} if kind == PERSON else {p.id for p in members_of(draft, name)}
+    if not named:
+        meant = {id_ for grid in grids for id_ in draft.state.people_of_grid(grid)}
+    if not (meant & had):
+        key = "detail_to_off_duty" if named else "detail_nobody"
+        draft.report(order, "nobody", detail=Wording(draft.site).text(key))

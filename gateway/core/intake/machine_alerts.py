@@ -19,6 +19,7 @@ from typing import Literal
 
 from gateway.core.alert import Alert, Level, MachineEvent, MachineSignal
 from gateway.core.calls.calling import US, expired, tell_people
+from gateway.core.intake.amending import amend
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.machines import (
     ALARMS_REMEMBERED,
@@ -29,7 +30,7 @@ from gateway.core.intake.machines import (
     Merged,
     ZoneAlarm,
 )
-from gateway.core.intake.opening import amend, answer_message, open_order
+from gateway.core.intake.opening import answer_message, open_order
 from gateway.core.intake.placing import place
 from gateway.core.order import AlertKey, Order, Timer
 from gateway.core.state import Draft

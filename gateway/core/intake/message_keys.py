@@ -34,6 +34,8 @@ def key_of(draft: Draft, alert: Alert, order: Order | None) -> AlertKey:
         at_us=draft.now_us,
         what=alert.kind.value,
         sent_us=alert.sent_us,
+        to=None if alert.kind is AlertKind.CANCEL else alert.to,
+        names=len(alert.references),
         grid=place(draft.site, alert).own if alert.kind is not AlertKind.CANCEL else None,
     )
 

@@ -4,9 +4,11 @@ Theory of operation. Every message leaves a key: by it a repeat is known, and wh
 is known too. The word of the message sent last stands in an order, whoever came first; an older
 one that comes late changes nothing and is answered so. A message may come before the one it is
 about: an update then opens the order, a cancel leaves a tombstone on which the alert is buried.
-The place of an order is that of its latest message that says one. Of two messages sent at the
-same moment the update counts as later than the alert, and of two updates the one that came
-last. So all orders of arrival end alike (``tests/core/test_messages.py`` tries them).
+The place of an order, and for whom it is meant, are those of its latest message that says them.
+Of two messages sent at the same moment the update counts as later than the alert, of two
+updates the one that refers to more messages, as its writer knew of more; else their digests
+decide, by chance but for all orders of arrival alike. So all of them end alike
+(``tests/core/test_messages.py`` tries them).
 """
 
 from dataclasses import replace
@@ -14,18 +16,17 @@ from typing import Final
 
 from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert, AlertKind
-from gateway.core.calls.first_call import unknown_target
+from gateway.core.calls.first_call import by_name, unknown_target
 from gateway.core.effects import Receipt
+from gateway.core.intake.amending import amend, led_by, move
 from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.intake.machine_alerts import machine_alarm, machine_noted
 from gateway.core.intake.message_keys import AWAITED, key_of, named_by, own_id, prior_of
 from gateway.core.intake.opening import (
-    amend,
     answer_message,
     in_doubt,
     incident_id,
-    led_by,
-    move,
+    know_incident,
     open_order,
 )
 from gateway.core.intake.placing import Placing, place
@@ -138,9 +139,14 @@ def _join(draft: Draft, order: Order, alert: Alert) -> None:
 def _late_original(draft: Draft, received: AlertReceived, prior: AlertKey) -> None:
     """Know an alert that others have named before it came; its word is an old one."""
     alert, order = received.alert, draft.find(Order, prior.order or "")
+    if order is not None and order.open and order.alert.exercise is not alert.exercise:
+        _refuse_exercise(draft, alert, order)
+        return
     key = key_of(draft, alert, order)
     draft.put(replace(key, what="cancelled" if prior.what == "cancelled" else key.what))
     if order is not None:
+        if _of_incident(draft, alert) is None:
+            know_incident(draft, order, alert.incident)
         _fold(draft, order, alert)
         _alert_came(draft, order.id)
     answer_message(draft, alert, "duplicate", key=prior)
@@ -157,49 +163,71 @@ def _alert_came(draft: Draft, order_id: str) -> None:
 # ---- the order's content: what was sent last ----
 
 
-def _rank(key: AlertKey) -> tuple[int, bool]:
-    return key.sent_us, key.what == "update"
+def _rank(key: AlertKey) -> tuple[int, bool, int, str]:
+    return key.sent_us, key.what == "update", key.names, key.sha256
 
 
 def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
     """Let a message whose key is put say what it has to say; return whether it did.
 
-    The order's word and its place are each those of the latest message that has one.
+    The order's word, its place and those it is meant for are each those of the latest message
+    that has them.
     """
     mine = draft.find(AlertKey, f"{alert.sender}\n{own_id(alert)}")
     assert mine is not None
-    others = [k for k in draft.of_order(AlertKey, order.id) if _speaks(k) and k != mine]
-    if all(_rank(k) <= _rank(mine) for k in others):
+    known = [k for k in draft.of_order(AlertKey, order.id) if _speaks(k) and k != mine]
+    to = _whom([*known, mine], order.alert.to)
+    if _latest(mine, known):
         if order.open:
-            amend(draft, order, _said(order, alert))
+            amend(draft, order, _said(order, alert, to))
         else:
-            _write_down(draft, order, alert, mine.grid)
+            _write_down(draft, order, _said(order, alert, to), mine.grid)
         return True
-    placed = [k for k in others if k.grid is not None]
-    if mine.grid is not None and all(_rank(k) <= _rank(mine) for k in placed):
-        _move(draft, order, mine.grid)
+    placed = [k for k in known if k.grid is not None]
+    says_where = mine.grid is not None and _latest(mine, placed)
+    if says_where or to != order.alert.to:
+        _move(draft, order, mine.grid if says_where else None, to)
     return False
+
+
+def _whom(known: list[AlertKey], told: str | None) -> str | None:
+    """Return whom an order is meant for, by all its messages; ``told`` where none says it.
+
+    A grid that is named later takes the place of a zone, a station or all grids; people who
+    are meant by name stay meant wherever it is.
+    """
+    if all(key.to is None for key in known):
+        return told
+    to = None
+    for key in sorted(known, key=_rank):
+        if key.to is not None:
+            to = key.to
+        elif key.grid is not None and not by_name(to):
+            to = None
+    return to
+
+
+def _latest(mine: AlertKey, others: list[AlertKey]) -> bool:
+    return all(_rank(k) <= _rank(mine) for k in others)
 
 
 def _speaks(key: AlertKey) -> bool:
     return key.what in ("alert", "update", "cancelled") and key.sha256 != AWAITED
 
 
-def _said(order: Order, alert: Alert) -> Alert:
+def _said(order: Order, alert: Alert, to: str | None) -> Alert:
     """Return an order's alert with the words of a message; it stays the alert it is."""
-    return replace(order.alert, **{name: getattr(alert, name) for name in _CONTENT})
+    said = {name: getattr(alert, name) for name in _CONTENT}
+    return replace(order.alert, **(said | {"to": to}))
 
 
 def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> None:
     """Give a cancelled order the last word on what it was, for the record alone."""
     # What was let go is not what stands there now, if it is ever opened again.
     flags = tuple(f for f in order.flags if f != CLEARED)
-    order = replace(
-        order, alert=_said(order, alert), revision=order.revision + 1, flags=flags
-    )
+    order = replace(order, alert=alert, revision=order.revision + 1, flags=flags)
     draft.put(order)
-    if grid is not None:
-        _move(draft, order, grid)
+    _move(draft, order, grid, alert.to)
 
 
 # What an alert says, without who it is.
@@ -210,11 +238,13 @@ _CONTENT: Final = (
 )  # fmt: skip
 
 
-def _move(draft: Draft, order: Order, grid: str) -> None:
+def _move(draft: Draft, order: Order, grid: str | None, to: str | None) -> None:
     if order.open:
-        move(draft, order, grid)
+        move(draft, order, grid, to)
     else:
-        draft.put(led_by(order, Placing(grids=(grid,))))
+        placing = Placing(grids=() if grid is None else (grid,))
+        order = replace(order, alert=replace(order.alert, to=to))
+        draft.put(led_by(draft, order, placing))
 
 
 def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = None) -> None:
@@ -229,11 +259,21 @@ def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = Non
     if _fold(draft, order, alert):
         reason = why_held(draft, order) or in_doubt(draft, place(draft.site, alert)) or reason
     else:
-        reason = wording.text("detail_older")
+        reason = wording.text(_why_older(draft, order, alert))
         draft.report(order, "warning", medium="centre", detail=f"{alert.id}: {reason}")
     answer_message(
         draft, alert, "accepted", order=draft.find(Order, order.id), reason=reason
     )
+
+
+def _why_older(draft: Draft, order: Order, alert: Alert) -> str:
+    """Return the sentence that says why a message does not count."""
+    latest = max(map(_sent, draft.of_order(AlertKey, order.id)))
+    return "detail_same_moment" if latest == alert.sent_us else "detail_older"
+
+
+def _sent(key: AlertKey) -> int:
+    return key.sent_us if _speaks(key) else 0
 
 
 def _refuse_exercise(draft: Draft, alert: Alert, order: Order) -> None:
@@ -311,7 +351,7 @@ def _update_known(
     for other in live[1:]:
         # CAP lets one update amend several orders; its key leads to the first.
         if other.alert.exercise is alert.exercise:
-            amend(draft, other, _said(other, alert))
+            amend(draft, other, _said(other, alert, alert.to or other.alert.to))
     draft.put(key_of(draft, alert, order))
     _take_in(draft, order, alert)
 

@@ -1,24 +1,13 @@
-"""How an alert becomes an order, and how an order is amended.
+"""How an alert becomes an order; how an order is amended is ``amending``.
 
 Which message of the centre does what, in whatever order they come, is ``messages``.
 """
 
 from dataclasses import replace
 
-from gateway.core.alert import Alert, AlertKind
-from gateway.core.calls.calling import (
-    US,
-    channels_used,
-    expired,
-    page_channel,
-    refresh_cards,
-    tell_people,
-)
-from gateway.core.calls.first_call import call_first, call_moved, grids_meant
-from gateway.core.calls.ladder import (
-    follow_facts,
-    start_clocks,
-)
+from gateway.core.alert import Alert
+from gateway.core.calls.calling import US, expired
+from gateway.core.calls.first_call import call_first, grids_meant
 from gateway.core.calls.owner import settle_owner
 from gateway.core.effects import Receipt
 from gateway.core.intake.events import AlertReceived
@@ -31,8 +20,6 @@ from gateway.core.order import (
     OrderStatus,
 )
 from gateway.core.policy.release import (
-    MARKS,
-    amendment_held,
     held_back,
     screened,
     what_was_said,
@@ -109,10 +96,10 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
             at_us=received.at_us,
             sent_us=alert.sent_us,
             grid=placing.own,
+            to=alert.to,
         )
     )
-    if alert.incident is not None:
-        draft.put(_incident_key(draft, order, alert.incident))
+    know_incident(draft, order, alert.incident)
     draft.report(order, "accepted", medium="centre", assurance="M", detail=_notes(draft, order))
     if expired(draft, order):
         _expired_on_arrival(draft, order)
@@ -125,11 +112,15 @@ def open_order(draft: Draft, received: AlertReceived, *, flags: tuple[str, ...])
     answer_message(draft, alert, "accepted", order=order, reason=reason)
 
 
-def _incident_key(draft: Draft, order: Order, incident: str) -> AlertKey:
-    return AlertKey(
-        sender=order.alert.sender, id=incident_id(incident), sha256="", order=order.id,
-        number=order.number, at_us=draft.now_us, what="incident",
-    )  # fmt: skip
+def know_incident(draft: Draft, order: Order, incident: str | None) -> None:
+    """Remember of which incident an order is, so that its later alerts join it."""
+    if incident is not None:
+        draft.put(
+            AlertKey(
+                sender=order.alert.sender, id=incident_id(incident), sha256="",
+                order=order.id, number=order.number, at_us=draft.now_us, what="incident",
+            )
+        )  # fmt: skip
 
 
 def incident_id(incident: str) -> str:
@@ -172,73 +163,3 @@ def _expired_on_arrival(draft: Draft, order: Order) -> None:
     draft.put(order)
     detail = Wording(draft.site).text("detail_expired_before")
     draft.report(order, "unanswered", medium="clock", detail=detail)
-
-
-def amend(draft: Draft, order: Order, alert: Alert) -> None:
-    """Change an order in place and tell its people, unless guards may not be told of it."""
-    alert, marked = screened(draft, alert)
-    if not amendment_held(draft, order, alert):
-        now = draft.find(Order, order.id) or order
-        flags = tuple(f for f in now.flags if f not in MARKS)
-        amend_now(draft, replace(order, flags=(*flags, *marked)), alert)
-
-
-def amend_now(draft: Draft, order: Order, alert: Alert) -> None:
-    """Change an order in place and tell its people; a new grid gets the full call.
-
-    The clocks go on, unless the level rises or there is nothing left of them.
-    """
-    raised = alert.level < order.alert.level
-    over, unanswered = expired(draft, order), order.status is OrderStatus.UNANSWERED
-    order = replace(
-        order, alert=replace(alert, kind=AlertKind.ALERT), revision=order.revision + 1
-    )
-    placing = place(draft.site, order.alert)
-    moved = placing.own is not None and placing.own not in order.grids
-    if placing.own is not None:
-        order = led_by(order, placing)
-    afresh = raised or over or (moved and unanswered)
-    if afresh:
-        order = replace(order, clock_us=draft.now_us)
-    dead = expired(draft, order)
-    if afresh and not dead:
-        status = LIFE[order.status].get(Trigger.CALLED_AFRESH, order.status)
-        order = replace(order, rung=0, status=status)
-    draft.put(order)
-    draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
-    if dead:
-        detail = Wording(draft.site).text("detail_expired_before")
-        draft.report(order, "warning", medium="clock", detail=detail)
-        refresh_cards(draft, order)
-        return
-    _tell_amendment(draft, order)
-    if moved:
-        call_moved(draft, order)
-    if afresh:
-        start_clocks(draft, order)
-    follow_facts(draft, order.id, climbing=False if raised else None)
-
-
-def move(draft: Draft, order: Order, grid: str) -> None:
-    """Give an order another grid as its own, from a message whose words do not count."""
-    moved = grid not in order.grids
-    order = led_by(order, Placing(grids=(grid,)))
-    draft.put(order)
-    if moved and not expired(draft, order):
-        call_moved(draft, order)
-
-
-def led_by(order: Order, placing: Placing) -> Order:
-    """Return the order with the grids found as its first; the others stay addressed."""
-    others = tuple(g for g in order.grids if g not in placing.grids)
-    doubts = {"border": bool(placing.border), "wide": bool(placing.wide)}
-    flags = [f for f in order.flags if f not in ("no_grid", *doubts)]
-    flags += [flag for flag, holds in doubts.items() if holds]
-    return replace(order, grids=(*placing.grids, *others), flags=tuple(flags))
-
-
-def _tell_amendment(draft: Draft, order: Order) -> None:
-    for channel in channels_used(draft, order):
-        page_channel(draft, order, channel, "update", (), rung=order.rung)
-    said = Wording(draft.site).told(order.alert)
-    tell_people(draft, order, "note_update", privately=True, text=said)
