@@ -74,7 +74,7 @@ async def test_the_crew_on_duty_is_called(w):
     assert len(w.chat.cards("zhang")) == 1
 
 
-@story("A25", off=instead("drivers.memory.radio._Channel._squelch_open", lambda _: False))
+@story("A25", off=instead("drivers.memory.channel.Channel._squelch_open", lambda _: False))
 async def test_nobody_is_talked_over_but_by_level_1_after_ten_seconds(w):
     """Level 2 waits for the end of the talk; level 1 breaks in after its polite ten seconds."""
     w.jam("west", 40)

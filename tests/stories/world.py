@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
+from drivers.memory.channel import Transmission
 from drivers.memory.chat import MemoryChat, MemoryMessage
-from drivers.memory.radio import Transmission, radio_of
+from drivers.memory.radio import radio_of
 from gateway.core.alert import AlertKind
 from gateway.core.centre.act_json import decode_act
 from gateway.core.centre.alert_json import decode_alert
