@@ -59,7 +59,7 @@ def photo_acted(draft: Draft, acted: PhotoActed) -> None:
 
 
 def _release(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
-    if order.status is OrderStatus.HELD:
+    if _kept_from_guards(order):
         return Wording(draft.site).text("photo_held", number=order.number)
     groups: dict[str, ChatGroup] = {}
     for id_ in acted.grids:
@@ -91,6 +91,10 @@ def _release(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
     )
     _report(draft, order, "photo_released", assurance="H", detail=detail, media=(photo.media,))
     return None
+
+
+def _kept_from_guards(order: Order) -> bool:
+    return order.status is OrderStatus.HELD
 
 
 def _post(
