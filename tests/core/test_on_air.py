@@ -421,6 +421,7 @@ def test_a_one_among_several_open_orders_is_no_word_on_the_one_called_off():
     desk.alert(id="third")
     desk.speak()
     desk.act("stand_down", order="o1")
+    desk.speak()
     assert not desk.keys("*101 1#"), "any of three may be meant"
     assert desk.reports("stood_down") == []
     assert desk.keys("*10 101 1#")

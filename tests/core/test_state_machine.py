@@ -344,7 +344,7 @@ REPEATABLE = (
     PathChanged, OrderActed, EnrolmentIssued, DigitsHeard,
 )  # fmt: skip
 # What may be reported again: a refusal each time it is refused.
-HARMLESS = ("refused_reply",)
+HARMLESS = ("refused_reply", "repeated_reply")
 
 
 def _without_tries(found):

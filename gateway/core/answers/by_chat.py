@@ -12,10 +12,12 @@ from dataclasses import replace
 
 from gateway.core.after.handover import said_detail
 from gateway.core.alert import Assurance, Medium
+from gateway.core.answers.ended import just_ended, said_of_ended
 from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import (
     NODE_OF_ACTION,
     Action,
+    ChatReply,
     parse_code,
     parse_text,
 )
@@ -25,7 +27,7 @@ from gateway.core.calls.calling import NOTE_LIFE_US, answered_elsewhere, name_of
 from gateway.core.calls.convergence import place_people
 from gateway.core.calls.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.calls.nearest import arrived_at, place_shared
-from gateway.core.calls.stand_down import awaited_from, understood
+from gateway.core.calls.stand_down import awaited_from
 from gateway.core.calls.teams import covered_now, team_told
 from gateway.core.effects import AnswerPress, SendText
 from gateway.core.guard_reports.words import keys_below
@@ -149,27 +151,19 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
     order = draft.find(Order, pressed.order)
     wording = Wording(draft.site, person.language if person else None)
     number = wording.written_number(order) if order else "?"
+    detail: str | None = None
     if person is None:
         said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
     elif not person.active:
         said, detail = wording.text("answer_left"), "detail_left"
-    elif understood(
-        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
-        assurance=Assurance.C2,
-    ):  # fmt: skip
-        state = wording.text("state_stood_down")
-        said, detail = wording.text("answer_ok", number=number, state=state), None
-    elif order is None or not order.open:
-        said, detail = wording.text("answer_closed", number=number), "detail_stale"
-    elif apply_reply(
-        draft, order, person.id, Action(pressed.action), medium=Medium.CHAT,
-        assurance=Assurance.C2,
-    ):  # fmt: skip
-        state = wording.text(f"state_{NODE_OF_ACTION[Action(pressed.action)].value}")
-        said, detail = wording.text("answer_ok", number=number, state=state), None
     else:
-        said = wording.text("answer_not_addressed", number=number)
-        detail = "detail_not_addressed"
+        node, detail = _taken(draft, order, person, Action(pressed.action), Assurance.C2)
+        if node is not None:
+            state = wording.text(f"state_{node.value}")
+            said = wording.text("answer_ok", number=number, state=state)
+        else:
+            key = "answer_closed" if detail == "detail_stale" else "answer_not_addressed"
+            said = wording.text(key, number=number)
     if detail is not None:
         _refuse_chat(draft, order, person, detail)
     draft.ask(
@@ -181,6 +175,29 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
             not_after_us=draft.taken_us + NOTE_LIFE_US,
         )
     )
+
+
+def _taken(
+    draft: Draft,
+    order: Order | None,
+    person: Person,
+    action: Action,
+    assurance: Assurance,
+    reason: str | None = None,
+) -> tuple[Node | None, str | None]:
+    """Take what somebody says of an order; return the node it is, or why it is none."""
+    node = said_of_ended(
+        draft, order, person.id, action, medium=Medium.CHAT, assurance=assurance
+    )
+    if node is not None:
+        return node, None
+    if order is None or not order.open:
+        return None, "detail_stale"
+    if apply_reply(
+        draft, order, person.id, action, medium=Medium.CHAT, assurance=assurance, reason=reason
+    ):
+        return NODE_OF_ACTION[action], None
+    return None, "detail_not_addressed"
 
 
 def _refuse_chat(
@@ -251,52 +268,41 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         _refuse_chat(draft, None, person, "detail_left")
         _say(draft, text, wording.text("answer_left"))
         return
-    order, problem = _order_meant(draft, text, person, reply.number, wording)
-    if understood(
-        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1
-    ):
-        state = wording.text("state_stood_down")
-        number = wording.written_number(order) if order else ""
-        said = wording.text("answer_ok", number=number, state=state)
-        _say(draft, text, wording.about(order, said) if order else said)
-        return
-    if order is None:
-        _refuse_chat(draft, None, person, "detail_stale")
+    order, problem = _order_meant(draft, text, person, reply, wording)
+    node, detail = _taken(draft, order, person, reply.action, Assurance.C1, text.text[:100])
+    if node is None and detail == "detail_stale":
+        _refuse_chat(draft, None, person, detail)
         _say(draft, text, problem)
-        return
-    applied = apply_reply(
-        draft, order, person.id, reply.action, medium=Medium.CHAT, assurance=Assurance.C1,
-        reason=text.text[:100],
-    )  # fmt: skip
-    if not applied:
+    elif node is None or order is None:
         _refuse_chat(draft, order, person, "detail_not_addressed")
-        _say(draft, text, wording.text("answer_not_addressed", number=order.number))
-        return
-    state = wording.text(f"state_{NODE_OF_ACTION[reply.action].value}")
-    said = wording.text("answer_ok", number=wording.written_number(order), state=state)
-    _say(draft, text, wording.about(order, said))
+        number = order.number if order else ""
+        _say(draft, text, wording.text("answer_not_addressed", number=number))
+    else:
+        state = wording.text(f"state_{node.value}")
+        said = wording.text("answer_ok", number=wording.written_number(order), state=state)
+        _say(draft, text, wording.about(order, said))
 
 
 def _order_meant(
-    draft: Draft, text: TextReceived, person: Person, number: str | None, wording: Wording
+    draft: Draft, text: TextReceived, person: Person, reply: ChatReply, wording: Wording
 ) -> tuple[Order | None, str]:
-    """Return the order a text is about: the card it answers, its number, his only one."""
+    """Return the order a text is about: the card it answers, its number, his only one.
+
+    With it comes what he reads if it has ended and he says something new, or if there is none.
+    """
     answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
-    off = awaited_from(draft, person.id)
     if answered is not None:
-        closed = wording.text("answer_closed", number=answered.number)
-        return (answered, "") if answered.open or answered in off else (None, closed)
-    if number is not None:
-        order = order_of_number(draft, number)
-        if order is None:
-            return None, wording.text("answer_no_such", number=number)
-        closed = wording.text("answer_closed", number=number)
-        return (order, "") if order.open or order in off else (None, closed)
-    mine = [*open_orders_of(draft, person.id), *off]
+        return answered, wording.text("answer_closed", number=answered.number)
+    if reply.number is not None:
+        order = order_of_number(draft, reply.number)
+        key = "answer_closed" if order else "answer_no_such"
+        return order, wording.text(key, number=reply.number)
+    mine = [*open_orders_of(draft, person.id), *awaited_from(draft, person.id)]
     if len(mine) == 1:
-        return mine[0], ""
+        return mine[0], wording.text("answer_closed", number=mine[0].number)
     if not mine:
-        return None, wording.text("answer_no_order")
+        again = just_ended(draft, person.id, reply.action) if reply.action else None
+        return again, wording.text("answer_no_order")
     numbers = wording.listed(o.number for o in mine)
     return None, wording.text("answer_which", numbers=numbers, example=mine[0].number)
 

@@ -23,13 +23,14 @@ from gateway.core.answers.by_chat import (
     open_orders_of,
     order_of_number,
 )
+from gateway.core.answers.ended import just_ended, of_another, said_of_ended
 from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.identity import Speaker, heard_from
 from gateway.core.answers.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import US
-from gateway.core.calls.stand_down import awaited_from, understood
-from gateway.core.effects import AnswerOver
+from gateway.core.calls.stand_down import awaited_from
+from gateway.core.effects import AnswerOver, ReportStatus
 from gateway.core.guard_reports.air import code_of, has_declined, keyed, reported, voice_heard
 from gateway.core.guard_reports.report import GuardReport, ReportKind
 from gateway.core.order import Assignment, Delivery, Node, Order, OrderStatus, Page
@@ -108,9 +109,15 @@ def _taken_or_refused(
     refused = _apply_air_reply(draft, reply, speaker)
     if refused is not None:
         note_try(draft, source, GUARD_TRIES, GUARD_PAUSE_US)
-    elif draft.find(Tries, source) is not None:
+    elif draft.find(Tries, source) is not None and not _only_repeated(draft):
         draft.drop(Tries, source)
     return refused
+
+
+def _only_repeated(draft: Draft) -> bool:
+    """Return whether this step took a repetition, which anybody can play back."""
+    told = (e.node for e in draft.effects if isinstance(e, ReportStatus))
+    return "repeated_reply" in told
 
 
 def _tell_refused(draft: Draft, channel: str, refused: Refused | None, said: str) -> None:
@@ -131,15 +138,11 @@ def _apply_air_reply(
     sender = _sender(draft, reply, speaker)
     if isinstance(sender, Refused):
         return sender
-    order = only_order_of(draft, sender.id)
-    if reply.number:
-        order = order_of_number(draft, reply.number)
-    elif order is None and not open_orders_of(draft, sender.id):
-        # With several open ones it may be any of them that he means.
-        order = next(iter(awaited_from(draft, sender.id)), None)
-    if understood(
-        draft, order, sender.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1
-    ):
+    order = _order_meant(draft, reply, sender)
+    nameless = order if reply.number is None else None
+    if nameless is not None and of_another(draft, nameless, sender.id, reply.action):
+        return Refused("detail_several_orders", sender.id)
+    if _said_before(draft, order, sender, reply.action):
         return None
     if order is None or not order.open:
         return Refused("detail_stale", sender.id, order)
@@ -147,6 +150,19 @@ def _apply_air_reply(
         draft, order, sender.id, reply.action, medium=Medium.RADIO, assurance=Assurance.R1
     )
     return None if applied else Refused("detail_not_addressed", sender.id, order)
+
+
+def _order_meant(draft: Draft, reply: AirReply, sender: Person) -> Order | None:
+    """Return the order that has the number, or the only one that its sender can mean."""
+    if reply.number:
+        return order_of_number(draft, reply.number)
+    order = only_order_of(draft, sender.id)
+    if order is not None or open_orders_of(draft, sender.id):
+        return order  # with several open ones it may be any of them
+    off = next(iter(awaited_from(draft, sender.id)), None)
+    if off is not None and reply.action is Action.ACKNOWLEDGE:
+        return off
+    return just_ended(draft, sender.id, reply.action) or off
 
 
 def _sender(draft: Draft, reply: AirReply, speaker: Speaker | None) -> Person | Refused:
@@ -251,7 +267,8 @@ def key_pattern(draft: Draft, heard: KeyPattern) -> None:
     order = _only_order(draft, pages)
     if speaker is not None and speaker.believed is None:
         refused: Refused | None = _unidentified(order, speaker.why)
-    elif order is None or not order.open:
+    elif order is None or (not order.open and pages[-1].purpose == "stand_down"):
+        # After a stand-down presses might say that one knows, or anything once more.
         refused = _unidentified(order, "detail_several_orders" if order is None else None)
     else:
         refused = _apply_pattern(draft, heard, order, pages[-1], speaker)
@@ -262,17 +279,30 @@ def key_pattern(draft: Draft, heard: KeyPattern) -> None:
 
 def _late_arrival(draft: Draft, heard: KeyPattern, speaker: Speaker | None) -> None:
     person = speaker.believed if speaker else None
-    order = only_order_of(draft, person.id) if person else None
     action = ACTION_OF_PRESSES[heard.presses]
-    if person is None or order is None or action is not Action.ARRIVED:
+    if person is None or action is not Action.ARRIVED:
         return
-    part = draft.find(Assignment, f"{order.id}/{person.id}")
-    if part is None or not part.said or has_declined(part):
+    order = only_order_of(draft, person.id)
+    if order is not None:
+        part = draft.find(Assignment, f"{order.id}/{person.id}")
+        if part is None or not part.said or has_declined(part):
+            return
+        apply_reply(
+            draft, order, person.id, action, medium=Medium.RADIO, assurance=Assurance.R1
+        )
+    elif open_orders_of(draft, person.id) or not _said_before(
+        draft, just_ended(draft, person.id, action), person, action
+    ):
         return
-    apply_reply(
+    _answer(draft, heard.channel, heard.over, accepted=True)
+
+
+def _said_before(draft: Draft, order: Order | None, person: Person, action: Action) -> bool:
+    """Take what may still be said of an order that has ended; return whether it was that."""
+    heard = said_of_ended(
         draft, order, person.id, action, medium=Medium.RADIO, assurance=Assurance.R1
     )
-    _answer(draft, heard.channel, heard.over, accepted=True)
+    return heard is not None
 
 
 def _unidentified(order: Order | None, why: str | None) -> Refused:
@@ -283,12 +313,15 @@ def _apply_pattern(
     draft: Draft, heard: KeyPattern, order: Order, page: Page, speaker: Speaker | None
 ) -> Refused | None:
     person = speaker.believed if speaker else _presumed(draft, heard, order, page)
+    action = ACTION_OF_PRESSES[heard.presses]
+    if not order.open:
+        again = person is not None and _said_before(draft, order, person, action)
+        return None if again else _unidentified(order, None)
     if person is None:
         return Refused("detail_answered_presses", None, order)
     applied = apply_reply(
-        draft, order, person.id, ACTION_OF_PRESSES[heard.presses], medium=Medium.RADIO,
-        assurance=Assurance.R1,
-    )  # fmt: skip
+        draft, order, person.id, action, medium=Medium.RADIO, assurance=Assurance.R1
+    )
     return None if applied else Refused("detail_not_addressed", person.id, order)
 
 

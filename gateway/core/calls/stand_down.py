@@ -17,7 +17,7 @@ from gateway.core.calls.calling import (
     tell_person,
     withdraw_pages,
 )
-from gateway.core.order import Assignment, Node, Order, OrderStatus, Page, Stamp
+from gateway.core.order import Assignment, Card, Node, Order, OrderStatus, Page, Stamp
 from gateway.core.people import Person
 from gateway.core.state import Draft, by_age
 from gateway.core.wording import Wording
@@ -80,14 +80,17 @@ def understood(
     medium: Medium,
     assurance: Assurance,
 ) -> bool:
-    """Take a person's 知道了 for an order that was called off; return whether it was one."""
+    """Take a person's 知道了 for an order that was called off; return whether it was one.
+
+    A 1 on the air before he can have heard of the end is still about the order itself.
+    """
     if order is None or order.status is not OrderStatus.CANCELLED:
         return False
     part = draft.find(Assignment, f"{order.id}/{person}")
-    if action is not Action.ACKNOWLEDGE or part is None or not part.stamps:
+    if action is not Action.ACKNOWLEDGE or part is None or not _unaware(draft, part):
         return False
-    if not _unaware(draft, part):
-        return part.stamp(Node.STOOD_DOWN) is not None
+    if medium is Medium.RADIO and not _may_know(draft, order, person):
+        return False
     stamp = Stamp(
         node=Node.STOOD_DOWN, at_us=draft.now_us, medium=medium, assurance=assurance
     )
@@ -100,6 +103,14 @@ def understood(
             draft.sleep(clock, order.id)
     refresh_cards(draft, order)
     return True
+
+
+def _may_know(draft: Draft, order: Order, person: str) -> bool:
+    """Return whether the end was begun to be said on the air, or written to a person."""
+    pages = draft.of_order(Page, order.id)
+    said = any(p.purpose == "stand_down" and p.state in ("on_air", "spoken") for p in pages)
+    cards = draft.of_order(Card, order.id)
+    return said or any(c.person == person and c.state in ("queued", "posted") for c in cards)
 
 
 def awaited_from(draft: Draft, person: str) -> list[Order]:

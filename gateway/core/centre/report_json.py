@@ -118,7 +118,8 @@ _MOMENT = {"type": "string", "format": "date-time", "description": "UTC"}
 NODES = (
     "accepted", "waiting", "told", "acknowledged", "en_route", "arrived", "need_help", "done",
     "declined", "handover", "warning", "breach", "escalated", "nobody", "released", "updated",
-    "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply", "media",
+    "cancelled", "closed", "unanswered", "answered_unidentified", "refused_reply",
+    "repeated_reply", "media",
     "report", "report_added", "report_offered", "report_promoted", "report_dismissed",
     "blocking_point",
     "caution", "follow_up", "follow_up_due", "followed_up", "reopened", "corrected",
