@@ -220,11 +220,14 @@ def parse(raw: bytes) -> "etree._Element":
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refusal("body", f"is not UTF-8 at byte {error.start}") from error
+    if "\0" in text:
+        # UTF-16 or UTF-32 in disguise: a parser that guesses would find what we did not see.
+        raise Refusal("body", "holds NUL, which no XML does; send UTF-8")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Refusal("body", "has a document type (DOCTYPE); CAP has none")
     parser = etree.XMLParser(
         resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False,
-        remove_comments=True, remove_pis=True,
+        remove_comments=True, remove_pis=True, encoding="utf-8",
     )  # fmt: skip
     try:
         return etree.fromstring(raw, parser)

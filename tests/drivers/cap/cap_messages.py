@@ -168,6 +168,15 @@ WRONG = {
     "a million entities": (cap(head=HEAD + BOMB, note="&l6;"), "body", "DOCTYPE"),
     "an empty document type": (cap(head=HEAD + "<!DOCTYPE alert>"), "body", "DOCTYPE"),
     "UTF-16": (cap().decode().replace("UTF-8", "UTF-16").encode("utf-16"), "body", "UTF-8"),
+    **{
+        f"an entity in {wide} without a mark": (
+            cap(head="", attributes=NS + ' q="&l6;"', sender="x@y", note="x").replace(
+                b"<alert", BOMB.encode() + b"<alert", 1
+            ).decode("ascii", "ignore").encode(wide),
+            "body", "NUL",
+        )
+        for wide in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    },
     "GBK, declared": (cap().decode().replace("UTF-8", "GBK").encode("gbk"), "body", "GBK"),
     "GBK, not declared": (cap().decode().encode("gbk"), "body", "UTF-8"),
     "not XML": (b"<alert", "body", "XML"),
