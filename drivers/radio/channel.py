@@ -12,13 +12,12 @@ keyer's words and the engine's effects, and takes its frames and events away.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
+from drivers.radio.answers import Answers
 from drivers.radio.calls import Caller
+from drivers.radio.channel_path import ChannelPath
 from drivers.radio.chat_talk import ChatTalk
 from drivers.radio.hearing import Heard, Presence, tables_of
 from drivers.radio.identification import IdentityProgramme, StationIdentity
@@ -30,7 +29,6 @@ from drivers.radio.samples import FRAME_MS, Int16Array
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered
 from drivers.radio.talker import Voice
-from drivers.radio.tones import answer_tone
 from drivers.radio.transmission import (
     SILENCE,
     TIME_OUT,
@@ -62,17 +60,8 @@ ChannelEvent = (
 )
 
 NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
-# A keyer needs under a second to open its port; a channel not there by then is out of order.
-_GRACE_S: Final = 2.0
-# Five seconds without a frame: the network's hiccups are shorter.
-_NO_SOUND_S: Final = 5.0
-# Sound that came for 200 ms without a break is followed: decoder and detectors are warm.
-_WARM_FRAMES: Final = 10
-_DEAF: Final = "lines and sound are not followed yet"
-# Answers wait for each other a moment only; a late one would be taken for someone else's.
 _CLOCK_STEP_US: Final = 1_000_000
 _TONE_LATE_S: Final = 0.4
-_ANSWERS_MAX: Final = 8
 
 
 class Channel:
@@ -114,7 +103,6 @@ class Channel:
         self._day = day
         self._airtime = Airtime(settings.busy_wait_s)
         self._programmes: dict[str, PageProgramme | ChatTalk] = {}
-        self._answers: deque[AnswerOver] = deque(maxlen=_ANSWERS_MAX)
         self._patched: PatchedOver | None = None
         # Since when an order has been waiting for talk of ours to end.
         self._talk_yields_s: float | None = None
@@ -124,27 +112,22 @@ class Channel:
             id, settings, recorders[0], new_name=new_name, tell=tell, day=day
         )
         self._caller = Caller(tables_of(settings), settings.signalling.mdc_unit)
+        self._answers = Answers(id, self._caller, tones=settings.answer_tones)
         self._transmitter = Transmitter(
             line,
             tx_delay_ms=settings.tx_delay_ms,
             hang_ms=settings.hang_ms,
             time_out_s=settings.time_out_s,
         )
-        self._faults: dict[str, str] = {
-            "keyer": "the control port is not open yet",
-            "sound": "the sound is not open yet",
-            "hearing": _DEAF,
-        }
-        self._heard_frames = 0
+        self._path = ChannelPath(
+            id, self._receiver, stuck_squelch_s=settings.stuck_squelch_s, tell=tell, now=now
+        )
         self._identity = StationIdentity(id, settings.identification, speech)
         self._identifying: IdentityProgramme | None = None
         self._sounding = False
         monitor = settings.monitor
         self._check = RadiationCheck(monitor.within_ms) if monitor else None
-        self._told_up: bool | None = None
         self._ahead_us = now.us - round(now.s * 1e6)
-        self._begun_s = self._deaf_s = now.s
-        self._sound_s = now.s
         self._unkeyed_s = float("-inf")
         self._back_off_s = back_off_s()
         self._was_open = False
@@ -159,7 +142,7 @@ class Channel:
     @property
     def path(self) -> tuple[bool | None, str | None]:
         """Whether it works (None while that is not known), and why not."""
-        return self._told_up, next(iter(self._faults.values()), None)
+        return self._path.state
 
     @property
     def squelch(self) -> tuple[bool, dict[str, bool]]:
@@ -208,9 +191,8 @@ class Channel:
 
     def answer(self, answer: AnswerOver) -> None:
         """Have an over answered by tone or packet, once the channel is clear."""
-        sounds = self.settings.answer_tones or answer.signal is not None
-        if sounds and self.settings.licence is not None:
-            self._answers.append(answer)
+        if self.settings.licence is not None:
+            self._answers.add(answer)
 
     def take_over(self, over: PatchedOver) -> None:
         """Transmit what is said on another channel, once this one is clear for talk."""
@@ -260,8 +242,7 @@ class Channel:
         """Take one line of the keyer."""
         match word:
             case "ready":
-                self._faults.pop("keyer", None)
-                self._deaf_s = now.s
+                self._path.keyer_ready(now)
             case "keyed":
                 self._transmitter.keyed()
             case "unkeyed":
@@ -282,13 +263,11 @@ class Channel:
             self._receiver.lines_lost()
         elif what == "sound":
             self._transmitter.abort(f"sound lost: {reason}", now.s)
-        self._faults[what] = reason
-        self._stop_hearing(now)
+        self._path.lost(what, reason, now)
 
     def sound_opened(self, now: Moment) -> None:
         """Note that the sound device is there."""
-        self._faults.pop("sound", None)
-        self._sound_s = self._deaf_s = now.s
+        self._path.sound_opened(now)
 
     def missed(self) -> None:
         """Note that digits under way were lost: the decoder was replaced."""
@@ -312,8 +291,7 @@ class Channel:
 
     def follow(self, now: Moment, frame: Int16Array | None) -> bool:
         """Take this tick's sound; return whether digits should be looked for in it."""
-        self._supervise_sound(now, frame)
-        self._follow_hearing(now, frame)
+        self._path.follow(now, frame)
         deaf = self._transmitter.on_air() and self.settings.duplex != "full"
         return self._receiver.follow(now.s, frame, deaf=deaf)
 
@@ -323,9 +301,9 @@ class Channel:
             return
         match self._check.heard(frame):
             case "heard":
-                self._faults.pop("monitor", None)
+                self._path.radiates("")
             case "silent":
-                self._faults["monitor"] = NOTHING_RADIATED
+                self._path.radiates(NOTHING_RADIATED)
                 page = self._airtime.current
                 if page is not None:
                     self._programmes[page.page].unheard = True
@@ -346,7 +324,7 @@ class Channel:
         """Move everything on by one tick, and return the frame to play."""
         self._receiver.awaits_answers = self._airtime.window_open(now.s)
         self._receiver.tick(now)
-        self._tell_path(now)
+        self._path.tell(now)
         self._follow_squelch()
         self._decide(now, may_key=may_key)
         if not self._transmitter.on_air():
@@ -370,74 +348,11 @@ class Channel:
 
     # --- inside ------------------------------------------------------------------------------
 
-    def _supervise_sound(self, now: Moment, frame: Int16Array | None) -> None:
-        if frame is not None:
-            self._sound_s = now.s
-            self._faults.pop("silent", None)
-        elif (
-            now.s - self._sound_s > _NO_SOUND_S
-            and not {"sound", "silent"} & self._faults.keys()
-        ):
-            self._stop_hearing(now)
-            self._faults["silent"] = f"no sound from the radio for {_NO_SOUND_S:g} s"
-
-    def _stop_hearing(self, now: Moment) -> None:
-        self._receiver.hears, self._heard_frames = False, 0
-        self._faults["hearing"] = _DEAF
-        self._deaf_s = now.s
-
-    def _follow_hearing(self, now: Moment, frame: Int16Array | None) -> None:
-        """Find out when the channel really hears: its lines are told and sound flows."""
-        if self._receiver.hears:
-            return
-        missing = self._receiver.lines_missing
-        if missing and now.s - self._deaf_s > _GRACE_S:
-            self._faults["hearing"] = f"the control port does not tell {', '.join(missing)}"
-        if frame is None or missing or self._faults.keys() & {"keyer", "sound"}:
-            self._heard_frames = 0
-            return
-        self._heard_frames += 1
-        if self._heard_frames >= _WARM_FRAMES:
-            self._receiver.hears = True
-            self._faults.pop("hearing", None)
-
-    def _tell_path(self, now: Moment) -> None:
-        """Tell once when the channel stops working, and once when it works again."""
-        if self._receiver.stuck:
-            limit_s = self.settings.stuck_squelch_s
-            self._faults["squelch"] = f"squelch open for {limit_s} s; stuck, or a carrier"
-        else:
-            self._faults.pop("squelch", None)
-        if self._receiver.flapping.active:
-            # Without a figure in it: the words must not change while it lasts.
-            self._faults["flapping"] = "squelch opens and closes all the time; look at its wire"
-        else:
-            self._faults.pop("flapping", None)
-        is_up = not self._faults
-        if is_up == self._told_up or (
-            self._told_up is None and not is_up and now.s - self._begun_s < _GRACE_S
-        ):
-            return
-        self._told_up = is_up
-        reason = next(iter(self._faults.values()), None)
-        self._tell(
-            PathChanged(at_us=now.us, path=f"channel:{self.id}", up=is_up, reason=reason)
-        )
-
     def _follow_squelch(self) -> None:
         is_open = self._receiver.squelch_open
         if self._was_open and not is_open:
             self._back_off_s = self._draw_back_off_s()
         self._was_open = is_open
-
-    def _can_transmit(self, now: Moment) -> bool:
-        """Return whether we can transmit, and know whom we would talk over.
-
-        A channel that stays deaf transmits all the same: an order must not wait for that.
-        """
-        if {"keyer", "sound"} & self._faults.keys():
-            return False
-        return self._receiver.hears or now.s - self._deaf_s > _GRACE_S
 
     def _busy(self) -> bool:
         """Return whether somebody is heard; of a squelch that flaps the settings say it."""
@@ -453,7 +368,7 @@ class Channel:
             now_s=now.s,
             now_us=now.us,
             may_key=may_key,
-            path_up=self._can_transmit(now),
+            path_up=self._path.can_transmit(now),
             squelch_open=self._busy(),
             clear_since_s=max(heard_s, self._unkeyed_s),
             back_off_s=self._back_off_s,
@@ -517,24 +432,12 @@ class Channel:
 
     def _begin_answer(self, now: Moment) -> bool:
         """Begin the oldest answer still in time when the channel is clear."""
-        while self._answers and now.us > self._answers[0].not_after_us:
-            self._answers.popleft()
-        clear = not self._busy() and self._can_transmit(now)
+        self._answers.drop_late(now.us)
+        clear = not self._busy() and self._path.can_transmit(now)
         if not self._answers or not clear or self._transmitter.on_air():
             return False
-        answer = self._answers.popleft()
-        self._begin(TonesProgramme(self._answer_sound(answer)), now.s)
+        self._begin(TonesProgramme(self._answers.take()), now.s)
         return True
-
-    def _answer_sound(self, answer: AnswerOver) -> Int16Array:
-        """Return the packet, if there is one, and then the tone, if the channel has them."""
-        packets, wrong = self._caller.sounds([answer.signal] if answer.signal else [])
-        for why in wrong:
-            _LOG.error("channel %s: an answer is left out: %s", self.id, why)
-        if not self.settings.answer_tones:
-            return packets
-        tone = answer_tone("accepted" if answer.accepted else "wrong")
-        return np.concatenate([packets, tone])
 
     def _begin_talk(self, now: Moment, *, may_key: bool) -> None:
         """Begin what is said on another channel: at once, unless an order is to go first.
@@ -550,7 +453,7 @@ class Channel:
             (may_key and self._order_waits is not None)
             or self._airtime.window_open(now.s)
             or self._busy()
-            or not self._can_transmit(now)
+            or not self._path.can_transmit(now)
         ):
             self._talk_yields_s = None
             self._begin(over, now.s)
