@@ -159,7 +159,11 @@ def _wants_second(
 
 def _hold_for_second(draft: Draft, order: Order, alert: Alert | None) -> None:
     """Keep an amendment, or the held order itself for None, until a second person confirms."""
-    held = Held(order=order.id, why="two_person", since_us=draft.now_us, alert=alert)
+    hands = (order.alert.through, alert.through if alert is not None else "")
+    held = Held(
+        order=order.id, why="two_person", since_us=draft.now_us, alert=alert,
+        through=tuple(dict.fromkeys(filter(None, hands))),
+    )  # fmt: skip
     flag = "update_held" if alert is not None else HELD
     order = replace(order, flags=tuple(dict.fromkeys((*order.flags, flag))))
     draft.put(order)

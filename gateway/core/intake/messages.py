@@ -45,7 +45,7 @@ def alert_received(draft: Draft, received: AlertReceived) -> None:
     """Take a message of the centre and answer it with a receipt."""
     draft.synchronised = draft.synchronised and received.synchronised
     problem = unknown_target(draft, received.alert.to)
-    if problem is not None and prior_of(draft, received) is None:
+    if problem is not None and not _calls_nobody(draft, received):
         answer_message(draft, received.alert, "refused", reason=problem)
         return
     match received.alert.kind:
@@ -55,6 +55,16 @@ def alert_received(draft: Draft, received: AlertReceived) -> None:
             _update(draft, received)
         case AlertKind.CANCEL:
             _cancel(draft, received)
+
+
+def _calls_nobody(draft: Draft, received: AlertReceived) -> bool:
+    """Return whether a message is a cancel, or has come before."""
+    alert = received.alert
+    if alert.kind is AlertKind.ALERT:
+        return prior_of(draft, received) is not None
+    own = draft.find(AlertKey, f"{alert.sender}\n{own_id(alert)}")
+    came = own is not None and own.sha256 != AWAITED
+    return alert.kind is AlertKind.CANCEL or came
 
 
 def message_noted(draft: Draft, noted: MessageNoted) -> None:
