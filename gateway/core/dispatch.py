@@ -126,6 +126,7 @@ from gateway.core.register.events import (
 from gateway.core.register.manager_words import manager_wrote
 from gateway.core.register.office import office_pressed, office_wrote
 from gateway.core.register.steps import person_acted, register_event
+from gateway.core.spans import move_spans
 from gateway.core.state import Draft, State
 from gateway.core.talk import groups as talk_groups
 from gateway.core.talk import talk
@@ -370,6 +371,8 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
             ended_us = (page.ended_us or 0) + stepped.by_us
             draft.put(replace(page, ended_us=ended_us, slots=()))
     talk_groups.clock_moved(draft, stepped.by_us)
+    move_spans(draft, stepped.by_us)
+    readiness_steps.restate(draft)  # these stand by the hour of the day, not by a wait
     for counter in list(draft.state.each(Counter)):
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)
