@@ -24,6 +24,7 @@ from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Assignment, Order, Put, Timer
 from gateway.core.people import Person, Role
 from gateway.core.readiness.events import DrillAsked, DrillDropped
+from gateway.core.readiness.notices import just_rung
 from gateway.core.readiness.settings import Drill, DrillRule
 from gateway.core.register.duty import local_words
 from gateway.core.roster import local_moment
@@ -34,6 +35,8 @@ from gateway.core.wording import Wording
 SENDER: Final = "drill"
 CLOCK: Final = "drill"
 WEEKLY: Final = "weekly_drill"
+# Nobody expects a drill that comes so long after its hour.
+LATEST_US: Final = 600 * US
 
 
 def drill_event(draft: Draft, event: DrillAsked | DrillDropped) -> None:
@@ -160,20 +163,29 @@ def _begin(draft: Draft, drill: Drill) -> None:
 
 
 def drill_due(draft: Draft, timer: Timer) -> None:
-    """Begin a planned drill; given up, and told, where a live order is open."""
+    """Begin a planned drill; given up, and told, where it may not or its hour has passed."""
     draft.drop(Timer, timer.key)
     drill = draft.find(Drill, timer.order)
     if drill is None or drill.order is not None:
         return
     draft.drop(Drill, drill.key)
-    why = "grid" if drill.grid not in draft.site.grids else barred(draft, (drill.grid,))
-    if why is not None:
-        grid = draft.site.grids.get(drill.grid)
-        name = grid.name if grid is not None else drill.grid
-        detail = Wording(draft.site).text("detail_drill_given_up", grid=name)
-        draft.report(None, "drill", medium="clock", detail=detail)
+    key = _given_up(draft, drill)
+    if key is None:
+        _begin(draft, drill)
         return
-    _begin(draft, drill)
+    grid = draft.site.grids.get(drill.grid)
+    name = grid.name if grid is not None else drill.grid
+    when = local_words(draft.site, drill.at_us)
+    detail = Wording(draft.site).text(key, grid=name, when=when)
+    draft.report(None, "drill", medium="clock", detail=detail)
+
+
+def _given_up(draft: Draft, drill: Drill) -> str | None:
+    """Return why a planned drill does not begin now, a key of the catalogue, or None."""
+    if drill.grid not in draft.site.grids or barred(draft, (drill.grid,)) is not None:
+        return "detail_drill_given_up"
+    late = draft.now_us - drill.at_us > LATEST_US
+    return "detail_drill_late" if late else None
 
 
 # ---- drills of every week ----
@@ -188,7 +200,16 @@ def keep_weekly(draft: Draft) -> None:
         ):
             draft.drop(Timer, timer.key)
     for index, rule in enumerate(rules):
-        draft.wake(WEEKLY, str(index), next_weekly_us(draft, rule))
+        known = draft.find(Timer, f"{WEEKLY}/{index}")
+        if known is None or not just_rung(draft, known):
+            draft.wake(WEEKLY, str(index), next_weekly_us(draft, rule))
+
+
+def keep_planned(draft: Draft) -> None:
+    """Ask to be woken for each drill that is planned, at the very hour that was said."""
+    for drill in list(draft.state.each(Drill)):
+        if drill.order is None:
+            draft.wake(CLOCK, drill.id, drill.at_us)
 
 
 def next_weekly_us(draft: Draft, rule: DrillRule) -> int:

@@ -35,7 +35,7 @@ from gateway.core.effects import (
     PostCard,
     ReportStatus,
 )
-from gateway.core.order import Assignment, Order
+from gateway.core.order import Assignment, Order, Timer
 from gateway.core.people import Person, Role
 from gateway.core.places import Grid
 from gateway.core.readiness.settings import Notice, NoticeCard, NoticePage, Present
@@ -327,6 +327,15 @@ def guards_of(draft: Draft, grids: Iterable[Grid]) -> list[Person]:
     return [found[id_] for id_ in sorted(found)]
 
 
+
+
+def just_rung(draft: Draft, timer: Timer) -> bool:
+    """Return whether a clock came due while nobody was here, so lately that it still counts.
+
+    It is about to ring: a start that set it anew would leave out what it was set for.
+    """
+    late_us = draft.now_us - timer.due_us
+    return 0 <= late_us <= draft.site.readiness.window_s * US
 
 
 def close(draft: Draft, notice: Notice) -> None:

@@ -316,11 +316,15 @@ def _tell(draft: Draft, manager: str, missing: Sequence[str], twice: set[str]) -
 def keep_schedule(draft: Draft) -> None:
     """Ask to be woken for the next roll-call of each rule; forget those that are gone."""
     rules = draft.site.readiness.roll_calls
+    ringing = set()
     for timer in list(draft.state.each(Timer)):
-        if timer.what == SCHEDULE:
+        if timer.what == SCHEDULE and notices.just_rung(draft, timer):
+            ringing.add(timer.order)
+        elif timer.what == SCHEDULE:
             draft.drop(Timer, timer.key)
     for index, rule in enumerate(rules):
-        _wake_next(draft, index, rule)
+        if f"rule{index}" not in ringing:
+            _wake_next(draft, index, rule)
 
 
 def _wake_next(draft: Draft, index: int, rule: RollCallRule) -> None:

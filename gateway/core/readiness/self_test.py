@@ -118,6 +118,9 @@ def keep_schedule(draft: Draft) -> None:
     if at_min is None:
         draft.sleep(SCHEDULE, _SITE)
         return
+    timer = draft.find(Timer, f"{SCHEDULE}/{_SITE}")
+    if timer is not None and notices.just_rung(draft, timer):
+        return
     local = local_moment(draft.now_us, draft.site.timezone)
     for day in (local, local + timedelta(days=1)):
         moment = datetime(

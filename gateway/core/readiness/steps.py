@@ -123,6 +123,7 @@ def went_out(
 def restate(draft: Draft) -> None:
     """Set the clocks that the settings ask for: they, or the daemon, may be new."""
     drills.keep_weekly(draft)
+    drills.keep_planned(draft)
     roll_call.keep_schedule(draft)
     self_test.keep_schedule(draft)
     cover.keep_watch(draft)
