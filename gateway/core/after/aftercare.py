@@ -250,6 +250,8 @@ def _reopen(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     """Open an ended order again under its id."""
     if order.open:
         return f"order {order.id} is open"
+    if order.alert.exercise:
+        return f"order {order.id} was a drill: begin another (act drill)"
     if tended.prior is not None and draft.find(Order, order.id) is None:
         for part in tended.prior.parts:
             draft.put(part)

@@ -25,6 +25,7 @@ from gateway.core.order import (
     Order,
 )
 from gateway.core.people import Person, Tries
+from gateway.core.policy.held import Held
 from gateway.core.policy.rights import lacking
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -64,6 +65,7 @@ def end_order(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> Non
     draft.put(order)
     recall_photos(draft, order)
     stop_clocks(draft, order)
+    draft.drop(Held, order.id)
     _sweep(draft)
     lease = draft.find(NumberLease, order.number)
     if lease is not None:
