@@ -30,7 +30,7 @@ from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportKi
 from gateway.core.guard_reports.words import details, said_by
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.opening import open_order
-from gateway.core.order import AlertKey, Card, Order, Timer
+from gateway.core.order import AlertKey, Card, Order, OrderStatus, Timer
 from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
 from gateway.core.policy.rights import lacking
@@ -46,6 +46,8 @@ KEPT_US: Final = 24 * 3600 * US
 # So much of what somebody writes to one report is kept with it; the rows keep all.
 LONGEST_TEXT: Final = 4000
 CLOCK: Final = "report"
+# Ids of reports begin so, those of orders never.
+_REPORT_ID: Final = "r"
 _RANK: Final = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
 
 State = Literal["draft", "offered", "open"]
@@ -116,10 +118,11 @@ def _lives(draft: Draft, report: GuardReport) -> bool:
 def _begin(draft: Draft, telling: Telling, state: State) -> GuardReport:
     _sweep(draft)
     count = draft.next_id("guard_report")
+    id_ = f"{_REPORT_ID}{count}"
     person = telling.person
     grid, post = _where(draft, telling)
     report = GuardReport(
-        id=f"r{count}",
+        id=id_,
         number=f"R{count}",
         source=telling.source,
         state=state,
@@ -286,6 +289,14 @@ def _sweep(draft: Draft) -> None:
         for card in draft.of_order(Card, report.id):
             draft.drop(Card, card.key)
         draft.drop(GuardReport, report.key)
+    for card in list(draft.state.each(Card)):
+        # A report that became an order goes with the order's number.
+        if _of_report(card) and draft.find(GuardReport, card.order) is None:
+            draft.drop(Card, card.key)
+
+
+def _of_report(card: Card) -> bool:
+    return card.order.startswith(_REPORT_ID)
 
 
 # ---- what becomes of it ----
@@ -308,8 +319,10 @@ def promote(
     order = draft.find(Order, key.order or "") if key else None
     assert order is not None
     _put_reporter_there(draft, order, report)
-    if report.emergency and order.alert.level is Level.ONE:
-        call_ring(draft, draft.find(Order, order.id) or order, 1)
+    order = draft.find(Order, order.id) or order
+    urgent = report.emergency and order.alert.level is Level.ONE
+    if urgent and order.status is not OrderStatus.HELD:
+        call_ring(draft, order, 1)
     report = replace(report, state="promoted", order=order.id, by=by)
     draft.put(report)
     draft.sleep(CLOCK, report.id)
