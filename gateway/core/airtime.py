@@ -5,12 +5,14 @@ brings the moment and what the channel is like (``Air``), and the answer is what
 
 The rules, in this order:
 
-1. One transmission at a time; the lowest level number first, then who came first; routine
-   pages (drills, roll-calls) after every live order, whatever level they are of. Nothing
-   overtakes: while level 1 waits, nothing of a lower level starts, whatever it waits for.
+1. One transmission at a time; the lowest level number first, within it what calls people off,
+   then who came first; routine pages (drills, roll-calls) after every live order, whatever
+   level they are of. Nothing overtakes: while level 1 waits, nothing of a lower level starts,
+   whatever it waits for.
 2. Nothing starts after its ``not_after_us``.
 3. After a page the channel is kept for answers. Others of lower or equal level wait; level 1
-   does not.
+   does not. Once its order is to be called off there is nothing more to wait for, and none is
+   kept; those who hurry there, or stay away, must not do so for a window's length.
 4. The channel must have been clear for a gap of 300 ms, and for a random back-off besides, so
    that two gateways that waited for the same over do not key together. Level 1 takes the gap.
 5. Talk from a chat is below all orders: any of them breaks it off.
@@ -94,6 +96,11 @@ def _routine(page: Transmission) -> bool:
     return isinstance(page, PageChannel) and page.routine
 
 
+def _calls_off(page: Transmission) -> str | None:
+    """Return the order that a page calls off, or None."""
+    return page.order if isinstance(page, PageChannel) and page.stand_down else None
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A page in the queue, and what the channel's clocks said when it came."""
@@ -105,8 +112,9 @@ class _Waiting:
     dead_s: float
     told: set[HoldReason] = field(default_factory=set)
 
-    def rank(self) -> tuple[int, bool, int]:
-        return urgency(self.page), _routine(self.page), self.place
+    def rank(self) -> tuple[int, bool, bool, int]:
+        routine, goes_on = _routine(self.page), _calls_off(self.page) is None
+        return urgency(self.page), routine, goes_on, self.place
 
 
 class Airtime:
@@ -123,6 +131,7 @@ class Airtime:
         self._places = 0
         self._window_until_s = float("-inf")
         self._window_level = 3
+        self._window_order: str | None = None
         self._counted_to_s: float | None = None
         # Time in which others held the channel, and in which it could not be used at all.
         self._busy_s = 0.0
@@ -173,6 +182,8 @@ class Airtime:
         self._waiting[page.page] = _Waiting(
             page, self._places, now_s, self._busy_s, self._dead_s
         )
+        if self._window_order is not None and self._window_order == _calls_off(page):
+            self._window_until_s = float("-inf")
         if len(self._waiting) <= WAITING_MAX:
             return None
         last = max(self._waiting.values(), key=_Waiting.rank).page
@@ -204,9 +215,11 @@ class Airtime:
         """Note that the current page went out to its end: its answer window begins."""
         assert self._current is not None
         page, self._current = self._current.page, None
-        if isinstance(page, PageChannel) and page.answer_window_s > 0:
+        if not isinstance(page, PageChannel) or page.answer_window_s <= 0:
+            return
+        if all(_calls_off(w.page) != page.order for w in self._waiting.values()):
             self._window_until_s = now_s + page.answer_window_s
-            self._window_level = urgency(page)
+            self._window_level, self._window_order = urgency(page), page.order
 
     def stopped(self) -> None:
         """Note that the current page is over without having been spoken to its end."""

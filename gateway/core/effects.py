@@ -28,6 +28,8 @@ class PageChannel:
         routine: A drill, a roll-call, a bulletin, a self-test: whatever its level sounds like,
             it waits behind every live order and never keys over anybody.
         tone: Level whose attention tone goes first; None for that of ``level``.
+        stand_down: It calls the order off: it goes first among its level, and nobody is waited
+            for who might still answer the order.
     """
 
     page: str
@@ -45,6 +47,7 @@ class PageChannel:
     calls: tuple[str, ...] = ()
     routine: bool = False
     tone: Literal[1, 2, 3] | None = None
+    stand_down: bool = False
 
 
 # Talk is below every order: levels 1 to 3 go first, on the air and in the chats.

@@ -353,3 +353,63 @@ def test_a_channel_that_was_asked_nothing_for_an_hour_has_counted_nothing() -> N
     assert airtime.next(air(3700.1, squelch_open=True)) == []
     drops = airtime.next(air(3760.1, squelch_open=True))
     assert [d.page.page for d in drops if isinstance(d, Drop)] == ["b"]
+
+
+# ---- called off ----
+
+
+def off(name: str, of: str, level: int = 2, **more: object) -> PageChannel:
+    """The stand-down of the order that a page was about."""
+    return replace(page(name, level, window_s=0), order=f"o-{of}", stand_down=True, **more)
+
+
+def test_a_stand_down_ends_the_window_of_its_order_and_goes_on_the_air_at_once() -> None:
+    airtime = queue(page("a"))
+    airtime.next(air())
+    airtime.spoken(110)
+    airtime.offer(page("b"), 111)
+    assert airtime.window_open(111)
+    airtime.offer(off("x", "a"), 111)
+    assert not airtime.window_open(111)
+    back_off_s = 0.4
+    waits = air(110.3, clear_since_s=110.0, back_off_s=back_off_s)
+    assert started(airtime.next(waits)) == [], "the gap and the back-off are everybody's"
+    ready = air(110 + GAP_S + back_off_s, clear_since_s=110.0, back_off_s=back_off_s)
+    assert started(airtime.next(ready)) == ["x"], "and before what came earlier"
+
+
+def test_who_keys_when_the_stand_down_comes_is_not_run_over() -> None:
+    airtime = queue(page("a"))
+    airtime.next(air())
+    airtime.spoken(110)
+    airtime.offer(off("x", "a"), 111)
+    assert started(airtime.next(air(111, squelch_open=True, clear_since_s=110.0))) == []
+    assert started(airtime.next(air(113.2, clear_since_s=113.0))) == []
+    assert started(airtime.next(air(113.31, clear_since_s=113.0))) == ["x"]
+
+
+def test_a_stand_down_waits_for_the_answers_to_another_order() -> None:
+    airtime = queue(page("a"))
+    airtime.next(air())
+    airtime.spoken(110)
+    airtime.offer(off("x", "b"), 111)
+    assert airtime.window_open(111)
+    assert started(airtime.next(air(124.9))) == []
+    assert started(airtime.next(air(125))) == ["x"]
+
+
+def test_no_window_is_kept_for_a_page_whose_stand_down_waits_already() -> None:
+    airtime = queue(page("a"))
+    airtime.next(air())
+    airtime.offer(off("x", "a"), 105)
+    airtime.spoken(110)
+    assert not airtime.window_open(110)
+    assert started(airtime.next(air(111))) == ["x"]
+
+
+def test_a_stand_down_goes_behind_higher_levels_and_a_drills_behind_live_orders() -> None:
+    airtime = queue(
+        page("a", 3), replace(page("drill", 3), routine=True), off("w", "drill", routine=True),
+        off("x", "a", 3), page("b", 2), page("c", 1),
+    )  # fmt: skip
+    assert [one.page for one in airtime.waiting] == ["c", "b", "x", "a", "w", "drill"]

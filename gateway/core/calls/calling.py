@@ -210,6 +210,7 @@ def page_channel(
             tone=None if kind is None else kind.tone,
             not_after_us=life_us if not_after is None else not_after,
             routine=order.alert.exercise,
+            stand_down=purpose == "stand_down",
         )
     )
     return page.id
