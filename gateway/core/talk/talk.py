@@ -289,6 +289,7 @@ def signalled(draft: Draft, heard: DigitsHeard) -> None:
     before = draft.find(Recording, heard.over) or Recording(
         id=heard.over, channel=heard.channel, began_us=heard.at_us
     )
+    _forget_old(draft)
     draft.put(
         replace(
             before,
