@@ -303,6 +303,7 @@ class Wording:
         ending: str | None = None,
         owner: str | None = None,
         police: bool = False,
+        silent: str = "card_nobody",
     ) -> str:
         """Return a card's text.
 
@@ -313,6 +314,7 @@ class Wording:
             ending: A last line (cancelled, closed), or None.
             owner: Name of who is accountable now, or None.
             police: Whether only the station, or a manager, reads it.
+            silent: Key of what is said where none of the people has said anything.
         """
         alert = order.alert
         lines = [self.text("card_exercise")] if alert.exercise else []
@@ -337,7 +339,7 @@ class Wording:
             lines += self._instructions(order)
         if order.status is OrderStatus.HELD:
             lines.append(self.text("card_held"))
-        lines += self._states(people)
+        lines += self._states(people) or [self.text(silent)]
         if owner is not None:
             lines.append(self.text("card_owner", name=owner))
         if order.status is OrderStatus.UNANSWERED:
@@ -389,8 +391,7 @@ class Wording:
         return lines
 
     def _states(self, people: Iterable[tuple[str, Assignment]]) -> list[str]:
-        lines = [self._line(name, part) for name, part in people if part.said]
-        return lines or [self.text("card_nobody")]
+        return [self._line(name, part) for name, part in people if part.said]
 
     def _line(self, name: str, part: Assignment) -> str:
         """Return what one person said; a leader's taking is said to be for his team."""

@@ -164,6 +164,19 @@ def test_the_timeline_of_a_good_guard():
     assert desk.edits()["1001"].buttons == ()
 
 
+def test_the_station_reads_who_is_there_and_a_guard_whether_he_is_needed():
+    desk = Desk("zhang", "li")
+    desk.alert(needs=2)
+    desk.post()
+    assert desk.words("card_own_silent") in desk.cards()["1002"].text
+    desk.forget()
+    desk.press("zhang", "3")
+    station = desk.edits()["9001"].text
+    assert "张三：到场" in station
+    assert desk.words("card_nobody") not in station
+    assert "1002" not in desk.edits(), "one of two is not enough: li's card stands as it is"
+
+
 def test_cards_show_what_people_said_and_nothing_is_edited_twice():
     desk = Desk("zhang", "li")
     desk.alert()
@@ -172,7 +185,9 @@ def test_cards_show_what_people_said_and_nothing_is_edited_twice():
     desk.press("zhang", "1")
     assert "张三：收到" in desk.edits()["-101"].text
     assert "张三：收到" in desk.edits()["1001"].text
-    assert "1002" not in desk.edits(), "li's own card shows only li"
+    others = desk.edits()["1002"].text
+    assert "张三" not in others, "li's own card shows only li"
+    assert desk.words("card_enough") in others, "and that he need not go"
     desk.forget()
     desk.press("zhang", "1")
     assert desk.edits() == {}

@@ -327,34 +327,51 @@ def _digest(text: str, buttons: Rows) -> str:
 
 
 def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
-    """Return what a card shows now: a group's lists everybody, a person's own only him."""
+    """Return what a card shows now.
+
+    A group, the station and managers read of everybody, an office of its own people, a guard of
+    himself, and whether others are enough.
+    """
     heading = None
-    police = False
+    role = Role.GUARD
     wording = Wording(draft.site)
+    everybody = draft.of_order(Assignment, order.id)
     if card.organisation is not None:
         people = _of_body(draft, order, card.organisation)
         heading = wording.text("card_office")
     elif card.person is None:
-        people = draft.of_order(Assignment, order.id)
+        people = everybody
     else:
-        his = draft.find(Assignment, f"{order.id}/{card.person}")
-        people = [] if his is None else [his]
+        people = [a for a in everybody if a.person == card.person]
         person = draft.find(Person, card.person)
         wording = Wording(draft.site, person.language if person else None)
         role = people[0].role if people else Role.GUARD
-        police = role in (Role.STATION, Role.MANAGER)
         heading = {
             Role.GUARD: wording.text("card_private", name=person.name if person else ""),
             Role.STATION: wording.text("card_station"),
             Role.MANAGER: wording.text("card_manager"),
             Role.REPORTER: wording.text("card_reporter"),
         }[role]
-    named = [(name_of(draft, a.person), a) for a in people]
-    text = wording.card(order, named, heading=heading, ending=ending or _ending(order, wording),
+    police = role in (Role.STATION, Role.MANAGER)
+    listed = everybody if police else people
+    text = wording.card(
+        order, [(name_of(draft, a.person), a) for a in listed],
+        silent=_silent(order, card, role, everybody),
+        heading=heading, ending=ending or _ending(order, wording),
         owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
         police=police,
-    )
+    )  # fmt: skip
     return text, _buttons(order, people, wording)
+
+
+def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment]) -> str:
+    """Return what is said where none of those listed has answered, as the catalogue's key."""
+    if card.organisation is not None:
+        return "card_office_silent"
+    if card.person is None or role is not Role.GUARD:
+        return "card_nobody"
+    enough = strength(everybody, order.alert.level) >= order.alert.needs
+    return "card_enough" if enough else "card_own_silent"
 
 
 def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
