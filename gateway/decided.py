@@ -1,8 +1,10 @@
 """A decision of the core as a transaction of the journal, also where the core has failed."""
 
 import asyncio
-from typing import NamedTuple
+from base64 import b64encode
+from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from gateway.clocks import mono_us
@@ -11,12 +13,15 @@ from gateway.core.alert import AlertKind, Level
 from gateway.core.dispatch import Outcome
 from gateway.core.effects import Effect, Receipt, ReportStatus
 from gateway.core.events import Event, InputRefused
-from gateway.core.intake.events import AlertReceived
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.hand_out import driver_of
 from gateway.interfaces import Cursor, OutboxEffect
 from gateway.journal.contract import Entry, Written
 
 log = structlog.get_logger("gridcall.engine")
+
+# So much of what the core failed on stays in the row.
+RAW_KEPT_BYTES: Final = 4096
 
 
 class Decided(NamedTuple):
@@ -73,16 +78,36 @@ def put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
 
     The core is pure, so a failure in it has changed nothing. Without this, one event that
     meets a mistake of ours would come again after each restart and stop the daemon for good.
+    What it said stays in the row, and whoever asked for something is not told that it is done.
     """
     kind = type(event).__name__
     log.error("the core failed on an event", kind=kind, exc_info=error)
     reason = f"internal fault on {kind} ({type(error).__name__}): see the log, tell the makers"
-    refused = InputRefused(at_us=event.at_us, door="engine", reason=reason)
-    if isinstance(event, AlertReceived):
-        alert = event.alert
-        receipt = Receipt(status="refused", sender=alert.sender, id=alert.id, reason=reason)
-    elif isinstance(event, OrderActed):
-        receipt = Receipt(status="refused", sender=event.by, id=event.order, reason=reason)
-    else:
+    refused = InputRefused(at_us=event.at_us, door="engine", reason=reason, raw=_raw(event))
+    asked = _asked_by(event)
+    if asked is None:
         return refused, Outcome((), ())
+    sender, id_ = asked
+    receipt = Receipt(status="refused", sender=sender, id=id_, reason=reason)
     return refused, Outcome((), (receipt,))
+
+
+def _raw(event: Event) -> str:
+    """Return the beginning of an event as text, in base64 like what a door refuses."""
+    try:
+        text = msgspec.json.encode(event)
+    except (TypeError, ValueError):  # what cannot be written is told by its reason alone
+        return ""
+    return b64encode(text[:RAW_KEPT_BYTES]).decode("ascii")
+
+
+def _asked_by(event: Event) -> tuple[str, str] | None:
+    """Return who waits for an answer to an event, and what he knows it by, or None."""
+    if isinstance(event, AlertReceived):
+        return event.alert.sender, event.alert.id
+    if isinstance(event, MessageNoted):
+        return event.sender, event.id
+    if isinstance(event, OrderActed):
+        return event.by, event.order
+    by = getattr(event, "by", None)
+    return (by, type(event).__name__) if isinstance(by, str) else None

@@ -519,11 +519,13 @@ class Engine:
         now_us = self._clock.now_us()
         expires_us = now_us + CODE_LIFE_US
         digest = code_digest(code)
-        await self.submit(
+        committed = await self.submit(
             EnrolmentIssued(
                 at_us=now_us, person=person, code_sha256=digest, expires_us=expires_us, by=by
             )
         )
+        if (fault := _fault(committed)) is not None:
+            return fault
         expires = datetime.fromtimestamp(expires_us / US, UTC).isoformat(timespec="seconds")
         return {"ok": True, "code": code, "person": person, "expires": expires}
 
@@ -531,8 +533,8 @@ class Engine:
         """Strike a person from duty at once, on every medium."""
         if self._state.find(Person, person) is None:
             return {"ok": False, "errors": [f"no person {person!r} in the register"]}
-        await self.submit(PersonLeft(at_us=self._clock.now_us(), person=person, by=by))
-        return {"ok": True, "person": person}
+        left = PersonLeft(at_us=self._clock.now_us(), person=person, by=by)
+        return _fault(await self.submit(left)) or {"ok": True, "person": person}
 
     async def erase(self, person: str, *, by: str = "") -> dict[str, object]:
         """Strike a person off and make his name, accounts and words unreadable everywhere."""
@@ -540,6 +542,8 @@ class Engine:
             return {"ok": False, "errors": [f"no person {person!r} in the register"]}
         erased = PersonErased(at_us=self._clock.now_us(), person=person, by=by)
         committed = await self.submit(erased)
+        if (fault := _fault(committed)) is not None:
+            return fault
         await self._journal.erase(person)
         # What was told of him before is read anew, without him.
         self._published.begin(max(self._seq, committed.seq))
@@ -554,10 +558,9 @@ class Engine:
             return {"ok": False, "errors": [f"no talk group {group!r}; there are: {known}"]}
         now_us = self._clock.now_us()
         until_us = None if for_s is None else now_us + for_s * US
-        await self.submit(
-            TalkSwitched(at_us=now_us, group=group, on=on, until_us=until_us, by=by)
-        )
-        return {"ok": True, "group": group, "on": on, "until_us": until_us}
+        switched = TalkSwitched(at_us=now_us, group=group, on=on, until_us=until_us, by=by)
+        done = {"ok": True, "group": group, "on": on, "until_us": until_us}
+        return _fault(await self.submit(switched)) or done
 
     def people(self) -> list[dict[str, object]]:
         """Return the register, each person as ``person_json`` tells him."""
@@ -585,6 +588,14 @@ class Engine:
         site = site_in_force(self._state, self._site)
         found = duty_json(self._state, site, now_us, days, person=person, grid=grid)
         return {"ok": True, **found}
+
+
+def _fault(committed: Committed) -> dict[str, object] | None:
+    """Return the answer to what the core failed on, or None where it did not."""
+    receipt = committed.receipt
+    if receipt is None or receipt.status != "refused":
+        return None
+    return {"ok": False, "errors": [receipt.reason or receipt.status]}
 
 
 async def _raise(broken: "asyncio.Future[Exception]") -> None:

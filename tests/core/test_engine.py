@@ -3,7 +3,9 @@ disk, a reload and a mistake of ours do to it."""
 
 import asyncio
 import contextlib
+import json
 import time
+from base64 import b64decode
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +15,10 @@ import gateway.engine as engine_module
 from gateway.core.after.events import OrderActed
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.answers.events import ButtonPressed, TextReceived
-from gateway.core.calls.events import CardPosted
+from gateway.core.calls.events import BreakTaken, CardPosted
 from gateway.core.effects import EditCard, PageChannel, PostCard
 from gateway.core.events import ClockStepped, InputRefused, PathChanged
-from gateway.core.intake.events import AlertReceived
+from gateway.core.intake.events import AlertReceived, MessageNoted
 from gateway.core.order import Assignment, Card, Order, Timer
 from gateway.core.people import ERASED, Contact, Person
 from gateway.engine import Engine
@@ -383,6 +385,40 @@ async def test_an_event_that_the_core_fails_on_is_put_aside(monkeypatch):
         assert "internal fault" in receipt.reason
         assert [e.door for e in run.events(InputRefused)] == ["engine", "engine"]
         assert (await run.alert("JQ-14")).status == "accepted"
+        kept = [json.loads(b64decode(e.raw)) for e in run.events(InputRefused)]
+        assert kept[0]["text"] == "你好"
+        assert kept[1]["alert"]["id"] == "JQ-13"
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_told_that_it_is_done_where_the_core_has_failed(monkeypatch):
+    """Whoever acted, and whoever waits for a receipt, is told of the fault."""
+    real = engine_module.step
+
+    def step(state, site, event, **more):
+        if getattr(event, "by", None) == "李警官" or isinstance(event, MessageNoted):
+            raise ZeroDivisionError("a mistake of ours")
+        return real(state, site, event, **more)
+
+    monkeypatch.setattr(engine_module, "step", step)
+    async with Running(MemoryJournal()) as run:
+        now_us = run.clock.now_us()
+        acts = (
+            BreakTaken(at_us=now_us, person="zhang", minutes=30, by="李警官"),
+            MessageNoted(at_us=now_us, door="mqtt", sender="zhzx", id="A-1", what="ack"),
+        )
+        for act in acts:
+            receipt = (await run.engine.submit(act)).receipt
+            assert receipt.status == "refused"
+            assert "internal fault" in receipt.reason
+        for answer in (
+            await run.engine.enrol("zhang", by="李警官"),
+            await run.engine.leave("zhang", by="李警官"),
+            await run.engine.erase("zhang", by="李警官"),
+        ):
+            assert not answer["ok"]
+            assert "internal fault" in answer["errors"][0]
+        assert run.engine.people()[0]["active"]
 
 
 # -- reload ------------------------------------------------------------------------------------
