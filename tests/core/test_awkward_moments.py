@@ -117,12 +117,36 @@ def test_a_held_order_that_is_said_to_lie_elsewhere_calls_the_guards_of_there():
     assert desk.order.grids == ("G3",)
 
 
+def test_an_older_message_that_brings_the_place_calls_nobody_to_a_held_order():
+    desk = Desk(site=strict_site())
+    desk.alert(text="有人持枪", grid=None, sent_us=desk.now_us)
+    desk.update(text="有人持枪二", grid=None, sent_us=desk.now_us + 2 * US)
+    desk.update(text="有人持枪一", grid="G1", sent_us=desk.now_us + US)
+    assert desk.status == "held"
+    assert guards_called(desk) == set()
+    assert not desk.pages()
+    decide(desk, "release")
+    assert guards_called(desk) == {"zhang", "li", "wang"}
+
+
 def test_nothing_of_a_cancelled_order_is_still_held():
     desk = Desk(site=strict_site())
     desk.alert(text="有人持枪")
     desk.cancel()
     assert not list(desk.state.each(Held))
     assert decide(desk, "release").status == "refused"
+
+
+def test_opening_a_dropped_order_again_does_not_let_it_go():
+    """Who may reopen may not by that release what the filter holds."""
+    desk = Desk(site=strict_site(rights={"release": ("所长",)}))
+    desk.alert(text="有人持枪")
+    decide(desk, "drop")
+    assert acted(desk, "reopen", order="o1", why="误驳回").status == "accepted"
+    assert desk.order.status is OrderStatus.HELD
+    assert guards_called(desk) == set()
+    assert decide(desk, "release").status == "accepted"
+    assert guards_called(desk) == {"zhang", "li", "wang"}
 
 
 def test_what_was_released_once_is_not_held_again_when_it_is_opened_again():
