@@ -1,16 +1,19 @@
-"""Whether everybody who may be needed can be called, and the ladder ends at a person.
+"""Whether everybody who may be needed can be called, and each ladder ends at a person.
 
-That somebody is on duty in every grid at every moment is ``gateway.settings.roster_check``.
+The site has one ladder, and an order kind may have its own: each is proved for each grid. What
+is wrong with the site's own is not said again of the others. That somebody is on duty in every
+grid at every moment is ``gateway.settings.roster_check``.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
 from gateway.settings.explain import Finding
 from gateway.settings.models import Settings
 from gateway.settings.register import PersonSettings
-from gateway.settings.response import ResponseSettings
+from gateway.settings.response import AnyRung, RungSettings
 from gateway.settings.sections import GridSettings
 from gateway.settings.yaml_source import KeyPath
 
@@ -25,6 +28,29 @@ class _Known(Protocol):
     def duty_lost(self) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Ladder:
+    """A ladder: where it stands, as what it is spoken of, and its steps."""
+
+    at: KeyPath
+    name: str
+    steps: tuple[AnyRung, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its rungs, in their order."""
+        return tuple(s.rung if isinstance(s, RungSettings) else s for s in self.steps)
+
+
+def _ladders(settings: Settings, known: _Known) -> Iterator[_Ladder]:
+    """Yield the ladder of the site, then those of order kinds that have one of their own."""
+    yield _Ladder(("response", "ladder"), "the ladder", settings.response.ladder)
+    for id_, kind in settings.policy.kinds.items():
+        at: KeyPath = ("policy", "kinds", id_, "ladder")
+        if kind.ladder is not None and not known.lost(*at):
+            yield _Ladder(at, f'the ladder of order kind "{id_}"', kind.ladder)
+
+
 def ladder_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
     """Yield grids that cannot be called, and ladders that end nowhere."""
     served = guards_by_grid(settings.people)
@@ -37,10 +63,30 @@ def ladder_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
             yield Finding(at, message, on_key=True)
         if id_ not in served and not known.duty_lost():
             yield Finding(at, "has no guard: nobody names it in his grids", on_key=True)
-        yield from _rungs(settings, id_, grid, served, known)
-        yield from _end(settings, id_, grid, known)
+        yield from _station(id_, grid, known)
+    usual, *own = _ladders(settings, known)
+    yield from _climbed(settings, usual, known, served)
+    for ladder in own:
+        yield from _climbed(settings, ladder, known, served, usual)
     yield from _desk(settings, known)
-    yield from _order_of_rungs(settings.response)
+
+
+def _climbed(
+    settings: Settings,
+    ladder: _Ladder,
+    known: _Known,
+    served: set[str],
+    usual: _Ladder | None = None,
+) -> Iterator[Finding]:
+    """Prove one ladder: as such, and for each grid; rungs shared with the usual are proved."""
+    shared = usual.words if usual is not None else ()
+    for id_, grid in settings.grids.items():
+        if known.lost("grids", id_, "channel") or known.lost("grids", id_, "chat"):
+            continue
+        yield from _rungs(ladder, id_, grid, served, known, shared)
+        if not set(ladder.words) <= set(shared) or not set(MANAGERS) & set(ladder.words):
+            yield from _end(settings, ladder, id_, grid, known)
+    yield from _order_of_rungs(ladder)
 
 
 def guards_by_grid(people: Mapping[str, PersonSettings], tier: str = "guard") -> set[str]:
@@ -61,49 +107,57 @@ def _transmits(settings: Settings, known: _Known, channel: str | None) -> bool:
     return entry is None or entry.licence is not None or known.lost("channels", channel)
 
 
-def _rungs(
-    settings: Settings, id_: str, grid: GridSettings, served: set[str], known: _Known
-) -> Iterator[Finding]:
-    ladder = settings.response.kinds
-    for rung in MANAGERS:
-        missing = rung in ladder and getattr(grid, rung) is None
-        if missing and not known.lost("grids", id_, rung):
-            message = f'the ladder has the rung {rung}, and "{id_}" has none: name one'
-            yield Finding(("grids", id_), message, on_key=True)
-    alone = not served.intersection(grid.neighbours)
-    if "ring_1" in ladder and alone and not known.lost("grids", id_, "neighbours"):
-        message = "the ladder has the rung ring_1, and no neighbour has guards"
-        yield Finding(("grids", id_), message, on_key=True, warning=True)
+def _station(id_: str, grid: GridSettings, known: _Known) -> Iterator[Finding]:
     if grid.station is None and not known.lost("grids", id_, "station"):
         yield Finding(("grids", id_), "no station is told", on_key=True, warning=True)
 
 
-def _end(
-    settings: Settings, id_: str, grid: GridSettings, known: _Known
+def _rungs(
+    ladder: _Ladder,
+    id_: str,
+    grid: GridSettings,
+    served: set[str],
+    known: _Known,
+    shared: tuple[str, ...],
 ) -> Iterator[Finding]:
-    """Check that the ladder of a grid leads at last to a person who has a medium."""
-    ladder = settings.response.kinds
-    if known.lost("people") or known.lost("grids", id_) or not ladder:
+    words = set(ladder.words) - set(shared)
+    for rung in MANAGERS:
+        missing = rung in words and getattr(grid, rung) is None
+        if missing and not known.lost("grids", id_, rung):
+            message = f'{ladder.name} has the rung {rung}, and "{id_}" has none: name one'
+            yield Finding(("grids", id_), message, on_key=True)
+    alone = not served.intersection(grid.neighbours)
+    if "ring_1" in words and alone and not known.lost("grids", id_, "neighbours"):
+        message = f"{ladder.name} has the rung ring_1, and no neighbour has guards"
+        yield Finding(("grids", id_), message, on_key=True, warning=True)
+
+
+def _end(
+    settings: Settings, ladder: _Ladder, id_: str, grid: GridSettings, known: _Known
+) -> Iterator[Finding]:
+    """Check that a ladder leads at last to a person of the grid who has a medium."""
+    words = ladder.words
+    if known.lost("people") or known.lost("grids", id_) or not words:
         return
-    managers = [getattr(grid, rung) for rung in MANAGERS if rung in ladder]
+    managers = [getattr(grid, rung) for rung in MANAGERS if rung in words]
     people = [settings.people[m] for m in managers if m in settings.people]
     if not managers:
-        yield from _patrols(settings, id_)
+        yield from _patrols(settings, ladder, id_)
     if not people:
         return  # said of the manager, of the patrols, or of the whole ladder
     # An account is usually enrolled by code, so that none need stand here.
     if not settings.chats and not known.lost("chats"):
-        message = "the ladder ends at managers whom nothing reaches: there is no chat"
+        message = f"{ladder.name} ends at managers whom nothing reaches: there is no chat"
         yield Finding(("grids", id_), message, on_key=True)
 
 
-def _patrols(settings: Settings, id_: str) -> Iterator[Finding]:
+def _patrols(settings: Settings, ladder: _Ladder, id_: str) -> Iterator[Finding]:
     """Check that a ladder that ends at a patrol finds one in the grid or near it."""
-    tiers = [tier for tier in TIERS if tier in settings.response.kinds]
+    tiers = [tier for tier in TIERS if tier in ladder.words]
     near = _within(settings, id_, PATROL_RINGS)
     if tiers and not any(near & guards_by_grid(settings.people, tier) for tier in tiers):
         message = (
-            f'the ladder ends nowhere: "{id_}" and the grids near it have nobody of '
+            f'{ladder.name} ends nowhere: "{id_}" and the grids near it have nobody of '
             f'{" or ".join(tiers)}, and no manager is on it'
         )
         yield Finding(("grids", id_), message, on_key=True)
@@ -126,33 +180,32 @@ def _desk(settings: Settings, known: _Known) -> Iterator[Finding]:
         yield Finding(path, f'there is no person "{desk}"')
 
 
-def _order_of_rungs(response: ResponseSettings) -> Iterator[Finding]:
-    """Check the ladder as such: it has an end, and every level climbs to it."""
-    ladder = response.kinds
-    at: KeyPath = ("response", "ladder")
-    if not ladder:
+def _order_of_rungs(ladder: _Ladder) -> Iterator[Finding]:
+    """Check a ladder as such: it has an end, and every level climbs to it."""
+    words, at = ladder.words, ladder.at
+    if not words:
         yield Finding(at, "has no rung: an order that nobody answers ends nowhere")
         return
-    for index, rung in enumerate(ladder):
-        if rung in ladder[:index]:
+    for index, rung in enumerate(words):
+        if rung in words[:index]:
             yield Finding((*at, index), f"the rung {rung} stands twice")
-    if not set(ladder).intersection((*MANAGERS, *TIERS)):
+    if not set(words).intersection((*MANAGERS, *TIERS)):
         message = (
             "ends with the guards themselves: add a manager, or nobody else hears of an "
             "order that they do not answer"
         )
         yield Finding(at, message, warning=True)
-    yield from _levels(response)
-    for index, (before, after) in enumerate(pairwise(ladder)):
+    yield from _levels(ladder)
+    for index, (before, after) in enumerate(pairwise(words)):
         if before in MANAGERS and after not in MANAGERS:
             message = f"{after} comes after {before}: managers are the last to be called"
             yield Finding((*at, index + 1), message, warning=True)
 
 
-def _levels(response: ResponseSettings) -> Iterator[Finding]:
+def _levels(ladder: _Ladder) -> Iterator[Finding]:
     """Check that no level is left without a rung."""
     for level in (1, 2, 3):
-        climbed = [s for s in response.ladder if isinstance(s, str) or level in s.levels]
+        climbed = [s for s in ladder.steps if isinstance(s, str) or level in s.levels]
         if not climbed:
             message = f"has no rung for level {level}: its orders end nowhere"
-            yield Finding(("response", "ladder"), message)
+            yield Finding(ladder.at, message)

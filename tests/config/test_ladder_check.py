@@ -71,3 +71,70 @@ def test_a_step_has_a_pause_and_levels_of_its_own(tmp_path):
     assert [r.kind for r in response.ladder] == ["repeat", "second_manager", "first_manager"]
     assert (response.pause_s(1, 1), response.pause_s(0, 1)) == (45, response.rung_s[0])
     assert [response.climbs(1, level) for level in (1, 2, 3)] == [True, True, False]
+
+
+# ---- ladders of order kinds ----
+
+LADDERS_OWN = "[repeat, first_manager]"
+
+
+def with_kind(folder, ladder, old="", new=""):
+    """The words of every problem where an order kind has this ladder of its own."""
+    kind = f"\npolicy:\n  kinds:\n    storm: {{name: 应急处突, ladder: {ladder}}}\n"
+    text = TEXT.replace(old, new) + kind
+    line = text[: text.index("    storm:")].count("\n") + 1
+    found = [str(problem) for problem in check(copy_of(folder, text), MODELS)]
+    return found, f"site.yaml:{line}:"
+
+
+@pytest.mark.parametrize(
+    ("ladder", "words"),
+    [
+        ("[]", "an order that nobody answers ends nowhere"),
+        ("[repeat, repeat, first_manager]", "the rung repeat stands twice"),
+        ("[{rung: repeat, levels: [1, 2]}, {rung: first_manager, levels: [1]}]",
+         "has no rung for level 3: its orders end nowhere"),
+    ],
+)  # fmt: skip
+def test_a_ladder_of_an_order_kind_must_end_as_well(tmp_path, ladder, words):
+    found, place = with_kind(tmp_path, ladder)
+    (error,) = errors(found)
+    assert place in error
+    assert "policy.kinds.storm.ladder" in error
+    assert words in error
+
+
+def test_each_grid_has_somebody_on_the_ladder_of_an_order_kind(tmp_path):
+    """Of one that ends at a patrol there must be one; the place is the grid that has none."""
+    found, _ = with_kind(tmp_path, "[repeat, station_patrol]")
+    assert errors(found)
+    for error in errors(found):
+        assert re.search(r"site\.yaml:\d+:\d+: grids\.", error)
+        assert 'the ladder of order kind "storm" ends nowhere' in error
+
+
+def test_a_manager_whom_only_an_order_kind_calls_must_be_named(tmp_path):
+    second = re.search(r"^    second_manager: .*\n", TEXT, re.MULTILINE).group(0)
+    usual = f"  ladder: {LADDERS_OWN}"
+    spoilt = TEXT.replace(LADDER, usual).replace(second, "")
+    text = spoilt + "\npolicy:\n  kinds:\n    storm: {name: 处突, ladder: [second_manager]}\n"
+    found = [str(problem) for problem in check(copy_of(tmp_path, text), MODELS)]
+    assert errors(found)
+    assert all(
+        'the ladder of order kind "storm" has the rung second_manager' in e
+        for e in errors(found)
+    )
+
+
+def test_a_good_ladder_of_an_order_kind_is_not_complained_of(tmp_path):
+    before = [str(problem) for problem in check(copy_of(tmp_path, TEXT), MODELS)]
+    found, _ = with_kind(tmp_path, LADDERS_OWN)
+    assert found == before
+
+
+def test_the_usual_ladders_mistakes_are_said_once(tmp_path):
+    kind = "\npolicy:\n  kinds:\n    storm: {name: 处突, ladder: [repeat, second_manager]}\n"
+    second = re.search(r"^    second_manager: .*\n", TEXT, re.MULTILINE).group(0)
+    text = TEXT.replace(LADDER, "  ladder: [second_manager]").replace(second, "") + kind
+    found = errors([str(problem) for problem in check(copy_of(tmp_path, text), MODELS)])
+    assert len(found) == TEXT.count(second), found
