@@ -32,8 +32,10 @@ def act(
     if as_json:
         print_json(said)
         return
-    order = said.get("order")
-    typer.echo(f"{name}: done, journal row {said['journal']}" + (f", {order}" if order else ""))
+    # What was begun without an order has an id of its own, by which it is given up.
+    made = said.get("order") or said.get("id")
+    shown = f", {made}" if made and made != name else ""
+    typer.echo(f"{name}: done, journal row {said['journal']}{shown}")
 
 
 def _fields(pairs: Sequence[str]) -> dict[str, object]:

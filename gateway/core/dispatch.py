@@ -286,6 +286,8 @@ def _text_received(draft: Draft, event: TextReceived) -> None:
     """Take what somebody writes: of a guard's duty, for a guard, of his consent, of himself."""
     if photo_answered(draft, event):
         return
+    if readiness_steps.wrote(draft, event):
+        return
     taken = manager_wrote(draft, event) or office_wrote(draft, event)
     if taken or consent_wrote(draft, event):
         return

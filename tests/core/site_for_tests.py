@@ -181,7 +181,9 @@ UPSTAIRS = ("station", "head", "chief")
 
 
 # Clocks of what keeps people ready: they hang on no order.
-READINESS = ("drill", "weekly_drill", "notice", "roll_call", "self_test", "cover")
+READINESS = (
+    "drill", "weekly_drill", "weekly_drill_notice", "notice", "roll_call", "self_test", "cover",
+)  # fmt: skip
 
 
 class Desk:

@@ -47,7 +47,7 @@ async def test_what_is_held_can_be_dropped_and_nobody_was_sent(w):
     assert again.status == "refused"
 
 
-@story("E13", settings=SIMPLE, off=without("gateway.core.intake.opening.amendment_held", gives=False))
+@story("E13", settings=SIMPLE, off=without("gateway.core.intake.amending.amendment_held", gives=False))
 async def test_an_amendment_that_is_none_for_guards_waits_beside_its_order(w):
     """They are on their way already: what they may not hear is decided by a person."""
     await w.alert(grid="east", level=2)
@@ -186,6 +186,16 @@ async def test_words_that_the_centre_calls_private_are_never_spoken(w):
     await w.sleep(30)
     assert "阿强" not in spoken(w)
     assert "阿明" not in spoken(w)
+
+
+@story("A27", off=without("gateway.core.intake.messages._all_private", gives=()))
+async def test_a_name_stays_private_whatever_is_sent_after_it(w):
+    """The update does not say again that it is a name: it is still not spoken."""
+    await w.alert(grid="east", text="阿强打了阿明", private=["阿强"])
+    await w.update(text="阿强跑了", private=None)
+    await w.until(lambda: "跑了" in spoken(w))
+    await w.sleep(30)
+    assert "阿强" not in spoken(w)
 
 
 QUIET = {"name": "涉密", "radio": "code", "code": "七号情况", "chat": "none"}
@@ -331,7 +341,7 @@ async def test_guarding_the_scene_and_helping_is_an_action_of_its_own(w):
     assert "现场维护" in w.chat.text("li")
 
 
-@story("E14", off=without("gateway.core.intake.opening._tell_amendment"))
+@story("E14", off=without("gateway.core.intake.amending._tell_amendment"))
 async def test_cautions_follow_inside_the_same_order(w):
     """Worse than it was said: the same number, the new words, the safety sentence on the air."""
     receipt = await w.alert(grid="east", level=2)

@@ -129,6 +129,38 @@ async def test_a_planned_drill_is_announced_and_a_surprise_is_not(w):
     assert "计划演练：东街网格，11-22 13:00" in w.chat.text("head")
 
 
+EVERY_SUNDAY = {
+    "readiness": {"drills": [{"grid": "west", "day": "sun", "at": "13:00", "text": "每周一练"}]}
+}
+
+
+@story("C26", settings=EVERY_SUNDAY, off=without("gateway.core.readiness.drills._plan_notice"))
+async def test_a_drill_of_every_week_is_announced_a_day_before(w):
+    """An hour away when the daemon starts: told at once; the next one on the day before it."""
+    await w.sleep(60)
+    assert w.chat.lines("head") == ["【演练】计划演练：西街网格，11-22 13:00【演练】"]
+    await w.until(lambda: w.chat.card("sun"), limit_s=3700)
+    assert any("勤务计划" in e.detail for e in w.centre.found("drill"))
+    await w.stand_down("o1", result="演练结束")
+    await w.sleep(6 * 86400)
+    planned = [e for e in w.centre.found("drill") if "11-29 13:00" in e.detail]
+    assert [round(w.t(e) / 3600) for e in planned] == [6 * 24 + 1]
+
+
+@story("C26", off=without("gateway.core.readiness.drills._announce"))
+async def test_who_was_told_of_a_drill_is_told_that_it_will_not_be(w):
+    """Given up by its starter, or beside a live order: nobody waits for it."""
+    east = await w.act("drill", grid="east", text="计划", at="2026-11-22T12:10:00+08:00")
+    await w.act("drill", grid="west", text="计划", at="2026-11-22T12:20:00+08:00")
+    assert (await w.act("drill_off", drill=east.id)).status == "accepted"
+    await w.alert(grid="west")
+    await w.sleep(1300)
+    off = [line for line in w.chat.lines("head") if "演练取消" in line]
+    assert [line[4:] for line in off] == [
+        "演练取消：东街网格，11-22 12:10【演练】", "演练取消：西街网格，11-22 12:20【演练】",
+    ]  # fmt: skip
+
+
 # ---- roll-calls -------------------------------------------------------------------------
 
 
@@ -146,6 +178,23 @@ async def test_the_roll_is_called_and_answered_by_radio_and_chat(w):
     assert [e.person for e in w.centre.found("roll_missing")] == ["li"]
     assert "李四" in w.chat.text("head")
     assert "实到2" in w.chat.text("east")
+
+
+@story("A24", off=without("gateway.core.readiness.roll_call.wrote", gives=False))
+async def test_the_roll_is_answered_in_words_too(w):
+    """Who writes 报到 or 收到 in the group is there; who is on an order answers that as well."""
+    await w.act("roll_call", grids=["east"])
+    await w.sleep(5)
+    assert await w.write("li", "收到！", group="east") == "已报到"
+    assert await w.write("zhang", "報到") == "已报到"
+    await w.alert(grid="east")
+    await w.sleep(5)
+    await w.write("li", "收到", group="east")
+    assert w.centre.found("acknowledged", person="li")
+    await w.sleep(300)
+    present = {e.person: e.medium for e in w.centre.found("roll_present")}
+    assert present == {"li": "chat", "zhang": "chat"}
+    assert "李四" not in w.chat.text("head")
 
 
 @story("A2", off=without("gateway.core.readiness.roll_call._missed", gives=0))

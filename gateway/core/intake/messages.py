@@ -193,6 +193,9 @@ def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
         else:
             _write_down(draft, order, _said(order, alert, to), mine.grid)
         return True
+    if (private := _all_private(order, alert)) != tuple(sorted(order.alert.private)):
+        order = replace(order, alert=replace(order.alert, private=private))
+        draft.put(order)
     placed = [k for k in known if k.grid is not None]
     says_where = mine.grid is not None and _latest(mine, placed)
     if says_where or to != order.alert.to:
@@ -228,7 +231,13 @@ def _speaks(key: AlertKey) -> bool:
 def _said(order: Order, alert: Alert, to: str | None) -> Alert:
     """Return an order's alert with the words of a message; it stays the alert it is."""
     said = {name: getattr(alert, name) for name in _CONTENT}
-    return replace(order.alert, **(said | {"to": to}))
+    private = _all_private(order, alert)
+    return replace(order.alert, **(said | {"to": to, "private": private}))
+
+
+def _all_private(order: Order, alert: Alert) -> tuple[str, ...]:
+    """Return what any message of an order has called private; a later one need not."""
+    return tuple(sorted({*order.alert.private, *alert.private}))
 
 
 def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> None:

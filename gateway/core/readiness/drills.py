@@ -24,7 +24,7 @@ from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Assignment, Order, Put, Timer
 from gateway.core.people import Person, Role
 from gateway.core.readiness.events import DrillAsked, DrillDropped
-from gateway.core.readiness.notices import just_rung
+from gateway.core.readiness.notices import just_rung, named
 from gateway.core.readiness.settings import Drill, DrillRule
 from gateway.core.register.duty import local_words
 from gateway.core.roster import local_moment
@@ -37,6 +37,10 @@ CLOCK: Final = "drill"
 WEEKLY: Final = "weekly_drill"
 # Nobody expects a drill that comes so long after its hour.
 LATEST_US: Final = 600 * US
+# A drill of every week is announced so long before.
+WEEKLY_NOTICE: Final = "weekly_drill_notice"
+NOTICE_US: Final = 86_400 * US
+NOTICE_SOON_US: Final = 30 * US
 
 
 def drill_event(draft: Draft, event: DrillAsked | DrillDropped) -> None:
@@ -58,8 +62,7 @@ def drill_event(draft: Draft, event: DrillAsked | DrillDropped) -> None:
         return
     draft.put(drill)
     draft.wake(CLOCK, drill.id, drill.at_us)
-    if not drill.surprise:
-        _announce(draft, drill)
+    _announce(draft, drill)
     _answer(draft, event.by, drill.id, None)
 
 
@@ -110,24 +113,33 @@ def _give_up(draft: Draft, event: DrillDropped) -> None:
         return
     draft.drop(Drill, drill.key)
     draft.sleep(CLOCK, drill.id)
+    _announce(draft, drill, off=True)
     _answer(draft, event.by, drill.id, None)
 
 
 # ---- it is announced, and begins ----
 
 
-def _announce(draft: Draft, drill: Drill) -> None:
-    """Tell the centre and the grid's managers of a drill that is planned."""
+def _announce(draft: Draft, drill: Drill, *, off: bool = False) -> None:
+    """Tell the centre and the grid's managers of a drill that is planned, or given up.
+
+    A surprise is told to nobody, and neither is that it will not be.
+    """
+    grid = draft.site.grids.get(drill.grid)
+    if drill.surprise or grid is None:
+        return
     when = local_words(draft.site, drill.at_us)
-    grid = draft.site.grids[drill.grid]
-    detail = Wording(draft.site).text("detail_drill_planned", grid=grid.name, when=when)
+    gaps = {"grid": grid.name, "when": when}
+    key = "drill_off" if off else "drill"
+    planned = "detail_drill_off" if off else "detail_drill_planned"
+    detail = Wording(draft.site).text(planned, **gaps)
     draft.report(None, "drill", medium="centre", detail=detail)
     for id_ in dict.fromkeys((grid.second_manager, grid.first_manager)):
         person = draft.find(Person, id_ or "")
         if person is None or not person.active:
             continue
         said = Wording(draft.site, person.language)
-        text = said.in_exercise(said.text("note_drill", grid=grid.name, when=when))
+        text = said.in_exercise(said.text(f"note_{key}", grid=grid.name, when=when))
         for contact in draft.state.contacts_of(person.id):
             draft.ask(
                 SendText(
@@ -152,7 +164,7 @@ def _begin(draft: Draft, drill: Drill) -> None:
     running = draft.find(Drill, order.id)
     assert running is not None, "an exercise order has its mark"
     draft.put(replace(running, grid=drill.grid, by=drill.by, surprise=drill.surprise))
-    detail = Wording(draft.site).text("detail_drill_by", by=drill.by)
+    detail = Wording(draft.site).text("detail_drill_by", by=named(draft, drill.by))
     draft.report(order, "drill", medium="centre", assurance="H", detail=detail)
     draft.ask(
         Receipt(
@@ -178,6 +190,7 @@ def drill_due(draft: Draft, timer: Timer) -> None:
     when = local_words(draft.site, drill.at_us)
     detail = Wording(draft.site).text(key, grid=name, when=when)
     draft.report(None, "drill", medium="clock", detail=detail)
+    _announce(draft, drill, off=True)
 
 
 def _given_up(draft: Draft, drill: Drill) -> str | None:
@@ -195,14 +208,18 @@ def keep_weekly(draft: Draft) -> None:
     """Ask to be woken for each drill of the settings; those that are gone are forgotten."""
     rules = draft.site.readiness.drills
     for timer in list(draft.state.each(Timer)):
-        if timer.what == WEEKLY and not (
+        if timer.what in (WEEKLY, WEEKLY_NOTICE) and not (
             timer.order.isdigit() and int(timer.order) < len(rules)
         ):
             draft.drop(Timer, timer.key)
     for index, rule in enumerate(rules):
         known = draft.find(Timer, f"{WEEKLY}/{index}")
-        if known is None or not just_rung(draft, known):
-            draft.wake(WEEKLY, str(index), next_weekly_us(draft, rule))
+        if known is not None and just_rung(draft, known):
+            continue
+        due_us = next_weekly_us(draft, rule)
+        draft.wake(WEEKLY, str(index), due_us)
+        if known is None or known.due_us != due_us:
+            _plan_notice(draft, index, rule, due_us)
 
 
 def keep_planned(draft: Draft) -> None:
@@ -210,6 +227,33 @@ def keep_planned(draft: Draft) -> None:
     for drill in list(draft.state.each(Drill)):
         if drill.order is None:
             draft.wake(CLOCK, drill.id, drill.at_us)
+
+
+def _plan_notice(draft: Draft, index: int, rule: DrillRule, due_us: int) -> None:
+    """Have a drill of the settings announced a day before, or soon when it is nearer.
+
+    Not at once: at the first start the register is not filled yet.
+    """
+    draft.sleep(WEEKLY_NOTICE, str(index))
+    soon_us = draft.now_us + NOTICE_SOON_US
+    if not rule.surprise and soon_us < due_us:
+        draft.wake(WEEKLY_NOTICE, str(index), max(due_us - NOTICE_US, soon_us))
+
+
+def _of_rule(rule: DrillRule, at_us: int, id_: str = "") -> Drill:
+    return Drill(
+        id=id_, grid=rule.grid, level=rule.level, text=rule.text, needs=rule.needs,
+        at_us=at_us, by="@settings", surprise=rule.surprise,
+    )  # fmt: skip
+
+
+def notice_due(draft: Draft, timer: Timer) -> None:
+    """Announce a drill of the settings."""
+    draft.drop(Timer, timer.key)
+    index = int(timer.order)
+    if index < len(draft.site.readiness.drills):
+        rule = draft.site.readiness.drills[index]
+        _announce(draft, _of_rule(rule, next_weekly_us(draft, rule)))
 
 
 def next_weekly_us(draft: Draft, rule: DrillRule) -> int:
@@ -233,11 +277,10 @@ def weekly_due(draft: Draft, timer: Timer) -> None:
     if index >= len(draft.site.readiness.drills):
         return
     rule = draft.site.readiness.drills[index]
-    draft.wake(WEEKLY, timer.order, next_weekly_us(draft, rule))
-    drill = Drill(
-        id=f"d{draft.next_id('drill')}", grid=rule.grid, level=rule.level, text=rule.text,
-        needs=rule.needs, at_us=draft.now_us, by="@settings", surprise=rule.surprise,
-    )  # fmt: skip
+    next_us = next_weekly_us(draft, rule)
+    draft.wake(WEEKLY, timer.order, next_us)
+    _plan_notice(draft, index, rule, next_us)
+    drill = _of_rule(rule, draft.now_us, f"d{draft.next_id('drill')}")
     draft.put(drill)
     drill_due(draft, Timer(id=f"{CLOCK}/{drill.id}", order=drill.id, what=CLOCK, due_us=0))
 

@@ -48,6 +48,11 @@ LEVEL: Final = 3
 Said = Callable[[Sequence[Person]], tuple[str, ...]]
 
 
+def named(draft: Draft, by: str) -> str:
+    """Return who asked for something, in words: of what the settings ask for, that they do."""
+    return Wording(draft.site).text("by_plan") if by.startswith("@") else by
+
+
 def current(draft: Draft) -> list[Notice]:
     """Return every notice, as this step has left it, oldest first."""
     found = (draft.find(Notice, n.id) for n in list(draft.state.each(Notice)))

@@ -15,11 +15,18 @@ from typing import Final
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import pages_open
 from gateway.core.answers.by_chat import open_orders_of
-from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.answers.events import (
+    DigitsHeard,
+    KeyPattern,
+    OverHeard,
+    SignalHeard,
+    TextReceived,
+)
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import GUARD_CODE_DIGITS
 from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
 from gateway.core.calls.nearest import note_place, seen_at
+from gateway.core.calls.stand_down import awaited_from
 from gateway.core.effects import AnswerOver, Button, Receipt, SendText
 from gateway.core.order import NumberLease, Timer
 from gateway.core.people import Person
@@ -40,6 +47,11 @@ ANSWER_TONE_LIFE_US: Final = 10 * US
 # Missed so often in a row, it goes to the first manager too.
 MISSED_TWICE: Final = 2
 Heard = DigitsHeard | OverHeard | SignalHeard | KeyPattern
+# What somebody writes who is asked to report, whole, and what may stand around it.
+_HERE: Final = frozenset(
+    {"报到", "報到", "到", "收到", "在", "在岗", "在崗", "到岗", "到崗", "here", "present"}
+)
+_MARKS: Final = " \t\r\n.。!！,，~～"
 
 
 def roll_call_asked(draft: Draft, event: RollCallAsked) -> None:
@@ -72,7 +84,9 @@ def call_roll(draft: Draft, grids: tuple[str, ...], *, by: str) -> Notice | None
             asked=tuple(person.id for person in asked),
         ),
     )  # fmt: skip
-    detail = Wording(draft.site).text("detail_roll_call", count=len(asked), by=by)
+    detail = Wording(draft.site).text(
+        "detail_roll_call", count=len(asked), by=notices.named(draft, by)
+    )
     notices.report(draft, "roll_call", detail=detail, grid=grids[0] if grids else None)
     for channel, listeners in _on_channels(meant, asked).items():
         notice = notices.speak(draft, notice, channel, listeners, _sentences(draft))
@@ -123,6 +137,37 @@ def _post(
             text = his.text("card_roll_call_own", name=person.name)
             notice = notices.post_private(draft, notice, person, text, button)
     return notice
+
+
+# ---- answers in words ----
+
+
+def wrote(draft: Draft, event: TextReceived) -> bool:
+    """Take 报到 or 收到 that somebody writes; return whether it is an answer and nothing else.
+
+    Who has an order open, or is called off from one, may mean that: it counts for both.
+    """
+    if event.text.strip(_MARKS).lower() not in _HERE:
+        return False
+    person_id = draft.state.person_of_account(event.chat, event.address)
+    person = draft.find(Person, person_id) if person_id else None
+    if person is None or not person.active:
+        return False
+    running = [n for n in notices.current(draft) if n.kind == "roll_call" and not n.listed]
+    taken = [
+        notices.is_present(draft, n, person.id, Medium.CHAT, Assurance.C1) for n in running
+    ]
+    if not any(taken) or open_orders_of(draft, person.id) or awaited_from(draft, person.id):
+        return False
+    said = Wording(draft.site, person.language).text("notice_roll_call_done")
+    draft.ask(
+        SendText(
+            chat=event.chat, address=event.group or event.address, text=said,
+            level=notices.LEVEL, not_after_us=draft.now_us + NOTE_LIFE_US,
+            reply_to=event.message,
+        )
+    )  # fmt: skip
+    return True
 
 
 # ---- answers by radio ----

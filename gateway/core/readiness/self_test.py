@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.calls.calling import US
 from gateway.core.effects import Button, Receipt
-from gateway.core.order import Order, Timer
+from gateway.core.order import Order, Path, Timer
 from gateway.core.people import Person
 from gateway.core.readiness import notices
 from gateway.core.readiness.events import SelfTestAsked
@@ -63,7 +63,7 @@ def begin(draft: Draft, *, by: str) -> Notice:
     for channel in channels:
         notice = notices.speak(draft, notice, channel, (), lambda _: said)
     button = (Button(label=wording.text("button_self_test"), action="1"),)
-    text = wording.text("card_self_test", by=by)
+    text = wording.text("card_self_test", by=notices.named(draft, by))
     for group in rule.chats:
         notice = notices.post_group(draft, notice, group, text, button)
     if not rule.chats:
@@ -86,7 +86,8 @@ def self_test_due(draft: Draft, notice: Notice) -> None:
             took_s = f"{(way.ended_us - way.asked_us) / US:.1f}"
             results.append(wording.text("self_test_ok", way=name, seconds=took_s))
         else:
-            failed.append(wording.text("self_test_bad", way=name, reason=way.reason or "—"))
+            why = _why(draft, name, way)
+            failed.append(wording.text("self_test_bad", way=name, reason=why))
     if notice.asked and not notice.present:
         failed.append(wording.text("self_test_nobody"))
     key = "detail_self_test_bad" if failed else "detail_self_test_ok"
@@ -96,6 +97,13 @@ def self_test_due(draft: Draft, notice: Notice) -> None:
         notices.report(draft, "warning", detail=detail)
     notices.rewrite(draft, notice, detail)
     notices.close(draft, notice)
+
+
+def _why(draft: Draft, name: str, way: NoticePage | NoticeCard) -> str:
+    """Return why a way did not work: what was told of it, or of its path."""
+    path = draft.find(Path, name)
+    down = path.reason if path is not None and not path.up else None
+    return way.reason or down or Wording(draft.site).text("self_test_late")
 
 
 def maybe_done(draft: Draft, notice_id: str) -> None:

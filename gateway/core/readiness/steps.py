@@ -9,6 +9,7 @@ from gateway.core.answers.events import (
     KeyPattern,
     OverHeard,
     SignalHeard,
+    TextReceived,
 )
 from gateway.core.calls.events import (
     CardFailed,
@@ -73,6 +74,7 @@ def _notice_due(draft: Draft, timer: Timer) -> None:
 _CLOCKS: Final[Mapping[str, Callable[[Draft, Timer], None]]] = {
     drills.CLOCK: drills.drill_due,
     drills.WEEKLY: drills.weekly_due,
+    drills.WEEKLY_NOTICE: drills.notice_due,
     notices.CLOCK: _notice_due,
     roll_call.SCHEDULE: roll_call.schedule_due,
     self_test.SCHEDULE: self_test.schedule_due,
@@ -93,6 +95,11 @@ def heard(draft: Draft, event: DigitsHeard | OverHeard | SignalHeard | KeyPatter
     """Note who is there; return whether it was an answer of ours and nothing else."""
     cover.channel_heard(draft, event.channel)
     return roll_call.heard(draft, event)
+
+
+def wrote(draft: Draft, event: TextReceived) -> bool:
+    """Take what somebody writes; return whether it answers a roll-call and nothing else."""
+    return roll_call.wrote(draft, event)
 
 
 def pressed(draft: Draft, event: ButtonPressed) -> bool:
