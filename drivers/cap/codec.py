@@ -22,8 +22,9 @@ from gateway.settings.cap import CapSettings
 
 MAX_REFERENCES: Final = 64
 MAX_PLACE_CHARS: Final = 200
-# A message that is to begin later cannot be kept for later: clocks may differ by this much.
-EFFECTIVE_AHEAD_S: Final = 300
+# A message that is to begin later cannot be kept for later. So much is a matter of clocks and
+# of the time it took to write it: it counts as now.
+EFFECTIVE_AHEAD_S: Final = 30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _QUOTED = re.compile(r'"([^"]*)"|(\S+)')
@@ -199,6 +200,8 @@ def _alert(message: Node, now_us: int) -> Alert:
     infos = message.nodes("info")
     if kind is not AlertKind.CANCEL and not infos:
         _refuse("info", "is missing; an alert or update says what there is")
+    for one in infos:
+        _check_effective(message, one, now_us)
     info = _chosen(infos)
     over = info is not None and "AllClear" in info.texts("responseType")
     if kind is AlertKind.ALERT and over:
@@ -236,7 +239,7 @@ def _filled(
     message: Node, kind: AlertKind, info: Node, infos: list[Node], now_us: int
 ) -> Alert:
     for one in infos:
-        _check_times(message, one, now_us)
+        _check_expires(message, one, now_us)
     parameters = {name.lower(): value for name, value in info.pairs("parameter")}
     areas, place = _areas(infos), _place(info)
     grids = _grids(info, parameters)
@@ -262,16 +265,26 @@ def _filled(
     )
 
 
-def _check_times(message: Node, info: Node, now_us: int) -> None:
-    sent_us = us_of(message.need("sent"))
-    effective, expires = info.text("effective"), info.text("expires")
-    if effective and us_of(effective) > now_us + EFFECTIVE_AHEAD_S * 1_000_000:
+def _check_effective(message: Node, info: Node, now_us: int) -> None:
+    """Refuse what is to take effect later: it would be acted on at once, or forgotten."""
+    effective = info.text("effective")
+    # The later of the two, because our own clock may not be set yet.
+    latest_us = max(us_of(message.need("sent")), now_us) + EFFECTIVE_AHEAD_S * 1_000_000
+    if effective and us_of(effective) > latest_us:
         _refuse("info.effective", "lies ahead; send it when it is to be acted on")
+
+
+def _check_expires(message: Node, info: Node, now_us: int) -> None:
+    """Refuse an end that is none. One that has passed is taken: the core calls nobody."""
+    sent_us, expires, effective = (
+        us_of(message.need("sent")), info.text("expires"), info.text("effective"),
+    )  # fmt: skip
     if expires is None:
         return
     if us_of(expires) <= sent_us:
         _refuse("info.expires", "must lie after sent")
-    # The later of the two, because our own clock may not be set yet.
+    if effective and us_of(expires) <= us_of(effective):
+        _refuse("info.expires", "must lie after effective")
     if us_of(expires) > max(sent_us, now_us) + MAX_OPEN_DAYS * 86_400_000_000:
         _refuse("info.expires", f"lies more than {MAX_OPEN_DAYS} days ahead")
 

@@ -371,3 +371,20 @@ def test_clocks_of_the_usual_ladder_are_not_touched_by_words_alone():
     desk.pass_time(20)
     desk.update(text="两人")
     assert desk.timers()["ladder"] == 40
+
+
+def test_what_had_expired_when_it_came_is_accepted_and_the_receipt_says_nobody_was_told():
+    """In CAP the reason is all that the centre reads of it: the flags are not in an Ack."""
+    desk = Desk("zhang")
+    past_us = desk.now_us - US
+    late = desk.message(AlertKind.ALERT, sent_us=past_us - US, expires_us=past_us)
+    receipt = desk.send(late)
+    assert (receipt.status, receipt.reason) == ("accepted", desk.words("detail_expired_before"))
+    assert desk.pages() == []
+    desk.alert(id="JQ-2")
+    assert desk.called()
+    desk.forget()
+    desk.pass_time(1)
+    receipt = desk.update(id="JQ-2", text="旧", expires_us=desk.now_us - 1)
+    assert (receipt.status, receipt.reason) == ("accepted", desk.words("detail_expired_before"))
+    assert desk.pages() == []

@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert, AlertKind
+from gateway.core.calls.calling import expired
 from gateway.core.calls.first_call import by_name, unknown_target
 from gateway.core.effects import Receipt
 from gateway.core.intake.amending import amend, led_by, move
@@ -276,13 +277,22 @@ def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = Non
         return
     reason = wording.text(note) if note else None
     if _fold(draft, order, alert):
-        reason = why_held(draft, order) or in_doubt(draft, place(draft.site, alert)) or reason
+        doubt = in_doubt(draft, place(draft.site, alert))
+        reason = _why_untold(draft, order.id) or doubt or reason
     else:
         reason = wording.text(_why_older(draft, order, alert))
         draft.report(order, "warning", medium="centre", detail=f"{alert.id}: {reason}")
     answer_message(
         draft, alert, "accepted", order=draft.find(Order, order.id), reason=reason
     )
+
+
+def _why_untold(draft: Draft, order_id: str) -> str | None:
+    """Return in words why an amendment is told to nobody, or None."""
+    order = draft.find(Order, order_id)
+    if order is not None and order.open and expired(draft, order):
+        return Wording(draft.site).text("detail_expired_before")
+    return why_held(draft, order) if order is not None else None
 
 
 def _why_older(draft: Draft, order: Order, alert: Alert) -> str:

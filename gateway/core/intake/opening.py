@@ -141,6 +141,8 @@ def in_doubt(draft: Draft, placing: Placing) -> str | None:
 
 def _unheard(draft: Draft, order: Order) -> str | None:
     """Return in words why an accepted alert has reached nobody in its own grid, or None."""
+    if "expired" in order.flags:
+        return Wording(draft.site).text("detail_expired_before")
     for flag in ("no_grid", "nobody", "nobody_near"):
         if flag in order.flags:
             return Wording(draft.site).text(f"detail_{flag}")

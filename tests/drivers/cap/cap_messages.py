@@ -107,6 +107,7 @@ GOOD = {
     "private with addresses": cap(scope="Private", restriction=None, addresses='保安 "东门 保安"'),
     "all times": cap(info(effective="2026-11-22T03:00:00+08:00", onset="2026-11-22T03:00:00+08:00",
                           expires="2026-11-22T05:00:00+08:00")),
+    "an effective that is a few seconds ahead, as clocks are": cap(info(effective="2026-11-22T03:00:20+08:00")),
     "a time in UTC as the standard writes it": cap(sent="2026-11-21T19:00:00-00:00"),
     "a resource": cap(info(resource="<resourceDesc>照片</resourceDesc><mimeType>image/jpeg</mimeType>"
                                     "<size>1200</size><uri>http://10.0.0.1/a.jpg</uri>")),
@@ -159,6 +160,17 @@ WRONG = {
     "expires before sent": (cap(info(expires="2026-11-22T02:00:00+08:00")), "info.expires", "after"),
     "expires in a month": (cap(info(expires="2026-12-22T02:00:00+08:00")), "info.expires", "days"),
     "effective tomorrow": (cap(info(effective="2026-11-23T02:00:00+08:00")), "info.effective", "ahead"),
+    "effective in a minute": (cap(info(effective="2026-11-22T03:01:00+08:00")), "info.effective", "ahead"),
+    "effective tomorrow, in the second language": (
+        cap(info(), info(language="en-US", effective="2026-11-23T02:00:00+08:00")), "info.effective", "ahead"),
+    "a cancel that is to take effect tomorrow": (
+        cap(info(effective="2026-11-23T02:00:00+08:00"), identifier="JQ-9", msgType="Cancel",
+            references=reference()), "info.effective", "ahead"),
+    "an update that is all clear tomorrow": (
+        update(info(responseType="AllClear", effective="2026-11-23T02:00:00+08:00")), "info.effective", "ahead"),
+    "expires before it takes effect": (
+        cap(info(effective="2026-11-22T03:00:20+08:00", expires="2026-11-22T03:00:10+08:00")),
+        "info.expires", "after effective"),
     "level 7": (cap(info(parameter=pair("level", "7"))), "info.parameter", "1 to 3"),
     "ceiling without altitude": (cap(info(AREA + "<ceiling>20</ceiling>")), "info.area.ceiling", "altitude"),
     "text that turns the line": (cap(info(headline="a\u202eb")), "info.headline", "U+202E"),

@@ -112,6 +112,31 @@ def test_the_fields_of_an_alert():
     assert len(found.body_sha256) == 64
 
 
+def test_what_takes_effect_at_once_is_taken_by_a_clock_that_is_not_set():
+    """Our clock still stands at its epoch: what was sent and is effective now lies far ahead."""
+    raw = cap(info(effective="2026-11-22T03:00:00+08:00"))
+    found = taking().decode(raw, door="http", now_us=0, synchronised=False)
+    assert found.alert.sent_us == START_US
+    later = cap(info(effective="2026-11-22T04:00:00+08:00"))
+    with pytest.raises(Refusal, match="lies ahead"):
+        taking().decode(later, door="http", now_us=0, synchronised=False)
+
+
+def test_what_was_sent_ahead_is_taken_when_its_time_has_come():
+    raw = cap(info(effective="2026-11-22T04:00:00+08:00"))
+    with pytest.raises(Refusal, match="lies ahead"):
+        event(raw)
+    due_us = START_US + 3600 * US
+    assert taking().decode(raw, door="http", now_us=due_us, synchronised=True).alert
+
+
+def test_what_has_expired_is_taken_so_that_the_core_can_say_so():
+    raw = cap(info(expires="2026-11-22T03:05:00+08:00"))
+    late_us = START_US + 600 * US
+    found = taking().decode(raw, door="http", now_us=late_us, synchronised=True)
+    assert found.alert.expires_us == START_US + 300 * US
+
+
 def test_the_language_that_guards_speak_is_taken():
     english = info(language="en-US", headline="Two armed", description=None)
     taiwan = info(language="zh-TW", headline="兩人持械", description=None)
