@@ -992,3 +992,11 @@ def test_hostile_words_of_the_centre_are_only_words():
     assert desk.status == "cancelled"
     assert "{number} {0.__class__} ■ 已取消：假的 @all" in desk.cards()["-101"].text.split("\n")
     assert all(s.isprintable() for p in desk.pages() for s in p.text)
+
+
+def test_what_came_too_late_is_accepted_with_the_word_that_nobody_is_called():
+    desk = Desk("zhang")
+    receipt = desk.alert(expires_us=desk.now_us - 1, sent_us=desk.now_us - 60_000_000)
+    assert receipt.status == "accepted"
+    assert receipt.reason == desk.words("detail_expired_before")
+    assert "expired" in receipt.flags

@@ -607,3 +607,35 @@ def test_a_contact_of_nobody_agrees_to_nothing():
     desk.take(text_of(desk, "4711", "同意"))
     assert not [c for c in desk.state.each(Contact) if c.address == "4711"]
     assert desk.reports("register") == []
+
+
+def test_a_company_means_only_its_own_by_name_too():
+    """Whom it names is looked at as well as where: E2 lets the centre alone order others."""
+    desk = two_companies()
+    own = {"organisation": "xi", "sender": "xi"}
+    for to in ("person/zhang", "grid/G3"):
+        refused = desk.alert(id=f"A-{to}", grid="G1", to=to, **own)
+        assert (refused.status, refused.reason) == (
+            "refused", f"to: {to} is not of xi; ask the command centre"
+        )  # fmt: skip
+    assert desk.alert(id="A-own", grid="G1", to="person/li", **own).status == "accepted"
+    assert "1001" not in desk.cards(), "nobody of the other body heard of it"
+
+
+def test_an_office_does_not_read_who_of_another_body_wants_help():
+    desk = two_companies()
+    desk.alert(needs=2)
+    desk.post()
+    desk.forget()
+    desk.press("li", "4")
+    notes = desk.notes()
+    assert "李四" in notes["1001"], "who is called with him knows whom to help"
+    assert desk.words("owner_other") in notes["-103"]
+    for account in ("-103", ACCOUNTS["smith"]):
+        assert "李四" not in notes[account]
+
+
+def test_who_is_meant_by_name_and_is_off_duty_is_not_called_an_empty_grid():
+    desk = two_companies()
+    assert act(desk, "pause", person="zhang", hours=1).status == "accepted"
+    assert desk.alert(to="person/zhang").reason == desk.words("detail_to_off_duty")

@@ -23,7 +23,7 @@ from gateway.core.answers.replies import (
 )
 from gateway.core.answers.tries import HOUR_US, note_try, paused
 from gateway.core.calls import still_on_it
-from gateway.core.calls.calling import NOTE_LIFE_US, answered_elsewhere, name_of
+from gateway.core.calls.calling import NOTE_LIFE_US, answered_elsewhere
 from gateway.core.calls.convergence import place_people
 from gateway.core.calls.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.calls.nearest import arrived_at, place_shared
@@ -92,7 +92,7 @@ def apply_reply(
     follow_facts(draft, order.id, declined=node is Node.DECLINED)
     order = draft.find(Order, order.id) or order
     if node is Node.NEED_HELP and order.open and not reached(assignment, node):
-        call_help(draft, order, name_of(draft, person))
+        call_help(draft, order, person)
     return True
 
 

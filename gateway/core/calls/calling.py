@@ -399,8 +399,7 @@ def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str
     person = draft.find(Person, order.owner)
     if person is None:
         return draft.site.centre_name
-    others = card.organisation not in (None, person.organisation)
-    return wording.text("owner_other") if others else person.name
+    return _name_for(card, person, wording)
 
 
 def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
@@ -481,9 +480,18 @@ def refresh_card(draft: Draft, order: Order, card: Card) -> None:
 
 
 def tell_people(
-    draft: Draft, order: Order, key: str, *, privately: bool, **gaps: object
+    draft: Draft,
+    order: Order,
+    key: str,
+    *,
+    privately: bool,
+    who: Person | None = None,
+    **gaps: object,
 ) -> None:
-    """Write a line under the order's cards, in the groups and, if asked, to each person."""
+    """Write a line under the order's cards, in the groups and, if asked, to each person.
+
+    Who is named fills the gap ``name``; of another body's man an office reads that he is one.
+    """
     for card in draft.of_order(Card, order.id):
         if card.state not in ("posted", "queued"):
             continue
@@ -491,8 +499,16 @@ def tell_people(
             continue
         person = draft.find(Person, card.person) if card.person else None
         wording = Wording(draft.site, person.language if person else None)
+        if who is not None:
+            gaps["name"] = _name_for(card, who, wording)
         said = wording.text(key, number=wording.written_number(order), **gaps)
         _write_under(draft, order, card, wording.about(order, said))
+
+
+def _name_for(card: Card, person: Person, wording: Wording) -> str:
+    """Return a name as a card's readers may know it."""
+    others = card.organisation not in (None, person.organisation)
+    return wording.text("owner_other") if others else person.name
 
 
 def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:

@@ -31,7 +31,7 @@ from gateway.core.life import (
     trigger_of,
 )
 from gateway.core.order import Assignment, Node, Order, OrderStatus, Timer
-from gateway.core.people import Role
+from gateway.core.people import Person, Role
 from gateway.core.policy.policy import response_to
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -214,7 +214,7 @@ def _end_ladder(draft: Draft, order: Order) -> None:
     refresh_cards(draft, order)
 
 
-def call_help(draft: Draft, order: Order, name: str) -> None:
+def call_help(draft: Draft, order: Order, person: str) -> None:
     """One guard more is wanted: everybody hears it and the next rung is called at once.
 
     Whoever asks for help is in need now, however old the order is: its clock starts again.
@@ -228,7 +228,7 @@ def call_help(draft: Draft, order: Order, name: str) -> None:
     if here and here[0].kind == "repeat":
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
     draft.put(order)
-    tell_people(draft, order, "note_help", privately=True, name=name)
+    tell_people(draft, order, "note_help", privately=True, who=draft.find(Person, person))
     if not expired(draft, order):
         for channel in channels_used(draft, order):
             say_beside(draft, order, channel, "help")

@@ -97,9 +97,12 @@ def digest_due(draft: Draft, timer: Timer) -> None:
     draft.put(replace(merged, untold=0, hosts=()))
     hosts = "、".join(merged.hosts)
     if order.open and not expired(draft, order):
-        gaps = {"count": merged.untold, "hosts": hosts}
-        tell_people(draft, order, "note_machines", privately=False, **gaps)
-        detail = Wording(draft.site).text("detail_machine_digest", **gaps)
+        tell_people(
+            draft, order, "note_machines", privately=False, count=merged.untold, hosts=hosts
+        )
+        detail = Wording(draft.site).text(
+            "detail_machine_digest", count=merged.untold, hosts=hosts
+        )
         draft.report(order, "machine", medium="clock", detail=detail)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gateway.core.alert import Alert
 from gateway.core.calls.calling import US, expired
-from gateway.core.calls.first_call import call_first, grids_meant
+from gateway.core.calls.first_call import by_name, call_first, grids_meant
 from gateway.core.calls.owner import settle_owner
 from gateway.core.effects import Receipt
 from gateway.core.intake.events import AlertReceived
@@ -141,11 +141,14 @@ def in_doubt(draft: Draft, placing: Placing) -> str | None:
 
 def _unheard(draft: Draft, order: Order) -> str | None:
     """Return in words why an accepted alert has reached nobody in its own grid, or None."""
+    wording = Wording(draft.site)
     if "expired" in order.flags:
-        return Wording(draft.site).text("detail_expired_before")
+        return wording.text("detail_expired_before")
+    if "nobody" in order.flags and by_name(order.alert.to):
+        return wording.text("detail_to_off_duty")
     for flag in ("no_grid", "nobody", "nobody_near"):
         if flag in order.flags:
-            return Wording(draft.site).text(f"detail_{flag}")
+            return wording.text(f"detail_{flag}")
     return None
 
 

@@ -5,7 +5,9 @@ token bears that body's id; whom it calls is narrowed by ``gateway.core.register
 """
 
 from gateway.core.alert import Alert, AlertKind
+from gateway.core.calls.first_call import PERSON, TEAM, grids_meant
 from gateway.core.calls.routing import find_grid
+from gateway.core.calls.teams import members_of
 from gateway.core.effects import Receipt
 from gateway.core.intake.events import AlertReceived
 from gateway.core.people import Person, Role
@@ -28,10 +30,27 @@ def _against(draft: Draft, alert: Alert, organisation: str) -> str | None:
     grid = find_grid(draft.site, alert)
     if grid is None:
         return "grid: this token's alerts must name a place where its own guards are"
+    if not _has_guards_in(draft, grid, organisation):
+        return f"grid: {organisation} has no guards in {grid}; ask the command centre"
+    return _against_whom(draft, alert, organisation)
+
+
+def _against_whom(draft: Draft, alert: Alert, organisation: str) -> str | None:
+    """Return why a company may not mean whom it names, or None: it orders its own only."""
+    kind, _, name = (alert.to or "").partition("/")
+    if kind in (PERSON, TEAM):
+        person = draft.find(Person, name)
+        named = members_of(draft, name) if kind == TEAM else [person] if person else []
+        own = any(_is_own_guard(p, organisation) for p in named)
+    else:
+        meant = grids_meant(draft, alert, ())
+        own = not meant or any(_has_guards_in(draft, g, organisation) for g in meant)
+    return None if own else f"to: {alert.to} is not of {organisation}; ask the command centre"
+
+
+def _has_guards_in(draft: Draft, grid: str, organisation: str) -> bool:
     guards = draft.state.people_of_grid(grid).values()
-    if any(_is_own_guard(guard, organisation) for guard in guards):
-        return None
-    return f"grid: {organisation} has no guards in {grid}; ask the command centre"
+    return any(_is_own_guard(guard, organisation) for guard in guards)
 
 
 def _is_own_guard(person: Person, organisation: str) -> bool:
