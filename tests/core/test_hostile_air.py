@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from gateway.core.alert import Assurance, Level
 from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.answers.replies import Action
-from gateway.core.effects import AnswerOver, PageChannel
+from gateway.core.effects import AnswerOver, PageChannel, PostCard, ReportStatus
 from gateway.core.events import ClockStepped
+from gateway.core.guard_reports.air import MOST_STRANGERS
 from gateway.core.guard_reports.report import GuardReport, ReportPolicy
 from gateway.core.order import Assignment, Card, Counter, Node, Order, Page, Timer
 from gateway.core.people import LostRadio, Person, Tries
@@ -269,3 +270,22 @@ TestHostileAir.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None, derandomize=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
+
+
+def test_invented_numbers_that_call_for_help_do_not_drown_those_who_do():
+    """A computer with a radio is six hundred strangers: they are told, in a handful of cards."""
+    story = Desk()
+    for unit in range(600):
+        story.packet(0, 0x80, 0x2000 + unit)
+        story.pass_time(0.5)
+    reports = list(story.state.each(GuardReport))
+    assert 1 < len(reports) <= MOST_STRANGERS + 1
+    assert len(story.of(PostCard)) <= 2 * len(reports)
+    # Whom they tried to drown is heard at once, in a report of his own.
+    story.keys("* 9 #", ani="99101")
+    told = [e for e in story.of(ReportStatus) if e.node == "emergency"]
+    assert told[-1].person == "zhang"
+    # And a stranger of another day is one of his own again.
+    story.pass_time(700)
+    story.packet(0, 0x80, 0x7777)
+    assert max(story.state.each(GuardReport), key=lambda r: r.opened_us).source.endswith("7777")

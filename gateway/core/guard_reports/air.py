@@ -6,7 +6,8 @@ Rules for whoever edits this file:
    only told once in half a minute.
 2. A code counts in a whole frame only, ``*9#`` or ``*guard 9#``; lone digits are nothing.
 3. Whose radio nobody knows, or which was lost, is told as such, and sends nobody out unless
-   the settings say so.
+   the settings say so. Anybody can send any number of numbers: beyond a few, a channel's
+   strangers are one report, so that they drown neither the managers' cards nor the channel.
 """
 
 from typing import Final
@@ -30,6 +31,9 @@ from gateway.core.wording import Wording
 
 # A radio repeats its emergency until it is acknowledged: that is one call.
 ONCE_US: Final = 30 * US
+# So many strangers of a channel have reports of their own; those who follow share one so long.
+MOST_STRANGERS: Final = 5
+STRANGERS_US: Final = 600 * US
 # A spoken answer that comes later than this is no answer.
 SPOKEN_LIFE_US: Final = 30 * US
 # An over shorter than this says nothing.
@@ -68,7 +72,7 @@ def reported(
     """Take an emergency or a report that a radio has sent by a key or a code."""
     person = speaker.believed
     telling = Telling(
-        source=_source(person, speaker, channel),
+        source=_source(draft, person, speaker, channel),
         kind=kind,
         medium=Medium.RADIO,
         assurance=Assurance.R1 if person else Assurance.R0,
@@ -90,10 +94,19 @@ def reported(
     _say_received(draft, telling)
 
 
-def _source(person: Person | None, speaker: Speaker, channel: str) -> str:
+def _source(draft: Draft, person: Person | None, speaker: Speaker, channel: str) -> str:
     if person is not None:
         return f"person/{person.id}"
-    return f"radio/{speaker.radio}" if speaker.radio else f"channel/{channel}"
+    if not speaker.radio:
+        return f"channel/{channel}"
+    own = f"radio/{speaker.radio}"
+    if report_of(draft, own) is not None:
+        return own
+    strangers = f"strangers/{channel}"
+    if paused(draft, strangers, MOST_STRANGERS, STRANGERS_US):
+        return f"channel/{channel}"
+    note_try(draft, strangers, MOST_STRANGERS, STRANGERS_US)
+    return own
 
 
 def _take(draft: Draft, telling: Telling) -> None:
