@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt
+from gateway.core.effects import ChatEffect, ForgetAddress, RadioEffect, Receipt, ReportStatus
 from gateway.core.events import Event
 from gateway.core.intake.events import AlertReceived, MessageNoted
 
@@ -229,6 +229,26 @@ class Report:
     grid: str | None = None
     post: str | None = None
     media: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, status: ReportStatus, seq: int, part: int, name: str | None) -> "Report":
+        """Return a node as the core reported it, with the name of the person it is about."""
+        return cls(
+            seq=seq,
+            part=part,
+            at_us=status.at_us,
+            order=status.order,
+            number=status.number,
+            node=status.node,
+            person=status.person,
+            name=name,
+            medium=status.medium,
+            assurance=status.assurance,
+            detail=status.detail,
+            grid=status.grid,
+            post=status.post,
+            media=status.media,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

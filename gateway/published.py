@@ -4,7 +4,7 @@ import asyncio
 import unicodedata
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.core.effects import ReportStatus
 from gateway.interfaces import Report
@@ -73,21 +73,9 @@ class Published:
         return found
 
     def _report(self, seq: int, part: int, status: ReportStatus) -> Report:
+        name = None if status.person is None else self.name_of(status.person)
         detail = status.detail
-        return Report(
-            seq=seq,
-            part=part,
-            at_us=status.at_us,
-            order=status.order,
-            number=status.number,
-            node=status.node,
-            person=status.person,
-            name=None if status.person is None else self.name_of(status.person),
-            medium=status.medium,
-            assurance=status.assurance,
+        if detail is not None and not unicodedata.is_normalized("NFC", detail):
             # As it stands in the journal, so that both tell the same.
-            detail=None if detail is None else unicodedata.normalize("NFC", detail),
-            grid=status.grid,
-            post=status.post,
-            media=status.media,
-        )
+            status = replace(status, detail=unicodedata.normalize("NFC", detail))
+        return Report.of(status, seq, part, name)

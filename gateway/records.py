@@ -15,7 +15,6 @@ from typing import Any, TextIO, TypeVar
 import apsw
 
 from gateway.core.after.entities import FollowUp, LegalHold, Photo, PhotoPost
-from gateway.core.effects import ReportStatus
 from gateway.core.order import (
     Assignment,
     Card,
@@ -219,23 +218,8 @@ class _Look:
         return [self._report(*row) for row in rows]
 
     def _report(self, seq: int, part: int, body: str) -> Report:
-        status: ReportStatus = report_from(body, self._value_of)
-        return Report(
-            seq=seq,
-            part=part,
-            at_us=status.at_us,
-            order=status.order,
-            number=status.number,
-            node=status.node,
-            person=status.person,
-            name=self._name(status.person),
-            medium=status.medium,
-            assurance=status.assurance,
-            detail=status.detail,
-            grid=status.grid,
-            post=status.post,
-            media=status.media,
-        )
+        status = report_from(body, self._value_of)
+        return Report.of(status, seq, part, self._name(status.person))
 
     def _name(self, person: str | None) -> str | None:
         """Return a person's name; None when he is unknown or it was erased."""
