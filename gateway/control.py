@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.core.after.events import OrderActed
 from gateway.core.alert import AlertKind
@@ -351,22 +352,7 @@ def ask(path: Path, /, **command: object) -> Answer:
         LinkError: No daemon runs, or it does not answer in ten seconds.
     """
     with connect(path) as caller:
-        caller.settimeout(ANSWER_WAIT_S)
-        try:
-            caller.sendall((json.dumps(command) + "\n").encode())
-            line = caller.makefile("rb").readline()
-        except TimeoutError as error:
-            msg = f"the daemon at {path} does not answer; see its log and /healthz"
-            raise LinkError(msg) from error
-        except OSError as error:
-            msg = f"the daemon at {path} hung up: {error}; it may be restarting"
-            raise LinkError(msg) from error
-    if not line.endswith(b"\n"):
-        msg = f"the daemon at {path} closed the connection; it may be restarting"
-        raise LinkError(msg)
-    answer = json.loads(line)
-    assert isinstance(answer, dict)
-    return answer
+        return _exchange(path, caller, caller.makefile("rb"), command)
 
 
 def ask_each(path: Path, commands: Iterable[Answer]) -> Iterator[Answer]:
@@ -376,21 +362,28 @@ def ask_each(path: Path, commands: Iterable[Answer]) -> Iterator[Answer]:
         LinkError: No daemon runs, or it stopped answering.
     """
     with connect(path) as caller:
-        caller.settimeout(ANSWER_WAIT_S)
         lines = caller.makefile("rb")
         for command in commands:
-            try:
-                caller.sendall((json.dumps(command) + "\n").encode())
-                line = lines.readline()
-            except OSError as error:  # a time-out is one
-                msg = f"the daemon at {path} does not answer any more: {error}"
-                raise LinkError(msg) from error
-            if not line.endswith(b"\n"):
-                msg = f"the daemon at {path} closed the connection; it may be restarting"
-                raise LinkError(msg)
-            answer = json.loads(line)
-            assert isinstance(answer, dict)
-            yield answer
+            yield _exchange(path, caller, lines, command)
+
+
+def _exchange(path: Path, caller: socket.socket, lines: BinaryIO, command: Answer) -> Answer:
+    caller.settimeout(ANSWER_WAIT_S)
+    try:
+        caller.sendall((json.dumps(command) + "\n").encode())
+        line = lines.readline()
+    except TimeoutError as error:
+        msg = f"the daemon at {path} does not answer; see its log and /healthz"
+        raise LinkError(msg) from error
+    except OSError as error:
+        msg = f"the daemon at {path} hung up: {error}; it may be restarting"
+        raise LinkError(msg) from error
+    if not line.endswith(b"\n"):
+        msg = f"the daemon at {path} closed the connection; it may be restarting"
+        raise LinkError(msg)
+    answer = json.loads(line)
+    assert isinstance(answer, dict)
+    return answer
 
 
 def follow(path: Path, after_seq: int) -> Iterator[Answer]:
