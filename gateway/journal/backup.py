@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from gateway.durable import sync
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal.contract import Anchor
 from gateway.journal.reading import reading
@@ -36,8 +37,8 @@ def backup(path: Path, target: Path, anchors: Iterable[Anchor] | None = None) ->
             first = verdict.findings[0]
             raise JournalError(f"{part}: does not verify: row {first.seq}: {first.text}")
         part.rename(target)
-        _sync(target)
-        _sync(target.parent)
+        sync(target)
+        sync(target.parent)
     except OSError as error:
         raise SetupError(f"{target}: cannot be written: {error}") from error
     return verdict
@@ -56,12 +57,4 @@ def _copy(path: Path, part: Path) -> None:
         finally:
             with suppress(apsw.Error):
                 copy.close()
-    _sync(part)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(part)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import apsw
 
+from gateway.durable import sync
 from gateway.interfaces import GridcallError, JournalError, Outgoing, SetupError
 from gateway.journal.codec import effect_from, entity_from
 from gateway.journal.contract import Recovered, Written
@@ -181,7 +182,7 @@ class JournalFile:
         new = not self.path.exists() or self.path.stat().st_size == 0
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if new:
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         self._db = db = apsw.Connection(str(self.path), vfs=self._vfs)
         db.limit(apsw.SQLITE_LIMIT_LENGTH, _LENGTH_LIMIT_BYTES)
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -238,9 +239,8 @@ class JournalFile:
         copy.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.db.execute("VACUUM INTO ?", (str(copy),))
-        with copy.open("rb") as file:
-            os.fsync(file.fileno())
-        _sync_folder(copy.parent)
+        sync(copy)
+        sync(copy.parent)
 
     def _find_end(self) -> None:
         """Set the chain's end from the last rows, proving on the way that they chain."""
@@ -467,12 +467,3 @@ def _outgoing(row: tuple[Any, ...], value_of: Callable[[str], object]) -> tuple[
     outbox_id, driver, kind, body, started = row
     effect = effect_from(kind, body, value_of)
     return driver, Outgoing(id=outbox_id, effect=effect, again=bool(started))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Return once a new file's name in this folder is on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from gateway.core.centre.report_json import RECEIPT_SCHEMA
+from gateway.durable import sync
 from gateway.web.documents import guarded, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
 
@@ -48,17 +49,8 @@ def store(folder: Path, content: bytes, suffix: str) -> tuple[str, str]:
         file.flush()
         os.fsync(file.fileno())
     Path(file.name).replace(folder / f"{media}{suffix}")
-    _fsync_folder(folder)
+    sync(folder)
     return media, digest
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make the new name as durable as the bytes."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class MediaDoor:
