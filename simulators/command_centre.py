@@ -166,15 +166,6 @@ class CommandCentre:
         answer: Json = await self._get(f"/v1/orders/{order}")
         return answer
 
-    async def upload(self, content: bytes, content_type: str) -> str:
-        """Return the media id of a file, for ``attachments``."""
-        headers = {**self._auth, "content-type": content_type}
-        async with self._http.post(
-            f"{self._base}/v1/media", data=content, headers=headers
-        ) as answer:
-            body = await _json_of(answer, accept=(201,))
-        return str(body["id"])
-
     # What it hears
 
     async def follow(self) -> None:

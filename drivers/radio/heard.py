@@ -26,7 +26,6 @@ class MdcPacket:
             is meant.
         status: the byte behind the check sum (a message number, otherwise 0).
         second: ``op, arg, ID hi, ID lo`` of a double packet's second word, else None.
-        repaired_bits: data bits that the error correction turned over.
     """
 
     op: int
@@ -34,7 +33,6 @@ class MdcPacket:
     unit: str
     status: int = 0
     second: bytes | None = None
-    repaired_bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

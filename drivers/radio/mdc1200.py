@@ -15,7 +15,7 @@ Majority logic corrects bits that three of four parity checks call wrong, and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -290,9 +290,8 @@ class MdcBank:
         second = None
         if candidate.words > 1:
             second = parse_bits((softs[FRAME_BITS:] < 0).astype(np.uint8))
-        message, status, repaired = first
-        packet = packet_of(message, status, second[0] if second else None)
-        return replace(packet, repaired_bits=repaired + (second[2] if second else 0))
+        message, status, _ = first
+        return packet_of(message, status, second[0] if second else None)
 
 
 def _at(x: Float64Array, places: Float64Array) -> Complex128Array:

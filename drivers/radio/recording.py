@@ -59,14 +59,12 @@ class RecordingFinished:
         path: Below the recordings root, with ``/``.
         sha256: Hexadecimal digest of the file.
         duration_ms: How long it plays.
-        replaces: The path that this one has taken the place of, or None.
     """
 
     what: str
     path: str
     sha256: str
     duration_ms: int
-    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +248,7 @@ class RecordingStore:
                 self._results.append(RecordingFailed(what, f"{path}: {error}"))
             else:
                 self._results.append(
-                    RecordingFinished(
-                        what, done.path, done.sha256, done.duration_ms, replaces=path
-                    )
+                    RecordingFinished(what, done.path, done.sha256, done.duration_ms)
                 )
 
 

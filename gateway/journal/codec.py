@@ -336,8 +336,3 @@ def alert_key_from(body: str) -> tuple[str, str | None, str | None]:
 def report_from(body: str, value_of: Callable[[str], object]) -> ReportStatus:
     """Return the report of a report row, its personal values joined."""
     return _read(ReportStatus, body, value_of)
-
-
-def receipt_from(plain: Plain | None) -> Receipt | None:
-    """Return the receipt of a journal row."""
-    return None if plain is None else decode(Receipt, plain)

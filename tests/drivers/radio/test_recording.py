@@ -134,7 +134,7 @@ def test_the_finished_over_becomes_opus_and_the_wav_goes(
     wav, ogg = await_results(store, 2)
     assert isinstance(wav, RecordingFinished)
     assert isinstance(ogg, RecordingFinished)
-    assert (ogg.path, ogg.replaces) == ("20261122/north/over-1.ogg", wav.path)
+    assert (wav.path, ogg.path) == ("20261122/north/over-1.wav", "20261122/north/over-1.ogg")
     assert ogg.duration_ms == 2000
     data = (tmp_path / ogg.path).read_bytes()
     assert data[:4] == b"OggS"
