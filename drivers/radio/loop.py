@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
 import os
 import random
@@ -17,20 +16,18 @@ import selectors
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from pydantic import ValidationError
 
 from drivers.radio.channel import Channel, ChannelEvent
 from drivers.radio.chat_talk import ChatTalk, TalkDesk
 from drivers.radio.dispatcher_overs import DispatcherOvers
 from drivers.radio.engine_door import EngineDoor
 from drivers.radio.heard import span_of
-from drivers.radio.hearing import Hearing, wishes_of
 from drivers.radio.keyer_process import KeyerProcess
+from drivers.radio.line_up import LineUp
 from drivers.radio.pages import Pages
 from drivers.radio.patch import PatchBay
 from drivers.radio.patched_over import Cut
@@ -44,6 +41,7 @@ from drivers.radio.recording import (
     salvage,
 )
 from drivers.radio.refused import RefusedWatch
+from drivers.radio.resolved_channels import load_channels
 from drivers.radio.samples import FRAME_MS, FRAME_SAMPLES
 from drivers.radio.settings import RadioChannel
 from drivers.radio.speech import Rendered, SpeechConfig, SpeechWorker, load_manner
@@ -51,7 +49,6 @@ from drivers.radio.talk_rules import DISPATCHER, load_rules
 from drivers.radio.tally import ChannelTally, talk_figures
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
-from drivers.radio.unit import Unit
 from drivers.radio.voice_notes import VoiceNotes
 from gateway.core.answers.events import OverHeard
 from gateway.core.calls.events import PageFailed, PageSpoken
@@ -88,35 +85,6 @@ def day_of(at_us: int) -> str:
     return time.strftime("%Y%m%d", time.gmtime(at_us / 1e6))
 
 
-def load_channels(path: Path) -> tuple[dict[str, RadioChannel], Path]:
-    """Return the radio channels of resolved settings, and the site's state folder.
-
-    Raises:
-        SetupError: the file cannot be read, or holds no resolved settings.
-    """
-    try:
-        tree: Mapping[str, Any] = json.loads(path.read_bytes())
-        language = tree["site"].get("language", "zh_CN")
-        channels = {
-            name: _channel(channel, language)
-            for name, channel in tree["channels"].items()
-            if channel.get("driver", "radio") == "radio"
-        }
-        state = Path(tree.get("base_dir", ".")) / tree["site"].get("state_dir", "state")
-    except (OSError, ValidationError, ValueError, KeyError, AttributeError) as error:
-        msg = f"{path} holds no resolved settings: {error}"
-        raise SetupError(msg) from error
-    return channels, state
-
-
-def _channel(channel: Mapping[str, Any], language: str) -> RadioChannel:
-    """Return a channel that identifies itself in the site's language unless it says another."""
-    said = channel.get("identification")
-    if said is not None and said.get("language") is None:
-        channel = {**channel, "identification": {**said, "language": language}}
-    return RadioChannel.model_validate_json(json.dumps(channel))
-
-
 class RadioProcess:
     """Everything of a site that has to be on time.
 
@@ -133,21 +101,21 @@ class RadioProcess:
         self._boot = secrets.token_hex(6)
         self._names = 0
         self._chance = random.SystemRandom()
-        self._monitors: list[tuple[Unit, Unit]] = []
         self._selector = selectors.DefaultSelector()
         self._pages = Pages()
-        self._units: dict[str, Unit] = {}
-        self._wanted = channels
-        self._retiring: dict[str, Unit] = {}
-        self._inherited: dict[str, list[tuple[PageChannel, str | None]]] = {}
-        self._repeat_words: dict[str, str | None] = {}
-        self._hearing = Hearing([])
         self._ticks = 0
-        self._adopted: dict[str, RadioChannel] | None = None
         self._late = Lateness(long_ms=FRAME_MS)
         self._keying = Lateness()
+        self._line_up = LineUp(
+            channels,
+            selector=self._selector,
+            clock=read_clocks,
+            keying=self._keying,
+            make_channel=self._make_channel,
+            tell=self._tell,
+        )
+        self._units = self._line_up.units
         self._cpu_s = time.process_time()
-        self._rows: list[Unit] = []
         self._tallies: dict[str, ChannelTally] = defaultdict(ChannelTally)
         self._bay = PatchBay(tell_cut=self._tell_cut, overs_of=self._dispatcher_overs)
         self._stopping = False
@@ -174,7 +142,7 @@ class RadioProcess:
             failed=self._tell,
             now_us=lambda: read_clocks().us,
         )
-        self._adopt(read_clocks())
+        self._line_up.adopt(read_clocks())
 
     def _open_recordings(self, root: Path) -> RecordingStore:
         try:
@@ -217,7 +185,7 @@ class RadioProcess:
             unit.watch_keyer(now)
         # Sound leaves first: it must be on time, and what is heard now may be looked at after.
         may_key = self._door.engine_alive(now.s)
-        for unit in self._rows:
+        for unit in self._line_up.rows:
             unit.play(now, may_key=may_key)
             self._tallies[unit.id].tick(on_air=unit.channel.transmitting != "idle")
             self._late.add(1000.0 * (time.monotonic() - due_s))
@@ -237,13 +205,13 @@ class RadioProcess:
                 self._tell_recording(result)
             for note in self._voice_notes.results():
                 self._rendered(note)
-        self._adopt(now)
+        self._line_up.adopt(now)
         if self._ticks % _ALIVE_EVERY_TICKS == 0:
             # Here and not in the middle of a tick; what was there at the start is frozen.
             gc.collect()
 
     def _listen(self, now: Moment) -> None:
-        units = self._rows
+        units = self._line_up.rows
         listening, below = np.zeros((2, len(units)), np.bool_)
         missing = np.zeros(len(units), np.int64)
         frames = np.zeros((len(units), FRAME_SAMPLES), np.int16)
@@ -252,15 +220,15 @@ class RadioProcess:
             below[row], missing[row] = unit.channel.seeks, unit.missing
             if unit.frame is not None:
                 frames[row] = unit.frame
-        for heard in self._hearing.step(frames, listening, below, missing):
+        for heard in self._line_up.hearing.step(frames, listening, below, missing):
             channel = units[heard.channel].channel
             if heard.kind == "dtmf":
                 channel.heard(heard.value, now, span_of(heard))
             elif heard.kind in {"selcall", "mdc1200"}:
                 channel.signalled(heard, now)
-        for presence in self._hearing.changed():
+        for presence in self._line_up.hearing.changed():
             units[presence.channel].channel.below_voice(presence, now)
-        for unit, monitor in self._monitors:
+        for unit, monitor in self._line_up.monitors:
             unit.channel.monitored(monitor.frame)
 
     def _show(self, now: Moment) -> None:
@@ -377,6 +345,7 @@ class RadioProcess:
                 self._bay.switch(group, on=on, until_us=until_us)
                 self._door.send(Taken(message.id))
             case WithdrawPage(page=page_id, reason=reason):
+                self._talk.withdraw(page_id, reason)
                 unit = self._units.get(self._pages.channel(page_id) or "")
                 if unit is not None:
                     unit.channel.withdraw(page_id, reason, now)
@@ -422,8 +391,7 @@ class RadioProcess:
         if not self._is_new(page, message, now):
             return
         word = REPEAT_WORDS.get(page.language) if message.again else None
-        self._repeat_words[page.page] = word
-        self._units[page.channel].channel.take_page(page, now, repeat_word=word)
+        self._line_up.take_page(page, now, repeat_word=word)
         self._hurry(page.channel, now)
 
     def _hurry(self, channel: str, now: Moment) -> None:
@@ -438,7 +406,7 @@ class RadioProcess:
         if isinstance(event, PageSpoken | PageFailed):
             self._pages.ended(event)
             settles = self._pages.settles(event.page)
-            self._repeat_words.pop(event.page, None)
+            self._line_up.page_ended(event.page)
         self._door.tell(event, settles)
 
     def _tell_recording(self, result: RecordingResult) -> None:
@@ -467,77 +435,13 @@ class RadioProcess:
         """Take new settings; each changed channel is swapped when it is idle."""
         try:
             manner, groups = load_manner(path), load_rules(path)
-            self._wanted, _ = load_channels(path)
+            channels, _ = load_channels(path)
         except SetupError as error:
             _LOG.error("the settings stay as they are: %s", error)
         else:
+            self._line_up.want(channels)
             self._speech.speak_as(manner)
             self._bay.configure(*groups)
-
-    def _adopt(self, now: Moment) -> None:
-        """Bring the channels to what the settings want, one that is busy later."""
-        if self._adopted is self._wanted and not self._retiring:
-            return
-        for name in list(self._retiring):
-            if self._retiring[name].retired(now):
-                del self._retiring[name]
-        changed = False
-        for name, unit in list(self._units.items()):
-            if self._wanted.get(name) != unit.settings and unit.channel.idle:
-                self._give_up(name, unit, now)
-                changed = True
-        for name, settings in self._wanted.items():
-            if name not in self._units and name not in self._retiring:
-                self._units[name] = self._make_unit(name, settings, now)
-                changed = True
-        if changed:
-            # What is under way on channels that stay is not lost.
-            before = {unit: row for row, unit in enumerate(self._rows)}
-            self._rows = list(self._units.values())
-            self._hearing = self._hearing.rearranged(
-                [before.get(unit) for unit in self._rows],
-                [wishes_of(unit.settings) for unit in self._rows],
-            )
-            self._watch_monitors()
-        current = {name: unit.settings for name, unit in self._units.items()}
-        self._adopted = self._wanted if current == self._wanted else None
-
-    def _watch_monitors(self) -> None:
-        """Find for each channel the receiver that has to hear it."""
-        self._monitors = []
-        for name, unit in self._units.items():
-            if unit.settings.monitor is None:
-                continue
-            other = unit.settings.monitor.channel or name
-            if other in self._units:
-                self._monitors.append((unit, self._units[other]))
-            else:
-                _LOG.error("channel %s: its monitor %r is no radio channel", name, other)
-
-    def _give_up(self, name: str, unit: Unit, now: Moment) -> None:
-        waiting = unit.channel.give_up("the channel's settings changed", now)
-        unit.retire(now)
-        del self._units[name]
-        self._retiring[name] = unit
-        if name in self._wanted:
-            self._inherited[name] = [(p, self._repeat_words.get(p.page)) for p in waiting]
-            return
-        for page in waiting:
-            reason = "the channel was taken out of the settings"
-            self._tell(PageFailed(at_us=now.us, page=page.page, reason=reason))
-
-    def _make_unit(self, name: str, settings: RadioChannel, now: Moment) -> Unit:
-        unit = Unit(
-            name,
-            settings,
-            selector=self._selector,
-            clock=read_clocks,
-            keying=self._keying,
-            make_channel=self._make_channel,
-        )
-        for page, word in self._inherited.pop(name, []):
-            unit.channel.take_page(page, now, repeat_word=word)
-        return unit
 
     def _make_channel(self, name: str, settings: RadioChannel, line: KeyerProcess) -> Channel:
         return Channel(
@@ -561,12 +465,7 @@ class RadioProcess:
 
     def _close(self) -> None:
         """Unkey everything first; then let go of the rest."""
-        leaving = [*self._units.values(), *self._retiring.values()]
-        for unit in self._units.values():
-            unit.retire(read_clocks())
-        while leaving:
-            leaving = [unit for unit in leaving if not unit.retired(read_clocks())]
-            time.sleep(0.005)
+        self._line_up.close()
         self._bay.close()
         self._door.close()
         self._watch.close()

@@ -11,8 +11,8 @@ from drivers.radio.channel import Channel
 from drivers.radio.heard import Heard
 from drivers.radio.hearing import Presence
 from drivers.radio.identification import StationIdentity
-from drivers.radio.loop import load_channels
 from drivers.radio.radiation import NOTHING_RADIATED, RadiationCheck
+from drivers.radio.resolved_channels import load_channels
 from drivers.radio.samples import frames_of
 from drivers.radio.speech import Rendered
 from drivers.radio.tones import attention_tone
