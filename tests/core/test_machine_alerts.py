@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.core.alert import AlertKind, Level, MachineEvent, MachineSignal
 from gateway.core.intake.machines import MachineHost, MachineRules, Merged
 from gateway.core.order import AlertKey, Order
@@ -211,3 +213,35 @@ def test_an_update_by_the_centre_counts_although_alarms_came_after_it_was_sent()
     says(desk, "2252", "001")
     desk.update(id="M-a", sender="ck", sent_us=sent_us, text="值班员已确认有人闯入")
     assert desk.order.alert.text == "值班员已确认有人闯入"
+
+
+@pytest.mark.parametrize("to", ["grid/G1", "person/zhang", "zone/core"])
+def test_a_storm_that_names_whom_it_wants_is_a_storm_all_the_same(to):
+    desk = desk_with()
+    for host in range(40):
+        says(desk, f"h{host}", grid=None, to=to)
+        desk.pass_time(0.2)
+    assert len(orders(desk)) <= RULES.site_alarms + 1
+
+
+def test_an_alarm_does_not_vanish_in_an_order_that_guards_are_not_told_of():
+    site = make_site()
+    policy = replace(site.policy, forbidden=("持枪",))
+    desk = Desk(site=replace(site, machines=RULES, policy=policy))
+    says(desk, "2252", level=Level.ONE, text="持枪")
+    assert desk.status == "held"
+    for host in range(20):
+        says(desk, f"h{host}", level=Level.ONE)
+    assert "zhang" in desk.called()
+    other = says(desk, "2252", "002", level=Level.ONE)
+    assert other.order != "o1", "nor in that of its own host"
+
+
+def test_hosts_with_invented_names_are_not_remembered_for_ever():
+    desk = desk_with("zhang")
+    says(desk, "real", event="test")
+    for host in range(300):
+        says(desk, f"h{host}", event=("alarm", "restore")[host % 2])
+        desk.pass_time(30)
+    assert len(list(desk.state.each(MachineHost))) < 20
+    assert desk.state.find(MachineHost, "ck\nreal") is not None

@@ -19,6 +19,7 @@ from typing import Literal
 
 from gateway.core.alert import Alert, Level, MachineEvent, MachineSignal
 from gateway.core.calls.calling import US, expired, tell_people
+from gateway.core.calls.first_call import grids_meant
 from gateway.core.intake.amending import amend
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.machines import (
@@ -32,11 +33,13 @@ from gateway.core.intake.machines import (
 )
 from gateway.core.intake.opening import answer_message, open_order
 from gateway.core.intake.placing import place
-from gateway.core.order import AlertKey, Order, Timer
+from gateway.core.order import AlertKey, Order, OrderStatus, Timer
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 _NAMED_IN_DIGEST = 8
+# That a host's test stays away is told once; so long it is known that it was.
+MISSED_KEPT_US = 7 * 86_400 * US
 _MAX_TEXT_CHARS = 500
 
 
@@ -131,7 +134,21 @@ def _tested(draft: Draft, host: MachineHost) -> None:
 def _host(draft: Draft, alert: Alert, machine: MachineSignal) -> MachineHost:
     key = f"{alert.sender}\n{machine.host}"
     found = draft.find(MachineHost, key)
+    if found is None:
+        _forget_quiet_hosts(draft)
     return found or MachineHost(host=machine.host, sender=alert.sender)
+
+
+def _forget_quiet_hosts(draft: Draft) -> None:
+    """Forget hosts of which nothing is known that still counts: names can be made up."""
+    rules = draft.site.machines
+    alarm_us = draft.now_us - max(60, rules.repeat_s, rules.zones_window_s) * US
+    test_us = draft.now_us - MISSED_KEPT_US
+    for host in list(draft.state.each(MachineHost)):
+        quiet = all(alarm.at_us < alarm_us for alarm in host.alarms)
+        given_up = host.tested_us is None or (host.missed and host.tested_us < test_us)
+        if quiet and given_up:
+            draft.drop(MachineHost, host.key)
 
 
 def _site(draft: Draft) -> MachineHost:
@@ -168,6 +185,8 @@ def _within(
         order = draft.find(Order, alarm.order)
         if zone not in (None, alarm.zone) or order is None or not order.open:
             continue
+        if zone is None and order.status is OrderStatus.HELD:
+            continue
         if order.alert.exercise is alert.exercise:
             return order
     return None
@@ -185,7 +204,8 @@ def _in_storm(draft: Draft, alert: Alert, host: MachineHost) -> Order | None:
             return order
     if len(_since(draft, _site(draft), 60)) < rules.site_alarms:
         return None
-    grid = place(draft.site, alert).own
+    found = place(draft.site, alert).grids
+    grid = next(iter(grids_meant(draft, alert, found)), None)
     for order_id in draft.state.open_orders():
         order = draft.find(Order, order_id)
         if order is not None and _can_join(draft, order, alert, grid):
@@ -194,9 +214,13 @@ def _in_storm(draft: Draft, alert: Alert, host: MachineHost) -> Order | None:
 
 
 def _can_join(draft: Draft, order: Order, alert: Alert, grid: str | None) -> bool:
-    """Return whether an order is a machine's, of this grid, and as urgent as the alarm."""
+    """Return whether an order is a machine's, of this grid, and as urgent as the alarm.
+
+    What guards are not told of hides no alarm that they may hear of.
+    """
     return (
         order.open
+        and order.status is not OrderStatus.HELD
         and order.alert.machine is not None
         and order.alert.exercise is alert.exercise
         and order.alert.level <= alert.level
