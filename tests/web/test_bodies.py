@@ -51,6 +51,26 @@ def test_a_node_of_anothers_guard_has_neither_name_nor_words():
     assert own_report(report, frozenset({"zhao"})) is report
 
 
+def test_a_body_reads_the_centres_alert_without_the_people_in_it():
+    alert = {
+        "organisation": None, "text": "刘小明称有人打架，身份证330702199001011234", "place": "刘小明家",
+        "private": ["刘小明"],
+    }  # fmt: skip
+    timeline = [{"node": "updated", "person": None, "detail": "电话13800138000，刘小明"}]
+    order = ORDER | {"alert": alert, "timeline": timeline, "outcome": "刘小明误报"}
+    shown = str(own_order(order, frozenset({"zhang"}), "xi"))
+    for word in ("刘小明", "330702199001011234", "13800138000"):
+        assert word not in shown
+    assert "有人打架" in shown
+    raised = order | {"alert": alert | {"organisation": "xi"}}
+    assert "刘小明" in str(own_order(raised, frozenset(), "xi")), "its own words it may read"
+    report = Report(
+        seq=1, part=0, at_us=1, order="o1", number="10", node="updated", person=None, name=None,
+        medium="centre", assurance="M", detail="电话13800138000",
+    )  # fmt: skip
+    assert own_report(report, frozenset()).detail == "电话***"
+
+
 # ---- at the running door ----
 
 
