@@ -67,6 +67,24 @@ async def test_an_update_that_is_overtaken_changes_nothing(w):
     assert "两人持刀往西跑" in w.chat.card("zhang").text
 
 
+@story("E14", off=without("gateway.core.intake.amending.call_added", gives=False))
+async def test_an_update_calls_whom_it_adds_although_enough_have_answered(w):
+    """The fight moves on: the next street is called, then a man who is asked for by name."""
+    receipt = await w.alert(grid="east")
+    await w.press("zhang", "收到")
+    await w.until(lambda: w.centre.nodes("zhang"))
+    await w.sleep(30)
+    assert w.chat.cards("chen") == w.chat.cards("sun") == []
+    assert (await w.update(grid="middle", text="往中街跑")).order == receipt.order
+    await w.until(lambda: w.chat.card("chen"))
+    await w.sleep(1)
+    await w.update(grid="middle", to="person/sun", text="请孙八支援")
+    await w.until(lambda: w.chat.card("sun"))
+    await w.press("sun", "收到")
+    await w.until(lambda: "acknowledged" in w.centre.nodes("sun"))
+    assert "acknowledged" in w.centre.nodes("zhang"), "nobody was taken away"
+
+
 @story("A16", off=without("gateway.core.intake.messages._of_incident"))
 async def test_two_calls_about_one_incident_are_one_order(w):
     """Five neighbours ring 110: the guards are called once and told what is new."""
