@@ -218,7 +218,7 @@ class MqttDriver:
         turns.done(turn)
 
     async def _commit(self, intake: Intake, incoming: Incoming) -> dict[str, object] | None:
-        """Return the receipt of a message once it stands in the journal, if it can be sent."""
+        """Return the receipt of a message once it stands in the journal; None: not for us."""
         try:
             event = decode(
                 incoming,
@@ -249,8 +249,8 @@ class MqttDriver:
                 raw=base64.b64encode(incoming.payload[:RAW_KEPT_BYTES]).decode("ascii"),
             )
         )
-        if refusal.id is None:
-            return None
+        if incoming.topic != self._topics.alerts:
+            return None  # that site's centre does not listen here
         return refusal_json(
             str(refusal), committed.seq, sender=refusal.sender, alert=refusal.id
         )
