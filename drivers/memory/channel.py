@@ -53,6 +53,7 @@ class Transmission:
         sentences: What was heard of it, sentence by sentence.
         sentences_us: When each sentence that was begun began, UTC microseconds.
         attention: Whether the attention tone went ahead.
+        tone: Of which level the attention tone was that went ahead, or None.
         calls: Selective calls that went ahead.
         over_others: Whether somebody else was talking when it was keyed.
         whole: Whether it went out to its end.
@@ -70,6 +71,7 @@ class Transmission:
     sentences: list[str] = field(default_factory=list)
     sentences_us: list[int] = field(default_factory=list)
     attention: bool = False
+    tone: int | None = None
     calls: tuple[str, ...] = ()
     over_others: bool = False
     whole: bool = False
@@ -257,6 +259,7 @@ class Channel:
             began_us=self._radio.now_us(), level=effect.level, over_others=start.over_open,
             order=effect.order if isinstance(effect, PageChannel) else None,
             attention=isinstance(effect, PageChannel) and effect.attention,
+            tone=_tone_of(effect),
             calls=effect.calls if isinstance(effect, PageChannel) else (),
         )  # fmt: skip
         self._begin(sent)
@@ -352,3 +355,10 @@ class Channel:
 
 def _now_s() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _tone_of(effect: object) -> int | None:
+    """Return the level whose attention tone goes ahead of something, or None."""
+    if not isinstance(effect, PageChannel) or not effect.attention:
+        return None
+    return effect.tone or effect.level

@@ -167,7 +167,12 @@ class Wording:
         return {name: _plain(value) for name, value in (found | gaps).items()}
 
     def _muster(self, order: Order) -> str | None:
-        """Return where guards of an order gather first, where its own grid says so."""
+        """Return where guards of an order gather first, where its own grid says so.
+
+        Those of a zone or of all grids are not sent to the one of the first.
+        """
+        if (order.alert.to or "").partition("/")[0] in ("all", "zone"):
+            return None
         grid = self._site.grids.get(order.grids[0]) if order.grids else None
         return None if grid is None else grid.muster
 
@@ -250,6 +255,19 @@ class Wording:
         if how != "full":
             return self.text("card_no_text")
         return _plain(self.written(alert.text, alert))
+
+    def told_with_place(self, alert: Alert, *, police: bool = False) -> str:
+        """Return where something is and what, as a line below a card may tell it."""
+        told = self.told(alert, police=police)
+        place = self._place(alert, police=police)
+        ahead = self._words["say_place"].format(place=place)
+        return told if not place or place in told else ahead + told
+
+    def _place(self, alert: Alert, *, police: bool) -> str:
+        """Return the place of an alert as a chat may read it; empty where it may not."""
+        policy = self._site.policy
+        hidden = "place" in policy.keep_out_of_chat or policy.in_chat(alert) == "none"
+        return "" if hidden and not police else self.written(alert.place or "", alert)
 
     def _numbers(self, text: str) -> str:
         """Return a text with house numbers and times as they are said here."""
@@ -356,10 +374,7 @@ class Wording:
         kind = policy.kind(alert)
         text = self.told(alert, police=police)
         lines = [text]
-        hidden = not police and (
-            "place" in policy.keep_out_of_chat or policy.in_chat(alert) == "none"
-        )
-        place = "" if hidden else self.written(alert.place or "", alert)
+        place = self._place(alert, police=police)
         if place:
             lines.append(self.text("card_place", place=place))
         template = kind.write.get(self.language) if kind is not None else None

@@ -14,7 +14,7 @@ import pytest_asyncio
 from gateway.core.calls.events import PageSpoken
 from gateway.core.effects import ReportStatus
 from gateway.core.events import ClockStepped
-from gateway.core.order import Card, Delivery, DeliveryState, Medium, Page, Put
+from gateway.core.order import Card, Delivery, DeliveryState, Medium, OrderStatus, Page, Put
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal
 from gateway.journal.codec import canonical
@@ -133,6 +133,29 @@ async def test_the_erased_have_no_name_and_their_times_stay(
     assert "张建国" not in out.getvalue()
     assert "700100" not in out.getvalue()
     assert "李秀英" in out.getvalue()
+
+
+@pytest.mark.asyncio
+async def test_drills_have_figures_of_their_own(
+    journal: SqliteJournal, records: Records
+) -> None:
+    """A drill answered after 5 s makes no real order look quicker, and closes none."""
+    posted = await journal.append(opened(4))
+    await journal.append(acknowledged(4, posted, 5))
+    real = order(4)
+    drill = replace(
+        real, number="01", alert=replace(real.alert, exercise=True), result="settled",
+        status=OrderStatus.CLOSED,
+    )  # fmt: skip
+    await journal.append(entry(None, Put(drill)))
+    found = await records.statistics(from_us=START_US, to_us=START_US + 60_000_000)
+    assert (found["orders"], found["by_status"], found["by_result"]) == (3, {"calling": 3}, {})
+    assert found["to_acknowledgement"]["count"] == 2  # type: ignore[index]
+    drills = found["drills"]
+    assert isinstance(drills, dict)
+    assert (drills["orders"], drills["by_status"]) == (1, {"closed": 1})
+    assert (drills["by_result"], drills["acknowledged_by_medium"]) == ({"settled": 1}, {"chat": 1})
+    assert drills["to_acknowledgement"]["p50_s"] == 5.0
 
 
 @pytest.mark.asyncio

@@ -357,6 +357,28 @@ async def test_cautions_follow_inside_the_same_order(w):
     assert any("持刀" in line for line in w.chat.lines("zhang"))
 
 
+@story("E14", off=without("gateway.core.wording.Wording.told_with_place", gives="有人"))
+async def test_who_was_told_reads_that_it_is_worse_and_where(w):
+    """The line that makes the telephone ring says it, not only the card above it."""
+    await w.alert(grid="east", level=2, place="东街一号")
+    await w.until(lambda: w.pages("east"))
+    await w.update(text="对方持刀", level=1, place="东街九号")
+    await w.sleep(20)
+    for who in ("zhang", "east", "station"):
+        assert "10号警情升为一级：东街九号，对方持刀" in w.chat.lines(who)
+
+
+@story("A13", settings={"grids": {"east": {"muster": "派出所门口"}}},
+       off=without("gateway.core.wording.Wording._muster", gives="派出所门口"))  # fmt: skip
+async def test_guards_of_a_whole_zone_are_not_sent_to_one_grids_muster(w):
+    """All grids search for a child, each at home; only those of the east gather at its point."""
+    await w.alert(to="all", text="全县查找走失儿童")
+    await w.act("release", by="李警官", order="o1", reason="已核实")
+    await w.sleep(30)
+    assert "派出所门口" not in w.chat.text("sun")
+    assert "派出所门口" not in "".join(t.text for t in w.pages("west"))
+
+
 KINDS = {
     "patrol": {"name": "巡逻防控"},
     "urgent": {
@@ -368,7 +390,16 @@ KINDS = {
     },
 }
 RIOT = {"name": "聚众", "kind": "urgent", "tasks": ["疏散", "报告"]}
-URGENT = {"policy": {"kinds": KINDS, "categories": {"fight": RIOT}}}
+URGENT = {"policy": {"kinds": KINDS, "categories": {"fight": RIOT, "theft": "盗窃"}}}
+
+
+@story("A6", settings=URGENT, off={"policy": {"kinds": {"urgent": {"tone": None}}}})
+async def test_each_kind_of_order_has_its_own_tone(w):
+    """Heard before a word is understood: an emergency of level 3 sounds like level 1."""
+    await w.alert(grid="east", level=3)
+    await w.alert(id="JQ-9", grid="west", level=3, category="theft")
+    await w.until(lambda: w.pages("east") and w.pages("west"))
+    assert (w.pages("east")[0].tone, w.pages("west")[0].tone) == (1, 3)
 
 
 @story("A6", settings=URGENT, off={"policy": {"categories": {"fight": {"kind": "patrol"}}}})
@@ -379,5 +410,6 @@ async def test_an_emergency_is_said_twice_in_its_own_words_and_climbs_sooner(w):
     await w.until(lambda: w.centre.found("escalated"), limit_s=15)
     await w.sleep(20)
     first = w.pages("east")[0].text
+    assert w.pages("east")[0].tone == 1, "the tone of its kind, not of its level"
     assert first.count("上百人聚集") == 2
     assert "请疏散" in first

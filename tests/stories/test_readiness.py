@@ -147,7 +147,7 @@ async def test_a_drill_of_every_week_is_announced_a_day_before(w):
     assert [round(w.t(e) / 3600) for e in planned] == [6 * 24 + 1]
 
 
-@story("C26", off=without("gateway.core.readiness.drills._announce"))
+@story("C26", off=without("gateway.core.readiness.drills._tell_managers"))
 async def test_who_was_told_of_a_drill_is_told_that_it_will_not_be(w):
     """Given up by its starter, or beside a live order: nobody waits for it."""
     east = await w.act("drill", grid="east", text="计划", at="2026-11-22T12:10:00+08:00")

@@ -278,7 +278,8 @@ def _call_again(draft: Draft, order: Order, tended: OrderTended, hold: Hold) -> 
     """Call the people of an order afresh, unless it is one that waits for a release."""
     if not hold(draft, order, by=tended.by, through=tended.through):
         order = draft.find(Order, order.id) or order
-        tell_people(draft, order, "note_reopened", privately=True, text=tended.text)
+        why = Wording(draft.site).written(tended.text, order.alert)
+        tell_people(draft, order, "note_reopened", privately=True, text=why)
         call_first(draft, order)
     refresh_cards(draft, draft.find(Order, order.id) or order)
 

@@ -244,8 +244,10 @@ def _tell_amendment(draft: Draft, order: Order, *, raised: bool) -> None:
         page_channel(
             draft, order, channel, "update", listeners.get(channel, ()), rung=order.rung
         )
-    said = Wording(draft.site).told(order.alert)
-    tell_people(draft, order, "note_update", privately=True, text=said)
+    said = Wording(draft.site).told_with_place(order.alert)
+    higher = "note_raised_1" if order.alert.level == 1 else "note_raised_2"
+    key = higher if raised else "note_update"
+    tell_people(draft, order, key, privately=True, text=said)
 
 
 def _waits(page: Page) -> bool:

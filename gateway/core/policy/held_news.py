@@ -62,7 +62,8 @@ def tell_police_anew(draft: Draft, order: Order, alert: Alert, reason: str | Non
     for id_ in told:
         person = draft.find(Person, id_)
         wording = Wording(draft.site, person.language if person else None)
-        tell_person(draft, order, id_, "note_held_police", text=_what(wording, alert))
+        text = wording.told_with_place(alert, police=True)
+        tell_person(draft, order, id_, "note_held_police", text=text)
     write_to_managers(draft, order, alert, reason)
 
 
@@ -81,7 +82,7 @@ def _write_to(
     wording = Wording(draft.site, manager.language)
     text = wording.text(
         "note_held", number=wording.written_number(order), grid=wording.grid_names(order),
-        text=_what(wording, alert), reason=reason,
+        text=wording.told_with_place(alert, police=True), reason=reason,
     )  # fmt: skip
     for contact in draft.state.contacts_of(manager.id):
         draft.ask(
@@ -90,12 +91,6 @@ def _write_to(
                 level=int(alert.level), not_after_us=draft.taken_us + NOTE_LIFE_US,
             )
         )  # fmt: skip
-
-
-def _what(wording: Wording, alert: Alert) -> str:
-    """Return where something is and what, as the police read it."""
-    told = wording.told(alert, police=True)
-    return f"{wording.written(alert.place, alert)}，{told}" if alert.place else told
 
 
 def placed_anew(draft: Draft, order: Order) -> Order:

@@ -113,33 +113,45 @@ def _give_up(draft: Draft, event: DrillDropped) -> None:
         return
     draft.drop(Drill, drill.key)
     draft.sleep(CLOCK, drill.id)
-    _announce(draft, drill, off=True)
+    _announce_off(draft, drill)
     _answer(draft, event.by, drill.id, None)
 
 
 # ---- it is announced, and begins ----
 
 
-def _announce(draft: Draft, drill: Drill, *, off: bool = False) -> None:
-    """Tell the centre and the grid's managers of a drill that is planned, or given up.
+def _announce(draft: Draft, drill: Drill) -> None:
+    """Tell the centre and the grid's managers of a drill that is planned."""
+    _tell_planned(draft, drill, "detail_drill_planned")
+    _tell_managers(draft, drill, "note_drill")
 
-    A surprise is told to nobody, and neither is that it will not be.
-    """
+
+def _announce_off(draft: Draft, drill: Drill) -> None:
+    """Tell whoever was told of a planned drill that it will not be."""
+    _tell_planned(draft, drill, "detail_drill_off")
+    _tell_managers(draft, drill, "note_drill_off")
+
+
+def _tell_planned(draft: Draft, drill: Drill, key: str) -> None:
     grid = draft.site.grids.get(drill.grid)
-    if drill.surprise or grid is None:
+    if grid is not None and not drill.surprise:
+        when = local_words(draft.site, drill.at_us)
+        detail = Wording(draft.site).text(key, grid=grid.name, when=when)
+        draft.report(None, "drill", medium="centre", detail=detail)
+
+
+def _tell_managers(draft: Draft, drill: Drill, key: str) -> None:
+    """Write to the grid's managers; of a surprise nobody is told, nor that it will not be."""
+    grid = draft.site.grids.get(drill.grid)
+    if grid is None or drill.surprise:
         return
     when = local_words(draft.site, drill.at_us)
-    gaps = {"grid": grid.name, "when": when}
-    key = "drill_off" if off else "drill"
-    planned = "detail_drill_off" if off else "detail_drill_planned"
-    detail = Wording(draft.site).text(planned, **gaps)
-    draft.report(None, "drill", medium="centre", detail=detail)
     for id_ in dict.fromkeys((grid.second_manager, grid.first_manager)):
         person = draft.find(Person, id_ or "")
         if person is None or not person.active:
             continue
         said = Wording(draft.site, person.language)
-        text = said.in_exercise(said.text(f"note_{key}", grid=grid.name, when=when))
+        text = said.in_exercise(said.text(key, grid=grid.name, when=when))
         for contact in draft.state.contacts_of(person.id):
             draft.ask(
                 SendText(
@@ -190,7 +202,7 @@ def drill_due(draft: Draft, timer: Timer) -> None:
     when = local_words(draft.site, drill.at_us)
     detail = Wording(draft.site).text(key, grid=name, when=when)
     draft.report(None, "drill", medium="clock", detail=detail)
-    _announce(draft, drill, off=True)
+    _tell_managers(draft, drill, "note_drill_off")
 
 
 def _given_up(draft: Draft, drill: Drill) -> str | None:
