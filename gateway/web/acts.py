@@ -43,6 +43,8 @@ class ActDoor:
             event = decode_centre_act(
                 raw, now_us=entrance.clock.now_us(), holder=token.id, through=known_as(token)
             )
+            # Every act bears a name; of all events only acts do.
+            entrance.register.check_name(token, str(getattr(event, "by", "")))
         except Refusal as refusal:
             return await entrance.refuse(422, str(refusal), raw)
         if token.organisation is not None:

@@ -88,6 +88,7 @@ class OrderDoor:
         try:
             now_us = entrance.clock.now_us()
             event = decode_act(raw, order=order, act=act, now_us=now_us, holder=token.id)
+            entrance.register.check_name(token, event.by)
         except Refusal as refusal:
             return await entrance.refuse(422, str(refusal), raw)
         await self._found(order)

@@ -45,6 +45,20 @@ def own_order(order: Answer, own: frozenset[str], organisation: str) -> Answer |
         shown.pop(name, None)
     if shown.get("owner") not in own:
         shown["owner"] = None
+    if "alert" in order:
+        shown["alert"] = _own_alert(shown["alert"], own)
+    return shown
+
+
+def _own_alert(alert: Answer, own: frozenset[str]) -> Answer:
+    """Return an alert without whom of other bodies it comes from, or is meant for."""
+    shown = {**alert}
+    if shown.get("reporter") not in (None, *own):
+        shown["reporter"] = None
+    kind, _, whom = str(shown.get("to") or "").partition("/")
+    if kind in ("person", "team") and whom not in own:
+        shown["to"] = None
+    shown.pop("through", None)
     return shown
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from gateway.core.centre.strict_json import Refusal
 from gateway.settings import Token
 
 Scope = Literal["alert:write", "alert:cancel", "order:write", "event:read"]
@@ -59,6 +60,17 @@ class TokenRegister:
         self._by_holder: dict[str, list[Token]] = {}
         for token in tokens:
             self._by_holder.setdefault(token.id, []).append(token)
+
+    def check_name(self, token: Token, by: str) -> None:
+        """Refuse who acts under the name of another token.
+
+        What the settings give to a token (``policy.rights``) is that token's alone.
+
+        Raises:
+            Refusal: The name is another token's.
+        """
+        if by != token.id and by in self._by_holder:
+            raise Refusal("by", "is the name of another token; name a person, or leave it out")
 
     def holder(self, authorization: str | None, now_us: int) -> Token:
         """Return the token that an ``Authorization`` header proves.

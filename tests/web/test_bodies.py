@@ -163,3 +163,26 @@ async def test_duty_is_told_to_the_centre_for_as_many_days_as_it_asks(door):
     assert (status, found["days"], found["shifts"][0]["people"]) == (200, 3, ["zhang"])
     assert (await door.get("/v1/duty?days=0"))[0] == 422
     assert (await door.get("/v1/duty", "company"))[0] == 403
+
+
+def test_whom_an_alert_comes_from_or_is_meant_for_is_not_shown_where_he_is_anothers():
+    alert = {"organisation": "xi", "reporter": "zhao", "to": "person/zhao", "text": "x"}
+    shown = own_order(ORDER | {"alert": alert}, frozenset({"zhang"}), "xi")
+    assert (shown["alert"]["reporter"], shown["alert"]["to"]) == (None, None)
+    own = alert | {"reporter": "zhang", "to": "team/zhang"}
+    shown = own_order(ORDER | {"alert": own}, frozenset({"zhang"}), "xi")
+    assert (shown["alert"]["reporter"], shown["alert"]["to"]) == ("zhang", "team/zhang")
+
+
+@pytest.mark.asyncio
+async def test_nobody_acts_under_the_name_of_another_token(door, alert):
+    """What the settings give to a token by name is done with that token."""
+    body = {"act": "radio_lost", "radio": "dtmf:10031", "by": "clerk"}
+    status, refused, _ = await door.post("/v1/acts", body)
+    assert (status, refused["reason"].split(":")[0]) == (422, "by")
+    status, _, _ = await door.post("/v1/acts", body, "clerk")
+    assert status == 200
+    await door.post("/v1/alerts", alert)
+    closing = {"by": "clerk", "result": "完"}
+    status, refused, _ = await door.post("/v1/orders/o11/close", closing)
+    assert (status, refused["reason"].split(":")[0]) == (422, "by")

@@ -22,8 +22,8 @@ def mistake_in(draft: Draft, person: Person, within: str | None = None) -> str |
     found = (
         *_of_others(person, within),
         *dangling(draft.site, person),
-        *_taken(draft, person),
-        *same_paper(person, draft.state.each(Person)),
+        *_taken(draft, person, within),
+        *same_paper(person, draft.state.each(Person), within),
     )
     return next(iter(found), None)
 
@@ -57,21 +57,28 @@ def _unknown(
             yield f"{field}: the settings know no {name}{meant}"
 
 
-def _taken(draft: Draft, person: Person) -> Iterator[str]:
+def _whose(other: Person, within: str | None) -> str:
+    """Return whose something is; of other bodies' people a body is told nothing."""
+    return f"{other.id}'s" if within in (None, other.organisation) else "somebody else's"
+
+
+def _taken(draft: Draft, person: Person, within: str | None) -> Iterator[str]:
     """Yield codes and radios that somebody active, or a post, has already."""
     if person.guard_code is not None:
         for other in draft.state.holders_of_code(person.guard_code):
             if other.active and other.id != person.id:
-                yield f"guard_code: {person.guard_code} is {other.id}'s already"
+                yield f"guard_code: {person.guard_code} is {_whose(other, within)} already"
     for radio in person.addresses:
         for other in draft.state.holders_of_radio(radio):
             if other.active and other.id != person.id:
-                yield f"radios: {radio} is {other.id}'s already"
+                yield f"radios: {radio} is {_whose(other, within)} already"
         for post in draft.site.posts_of_radio.get(radio, ()):
             yield f"radios: {radio} stays at the post {post}"
 
 
-def same_paper(person: Person, others: Iterable[Person]) -> Iterator[str]:
+def same_paper(
+    person: Person, others: Iterable[Person], within: str | None = None
+) -> Iterator[str]:
     """Yield whose certificate or filing number it already is: one guard, one organisation."""
     if person.certificate is None and person.filing is None:
         return
@@ -81,7 +88,9 @@ def same_paper(person: Person, others: Iterable[Person]) -> Iterator[str]:
         for field in ("certificate", "filing"):
             number = getattr(person, field)
             if number is not None and number == getattr(other, field):
+                known = within in (None, other.organisation)
+                of = f" of {other.organisation}" if known else ""
                 yield (
-                    f"{field}: this number is {other.id}'s of {other.organisation} already; a "
+                    f"{field}: this number is {_whose(other, within)}{of} already; a "
                     "guard is of one organisation (`gridcall people move`)"
                 )
