@@ -35,6 +35,7 @@ from gateway.core.register.table import (
     Plan,
     TableError,
     decoded,
+    handed_over,
     person_from,
     planned,
     rows_of,
@@ -94,6 +95,8 @@ def list_people(
         return
     headings = ("id", "name", "role", "of", "code", "crew", "grids", "chats", "duty", "active")
     table = Table(*headings)
+    for name in ("id", "name"):  # told from others by them: never cut short
+        table.columns[headings.index(name)].overflow = "fold"
     for p in people:
         table.add_row(
             p["id"], p["name"], p["role"], p["organisation"], p["guard_code"], p["crew"],
@@ -257,7 +260,8 @@ def import_people(
     text = _text_of(file, charset)
     rows, broken = rows_of(text)
     site = site_of(settings_of(config), catalogues())
-    plan = planned(rows, _register(config), site)
+    register = _register(config)
+    plan = planned(rows, register, site)
     mistakes = sorted([*broken, *plan.mistakes], key=lambda mistake: mistake.line)
     _print_mistakes(file, mistakes)
     headless = any(mistake.line <= 1 for mistake in broken)
@@ -268,7 +272,7 @@ def import_people(
     if dry_run:
         typer.echo(f"{file}: {counts}; nothing was done")
     else:
-        _send(config, file, good, by or login())
+        _send(config, file, good, handed_over(good.change, register), by or login())
         typer.echo(f"{file}: {counts}; done")
     if mistakes:
         raise typer.Exit(NO)
@@ -313,10 +317,13 @@ def _without(plan: Plan, ids: Mapping[int, str], mistakes: list[Mistake]) -> Pla
     )
 
 
-def _send(config: Path, file: Path, plan: Plan, by: str) -> None:
+def _send(
+    config: Path, file: Path, plan: Plan, first: list[tuple[str, dict[str, str]]], by: str
+) -> None:
     """Have the running daemon do what was planned, one person an act."""
     path = Path(settings_of(config).site.state_dir) / "control.sock"
-    acts = [*_acts("person_change", plan.change, by), *_acts("person_enter", plan.enter, by)]
+    changes = [*first, *plan.change]
+    acts = [*_acts("person_change", changes, by), *_acts("person_enter", plan.enter, by)]
     done = 0
     with plainly():
         for answer in control.ask_each(path, acts):

@@ -9,11 +9,13 @@ from gateway.core.register.fields import FIELDS, changed, new_person, written
 from gateway.core.register.table import (
     TableError,
     decoded,
+    handed_over,
     planned,
     rows_of,
     table_of,
 )
-from tests.core.site_for_tests import PEOPLE, make_site
+from tests.core.site_for_tests import PEOPLE, Desk, make_site
+from tests.core.test_register import act
 
 SITE = make_site()
 HEADINGS = "编号,姓名,单位,网格,班组,回复号码,电台"
@@ -62,6 +64,7 @@ def test_either_charset_is_read_declared_or_found_out(raw, declared, charset):
         (GOOD.encode("utf-8-sig"), "gb18030", "mark of UTF-8"),
         (GOOD.encode("utf-16"), None, "is UTF-16; save it as CSV UTF-8"),
         (b"id,name\nq,\xff\xff\n", None, "neither UTF-8 nor GB18030"),
+        ("id,name\nqian,钱七\nsun,孙".encode()[:-1], None, "little sense as GB18030; say which"),
     ],
 )
 def test_a_charset_that_is_wrong_or_unclear_is_refused_with_what_to_do(raw, declared, says):
@@ -168,6 +171,32 @@ def test_codes_may_change_hands_within_one_table():
     plan = plan_of("id,guard_code\nqian,111\nma,110\n", before)
     assert plan.mistakes == []
     assert {id_: c["guard_code"] for id_, c in plan.change} == {"qian": "111", "ma": "110"}
+
+
+def test_codes_and_radios_change_hands_in_the_running_register():
+    """Each act alone must hold: nobody may get what another still has."""
+    desk = Desk("zhang", "li")
+    radios = {"zhang": "mdc1200:1111", "li": "mdc1200:2222"}
+    for id_, radio in radios.items():
+        assert act(desk, "person_change", person=id_, radios=radio).status == "accepted"
+    before = {id_: desk.state.find(Person, id_) for id_ in radios}
+    codes = {id_: person.guard_code for id_, person in before.items()}
+    table = "id,guard_code,radios\n" + "".join(
+        f"{one},{codes[other]},{radios[other]}\n" for one, other in (("zhang", "li"), ("li", "zhang"))
+    )
+    rows, _ = rows_of(table)
+    plan = planned(rows, before, desk.site)
+    assert plan.mistakes == []
+    first = handed_over(plan.change, before)
+    assert {id_: set(words) for id_, words in first} == {
+        id_: {"guard_code", "radios"} for id_ in before
+    }
+    for id_, words in [*first, *plan.change]:
+        fields = {name: text or "-" for name, text in words.items()}
+        assert act(desk, "person_change", person=id_, **fields).status == "accepted"
+    for one, other in (("zhang", "li"), ("li", "zhang")):
+        assert desk.state.find(Person, one).guard_code == codes[other]
+    assert handed_over([("zhang", {"crew": "B"})], before) == [], "only what is given away"
 
 
 # ---- and back ----

@@ -126,6 +126,9 @@ def _guessed(raw: bytes) -> tuple[str, str]:
             continue
     if not good:
         raise TableError(f"is neither UTF-8 nor GB18030 throughout; {_SAY_WHICH}")
+    if UTF_8 not in good and not _mostly_everyday(good[GB18030]):
+        # Bytes of a broken UTF-8 file are often a GB18030 text, in which every name is wrong.
+        raise TableError(f"is not UTF-8, and makes little sense as GB18030; {_SAY_WHICH}")
     if len(good) == 1 or raw.isascii():
         charset, text = next(iter(good.items()))
         return text, charset
@@ -133,6 +136,15 @@ def _guessed(raw: bytes) -> tuple[str, str]:
     if len(likely) != 1:
         raise TableError(f"could be UTF-8 as well as GB18030; {_SAY_WHICH}")
     return good[likely[0]], likely[0]
+
+
+def _mostly_everyday(text: str) -> bool:
+    """Return whether of a text's signs beyond ASCII at least three in four are in everyday use.
+
+    A name may well have a rare one.
+    """
+    signs = [sign for sign in text if not sign.isascii()]
+    return 4 * sum(map(_everyday, signs)) >= 3 * len(signs)
 
 
 def _everyday(text: str) -> bool:
@@ -316,6 +328,27 @@ def _own(person: Person) -> Iterator[tuple[str, str]]:
             yield column, value
     for radio in person.addresses:
         yield "radios", radio
+
+
+def handed_over(
+    change: Iterable[tuple[str, Mapping[str, str]]], register: Mapping[str, Person]
+) -> list[tuple[str, dict[str, str]]]:
+    """Return what people give away first, because others of the table get it from them.
+
+    Codes, radios and papers are one person's alone at every moment, and a table may pass them
+    round: A gets B's code, and B that of A.
+    """
+    change = list(change)
+    active = {id_: person for id_, person in register.items() if person.active}
+    owners = {own: id_ for id_, person in active.items() for own in _own(person)}
+    giving: dict[str, dict[str, str]] = {}
+    changed_ids = {id_ for id_, _ in change}
+    for id_, words in change:
+        for own in _own(changed(register[id_], words)):
+            owner = owners.get(own, id_)
+            if owner != id_ and owner in changed_ids:
+                giving.setdefault(owner, {})[own[0]] = ""
+    return list(giving.items())
 
 
 # ---- and back ----
