@@ -140,6 +140,12 @@ class TalkDesk:
             if known is not None:
                 self.rendered(known)
 
+    def withdraw(self, page: str, reason: str) -> None:
+        """Let go of talk whose sound is still being made; of any other nothing comes."""
+        making = self._making.pop(page, None)
+        if making is not None:
+            self._fail(making.talk, reason, "withdrawn")
+
     def rendered(self, result: Rendered) -> None:
         """Take a sentence or a voice note in; one that is not ours is nobody's."""
         page = result.key.rpartition("/")[0]
@@ -157,8 +163,15 @@ class TalkDesk:
             del self._making[page]
             self._ready(ChatTalk(making.talk, _joined(making)))
 
-    def _fail(self, talk: TalkOnChannel, reason: str) -> None:
-        self._failed(PageFailed(at_us=self._now_us(), page=talk.page, reason=reason))
+    def _fail(
+        self,
+        talk: TalkOnChannel,
+        reason: str,
+        state: Literal["failed", "withdrawn"] = "failed",
+    ) -> None:
+        self._failed(
+            PageFailed(at_us=self._now_us(), page=talk.page, reason=reason, state=state)
+        )
 
 
 def _joined(making: _Making) -> Int16Array:

@@ -17,6 +17,8 @@ ATTENTION_S: Final = {1: 1.2, 2: 0.9, 3: 0.4}
 SHORTEST_SPEECH_S: Final = 1.5
 # An answer tone later than this would be taken for somebody else's; and the over before it.
 ANSWER_LIFE_US: Final = 12 * US
+# A talker who was cut hears it when he lets go of his key, at the latest after this.
+CUT_LIFE_US: Final = 62 * US
 # A page whose end the journal never learnt may have been on the air for so long.
 UNENDED_US: Final = 180 * US
 # The same sentences are of the same length; what was broken off is shorter.
@@ -156,13 +158,17 @@ def check_answer_tones(witnesses: Witnesses, journal: Journal) -> Finding:
     )
     every = pages(journal)
     unanswered = list(journal.radio_replies())
+    cuts = list(journal.of("TalkCut"))
     for air in witnesses.airs.values():
         for over in air.base_overs:
             finding.compared += 1
             if any(page.carries(over) for page in every):
                 continue
             row = _answered(over, unanswered)
-            if row is None:
+            cut = _cut_short(over, cuts) if row is None else None
+            if cut is not None:
+                cuts.remove(cut)
+            elif row is None:
                 said = f"{over.answer!r} tone" if over.answer else "transmission"
                 text = f"a {said} that the journal has no page and no reply for"
                 finding.object(over.start_us, air.witness, text)
@@ -185,6 +191,21 @@ def _answered(over: Over, rows: list[Row]) -> Row | None:
             if row.event["channel"] == over.channel
             and outcome(row) == over.answer
             and -SLACK_US <= over.start_us - row.happened_us <= ANSWER_LIFE_US
+        ),
+        None,
+    )
+
+
+def _cut_short(over: Over, cuts: list[Row]) -> Row | None:
+    """Return the cut of which a low tone tells the talker of this channel, or None."""
+    return next(
+        (
+            row
+            for row in cuts
+            if over.answer == "wrong"
+            and row.event["member"] == f"channel:{over.channel}"
+            and row.event["reason"] != "taken"
+            and -SLACK_US <= over.start_us - row.happened_us <= CUT_LIFE_US
         ),
         None,
     )

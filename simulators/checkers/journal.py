@@ -19,7 +19,9 @@ ANSWERS = frozenset(
     {"acknowledged", "en_route", "arrived", "need_help", "done", "declined", "handover"}
 )
 # What a reply by radio may come to besides.
-_OTHERWISE = frozenset({"refused_reply", "answered_unidentified", "stood_down"})
+_OTHERWISE = frozenset(
+    {"refused_reply", "repeated_reply", "answered_unidentified", "stood_down"}
+)
 NODE_OF_DIGIT = {
     "0": "declined", "1": "acknowledged", "2": "en_route", "3": "arrived", "4": "need_help",
     "5": "done", "6": "handover",
@@ -51,6 +53,10 @@ class Row:
     def answers(self) -> list[Json]:
         """Return its reports of what a person has said."""
         return [r for r in self.reports if r["node"] in ANSWERS and r["person"]]
+
+    def repeated(self) -> list[Json]:
+        """Return its reports of what a person has said once more of an order that had ended."""
+        return [r for r in self.reports if r["node"] == "repeated_reply"]
 
     def refused(self) -> bool:
         """Whether what came was applied to nothing."""
@@ -133,6 +139,16 @@ class Journal:
             if fields and (fields["chat"], fields["address"]) == (chat, address):
                 found.add(fields["person"])
         return found
+
+    def said_before(self, order: str, person: str, seq: int) -> bool:
+        """Whether a person had said anything of an order before a row."""
+        rows = (row for row in self.rows if row.seq < seq)
+        nodes = ANSWERS | {"stood_down"}
+        return any(
+            (r["order"], r["person"]) == (order, person) and r["node"] in nodes
+            for row in rows
+            for r in row.reports
+        )
 
     def path_down(self, path: str, at_us: int) -> bool:
         """Whether the journal itself says that a way to people did not work at a moment."""

@@ -47,7 +47,11 @@ def check_air_replies(witnesses: Witnesses, journal: Journal) -> Finding:
             heard = f"*{digits}#" if digits else "an answer without digits"
             text = f"the journal heard {heard}; nobody keyed that"
             finding.object(row.happened_us, f"ether {channel}", text, row.seq)
-        for report in row.answers() if overs else ():
+        for report in row.repeated():
+            if not journal.said_before(report["order"], report["person"], row.seq):
+                text = f"{report['person']} is said to repeat himself; he had said nothing"
+                finding.object(row.happened_us, f"ether {channel}", text, row.seq)
+        for report in (*row.answers(), *row.repeated()) if overs else ():
             who = {over.who for over in overs} & set(witnesses.site["people"])
             if who and report["person"] not in who:
                 text = f"{report['node']} is booked for {report['person']}; {who} keyed it"

@@ -204,7 +204,9 @@ async def test_who_had_a_code_made_or_somebody_erased_is_told(folder):
         assert told == ["李科长 发出一次性登记码", "王主任 登记离职"]
         erase = b'{"do": "erase", "person": "zhang"}\n'
         assert (await served.talk(erase))[0]["ok"]
-        assert "command line" not in repr(await reports(served)), "it went with him"
+        told = [r.detail for r in await reports(served) if r.node == "register"]
+        assert told[-1] == "command line 删除zhang的个人资料", "by whom outlives him"
+        assert "李科长" not in repr(told), "what was told of him went with him"
 
 
 @pytest.mark.asyncio

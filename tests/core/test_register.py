@@ -145,7 +145,16 @@ def test_a_code_a_leaving_and_an_erasing_name_who_did_it():
     assert desk.details("register") == [
         desk.words("detail_code_issued", by="李科长"),
         desk.words("detail_struck", by="李科长"),
-        desk.words("detail_erased", by="王主任"),
+        desk.words("detail_erased", by="王主任", person="li"),
+    ]
+    assert desk.reports("register")[-1].person is None, "what is told of him goes with him"
+
+
+def test_who_had_himself_erased_is_told_without_his_name():
+    desk = Desk("zhang", "li", site=site_with())
+    desk.take(PersonErased(at_us=desk.now_us, person="li", by="李四 (李四)"))
+    assert desk.details("register") == [
+        desk.words("detail_erased", by="li (li)", person="li")
     ]
 
 

@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from gateway.core.answers.events import DigitsHeard, MediaReceived, OverHeard, TextReceived
 from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
+    AnswerOver,
     ReportStatus,
     SendText,
     SendVoice,
     SetTalkGroup,
     TalkOnChannel,
+    WithdrawPage,
 )
 from gateway.core.events import ClockStepped, Started
 from gateway.core.order import Card
 from gateway.core.people import Role
 from gateway.core.places import TalkGroup
-from gateway.core.register.events import PersonLeft
+from gateway.core.register.events import PersonErased, PersonLeft, PersonStruck
 from gateway.core.talk.events import RecordingKept, TalkCut, TalkSwitched
 from gateway.core.talk.overs import Recording, Talk, TalkSwitch
 from tests.core.site_for_tests import ACCOUNTS, US, Desk, make_site
@@ -332,6 +334,106 @@ def test_a_recording_that_never_gets_small_is_forgotten():
     assert not list(story.state.each(Recording))
 
 
+# ---- somebody leaves ----
+
+
+def leave(story, who, how=PersonLeft):
+    story.forget()
+    return story.take(how(at_us=story.now_us, person=who, by="李科长"))
+
+
+@pytest.mark.parametrize("how", [PersonLeft, PersonStruck, PersonErased])
+def test_what_a_leaver_has_waiting_is_taken_back_and_the_centre_told(how):
+    story = desk()
+    (talk,) = write(story, "zhang", "东门的车走了")
+    (other,) = write(story, "li", "我去看看")
+    effects = leave(story, "zhang", how)
+    taken = [e for e in effects if isinstance(e, WithdrawPage)]
+    assert taken == [WithdrawPage(page=talk.page, channel="ch1", reason="left")]
+    story.forget()
+    failed = PageFailed(at_us=story.now_us, page=talk.page, reason="left", state="withdrawn")
+    story.take(failed)
+    (report,) = story.reports("talk_cut")
+    assert report.person == "zhang"
+    assert story.words("cut_left") in report.detail
+    assert story.of(SendText) == [], "he is no more there to be told"
+    assert [t.id for t in story.state.each(Talk)] == [other.page]
+
+
+def test_a_sentence_of_a_leaver_that_is_under_way_is_finished_and_recorded():
+    story = desk()
+    (talk,) = write(story, "zhang", "东门的车走了")
+    story.take(PageStarted(at_us=story.now_us, page=talk.page))
+    leave(story, "zhang")
+    story.forget()
+    story.take(PageSpoken(at_us=story.now_us, page=talk.page))
+    assert story.reports("talk_cut") == []
+    assert story.state.find(Recording, talk.page) is not None
+    assert story.state.find(Talk, talk.page) is None
+
+
+def test_who_leaves_twice_is_taken_back_once():
+    story = desk()
+    write(story, "zhang", "东门的车走了")
+    leave(story, "zhang")
+    assert not [e for e in leave(story, "zhang", PersonErased) if isinstance(e, WithdrawPage)]
+
+
+def test_the_voice_of_a_leaver_goes_to_no_chat_any_more():
+    story = desk()
+    assert over(story, "v1", ani="99101", keyed_ms=4500)
+    story.take(
+        OverHeard(
+            at_us=story.now_us, channel="ch1", over="v2", keyed_ms=4500, ani="99101",
+            recording="v2.wav",
+        )
+    )  # fmt: skip
+    leave(story, "zhang")
+    kept = RecordingKept(at_us=story.now_us, channel="ch1", what="v2", path="v2.ogg",
+                         sha256="1" * 64, duration_ms=4500)  # fmt: skip
+    assert not [e for e in story.take(kept) if isinstance(e, SendVoice)]
+    (report,) = story.reports("talk_cut")
+    assert (report.person, story.words("cut_left") in report.detail) == ("zhang", True)
+
+
+# ---- who is cut on the air ----
+
+
+def cut(story, member="channel:ch1", channel="ch2", reason="time_out"):
+    """Somebody's talk is cut; return the tones asked for."""
+    event = TalkCut(at_us=story.now_us, group="east", member=member, channel=channel,
+                    reason=reason)  # fmt: skip
+    return [e for e in story.take(event) if isinstance(e, AnswerOver)]
+
+
+@pytest.mark.parametrize("reason", ["time_out", "order", "off", "path", "busy"])
+def test_a_talker_who_is_cut_hears_the_low_tone_on_his_own_channel(reason):
+    story = desk()
+    (tone,) = cut(story, reason=reason)
+    assert (tone.channel, tone.accepted) == ("ch1", False)
+    assert tone.not_after_us == story.now_us + 60 * US, "once he has let go of his key"
+    assert len(story.reports("talk_cut")) == 1
+
+
+def test_cut_on_several_channels_he_hears_one_tone():
+    story = desk()
+    assert len(cut(story)) == 1
+    assert cut(story, channel="dark") == []
+    assert cut(story, channel="dispatcher") == []
+    assert len(cut(story, member="channel:ch2", channel="ch1")) == 1, "another talker"
+    story.pass_time(11)
+    assert len(cut(story)) == 1
+    assert len(story.reports("talk_cut")) == 5
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"reason": "taken"}, {"member": "dispatcher"}, {"member": "channel:gone"}],
+)
+def test_whom_the_dispatcher_interrupts_and_who_is_on_no_channel_hears_no_tone(facts):
+    assert cut(desk(), **facts) == []
+
+
 # ---- from a chat to another chat ----
 
 WEST = "-103"
@@ -415,9 +517,12 @@ def test_what_we_posted_ourselves_goes_round_no_second_time():
 
 @given(st.text(max_size=300))
 def test_hostile_words_are_passed_on_as_one_plain_line_or_not_at_all(text):
-    for address, said in passed_on(chats_only("zhang"), "zhang", text):
-        assert address == WEST
-        assert said.isprintable()
+    story = chats_only("zhang")
+    write(story, "zhang", text)
+    # What happens to be the words of a reply is answered, where he wrote it.
+    for note in (e for e in story.asked if isinstance(e, SendText) and e.reply_to is None):
+        assert note.address == WEST
+        assert note.text.isprintable()
 
 
 # ---- talk that is cut ----

@@ -71,6 +71,21 @@ def a_page_was_carried_twice(story: Story) -> None:
     story.keys("base", 6.9, 11.88, attention=2, voiced_s=4)
 
 
+@spoils("air_replies", "he had said nothing")
+def what_was_never_said_is_told_as_said_before(story: Story) -> None:
+    (told,) = story.row("DigitsHeard")["body"]["reports"]
+    told["node"] = "repeated_reply"
+
+
+@spoils("air_replies", "repeated_reply is booked for")
+def what_another_said_again_is_booked_for_him(story: Story) -> None:
+    for number in (1, 2):
+        story.keys("p_li", 60 + 4 * number, 61 + 4 * number, digits="*100311#")
+        said = report("repeated_reply", 61 + 4 * number, "o1", "p_zhang", "radio")
+        digits = {"channel": "east", "digits": "100311", "over": f"v{number}"}
+        story.happened("DigitsHeard", 61 + 4 * number, digits, reports=[said])
+
+
 @spoils("answer_tones", "no page and no reply")
 def somebody_spoke_by_the_base_radio(story: Story) -> None:
     story.keys("base", 70, 75, voiced_s=4)
@@ -591,6 +606,22 @@ def test_what_was_misheard_and_refused_is_only_remarked_upon(tmp_path: Path) -> 
     folder.mkdir()
     assert allowed(story, "keyed", folder).remark == "1 not understood, and not accepted"
     assert allowed(story, "air_replies", tmp_path).remark == "1 misheard and refused"
+
+
+@pytest.mark.parametrize(
+    ("member", "reason", "objects"),
+    [("channel:east", "time_out", False), ("channel:east", "taken", True),
+     ("channel:west", "time_out", True), ("dispatcher", "time_out", True)],
+)  # fmt: skip
+def test_a_low_tone_tells_a_talker_that_he_was_cut_and_nobody_else(
+    member: str, reason: str, objects: bool, tmp_path: Path
+) -> None:
+    story = true_story()
+    cut = {"group": "g", "member": member, "channel": "yard", "reason": reason}
+    story.happened("TalkCut", 65, cut)
+    story.keys("base", 66, 66.4, answer="wrong")
+    finding = judged(story, tmp_path)["answer_tones"]
+    assert bool(finding.violations) is objects
 
 
 AIR_JUDGES = ("answer_tones", "air_replies", "keyed", "overs")

@@ -6,6 +6,7 @@ from typing import Literal
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.replies import Action
+from gateway.core.calls.calling import name_of
 from gateway.core.effects import Receipt
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.order import (
@@ -28,6 +29,7 @@ from gateway.core.register.events import (
 from gateway.core.register.fields import changed
 from gateway.core.roster import DutyChanges
 from gateway.core.state import Draft, by_age
+from gateway.core.talk.groups import take_back_talk
 from gateway.core.wording import Wording
 
 Status = Literal["accepted", "duplicate", "refused"]
@@ -53,9 +55,10 @@ def register_event(
             _leave(draft, event.person)
             _tell_named(draft, event, "detail_struck")
         case PersonErased():
+            name = name_of(draft, event.person)
             _leave(draft, event.person)
             _erase(draft, event.person)
-            _tell_named(draft, event, "detail_erased")
+            _tell_erased(draft, event, name)
 
 
 def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStruck) -> None:
@@ -84,12 +87,20 @@ def _tell(draft: Draft, person: Person, key: str, by: str, **gaps: object) -> No
 
 
 def _tell_named(
-    draft: Draft, event: EnrolmentIssued | PersonLeft | PersonErased, key: str
+    draft: Draft, event: EnrolmentIssued | PersonLeft, key: str
 ) -> None:
     """Tell by whom something was done; a journal of before names did not hold it."""
     person = draft.find(Person, event.person)
     if person is not None and event.by:
         _tell(draft, person, key, event.by)
+
+
+def _tell_erased(draft: Draft, event: PersonErased, name: str) -> None:
+    """Tell who had a person erased; told as of him, it would be erased with him."""
+    if event.by:
+        by = event.by.replace(name, event.person) if name else event.by
+        detail = Wording(draft.site).text("detail_erased", by=by, person=event.person)
+        draft.report(None, "register", medium="centre", assurance="H", detail=detail)
 
 
 def _unknown(id_: str) -> tuple[Status, str]:
@@ -199,6 +210,7 @@ def _leave(draft: Draft, person_id: str) -> None:
     draft.put(replace(person, active=False))
     draft.drop(EnrolmentCode, person.id)
     draft.drop(DutyChanges, person.id)
+    take_back_talk(draft, person.id)
     for contact in draft.state.contacts_of(person.id):
         forget_account(draft, contact)
     reason = Wording(draft.site).text("detail_left")

@@ -4,13 +4,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import US
-from gateway.core.effects import SetTalkGroup
+from gateway.core.effects import AnswerOver, SetTalkGroup, WithdrawPage
 from gateway.core.places import ChatGroup, TalkGroup
 from gateway.core.state import Draft
 from gateway.core.talk.events import TalkCut, TalkSwitched
-from gateway.core.talk.overs import TalkSwitch
+from gateway.core.talk.overs import Talk, TalkSwitch
 from gateway.core.wording import Wording
+
+# A talker who is cut goes on until he lets go of his key: then he hears it, if that is soon.
+CUT_TONE_LIFE_US = 60 * US
+# One tone tells of all the channels on which he was cut.
+CUT_TONE_EVERY_US = 10 * US
 
 
 def is_open(draft: Draft, group: TalkGroup) -> bool:
@@ -47,15 +53,20 @@ def groups_of_chat(
 
 def chats_of_channel(draft: Draft, channel: str) -> dict[str, ChatGroup]:
     """Return the chat groups that an open talk group patches a channel to."""
-    found = {}
+    return {
+        key: draft.site.chat_groups[key]
+        for group in groups_of_channel(draft, channel)
+        for key in group.chats
+        if key in draft.site.chat_groups
+    }
+
+
+def groups_of_channel(draft: Draft, channel: str) -> Iterator[TalkGroup]:
+    """Yield the open talk groups to which a channel talks."""
     for group in draft.site.talk_groups.values():
-        if channel in group.channels and group.lets(f"channel:{channel}", None):
-            if not is_open(draft, group):
-                continue
-            for key in group.chats:
-                if key in draft.site.chat_groups:
-                    found[key] = draft.site.chat_groups[key]
-    return found
+        here = channel in group.channels and group.lets(f"channel:{channel}", None)
+        if here and is_open(draft, group):
+            yield group
 
 
 def switched(draft: Draft, event: TalkSwitched) -> None:
@@ -92,7 +103,7 @@ def clock_moved(draft: Draft, by_us: int) -> None:
 
 
 def cut(draft: Draft, event: TalkCut) -> None:
-    """Tell the centre that patched talk ended on a channel before its talker did."""
+    """Tell the centre that patched talk ended on a channel before its talker did; and him."""
     wording = Wording(draft.site)
 
     def named(member: str) -> str:
@@ -105,6 +116,41 @@ def cut(draft: Draft, event: TalkCut) -> None:
     report_cut(
         draft, event.group, named(event.member), named(event.channel), f"cut_{event.reason}"
     )
+    _tell_talker(draft, event)
+
+
+def _tell_talker(draft: Draft, event: TalkCut) -> None:
+    """Have a talker on the air hear the low tone once: what he said did not arrive everywhere.
+
+    Not of the dispatcher's speaking, whom he hears instead.
+    """
+    kind, _, channel = event.member.partition(":")
+    source = f"cut/{channel}"
+    if kind != "channel" or channel not in draft.site.channels or event.reason == "taken":
+        return
+    if paused(draft, source, 1, CUT_TONE_EVERY_US):
+        return
+    note_try(draft, source, 1, CUT_TONE_EVERY_US)
+    draft.ask(
+        AnswerOver(
+            channel=channel,
+            over=source,
+            accepted=False,
+            not_after_us=draft.taken_us + CUT_TONE_LIFE_US,
+        )
+    )
+
+
+def take_back_talk(draft: Draft, person: str) -> None:
+    """Take back what somebody who leaves still has waiting to be spoken on a channel.
+
+    Nothing of him counts on any medium from then on; a sentence under way is finished. The
+    centre is told once the channel has said what became of it.
+    """
+    for talk in list(draft.state.each(Talk)):
+        if talk.person == person and not talk.left:
+            draft.put(replace(talk, left=True))
+            draft.ask(WithdrawPage(page=talk.id, channel=talk.channel, reason="left"))
 
 
 def report_cut(

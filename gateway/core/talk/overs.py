@@ -44,6 +44,7 @@ class Talk:
         person: Who talks.
         at_us: When it came.
         waits: Why it has been waiting, in the words of PageWaited; empty when it has not.
+        left: Whether who talks has left since, so that it was taken back.
     """
 
     KIND: ClassVar[str] = "talk"
@@ -57,6 +58,7 @@ class Talk:
     person: str
     at_us: int
     waits: str = ""
+    left: bool = False
 
     @property
     def key(self) -> str:

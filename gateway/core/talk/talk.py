@@ -32,7 +32,12 @@ from gateway.core.people import Person
 from gateway.core.places import ChatGroup, TalkGroup
 from gateway.core.state import Draft
 from gateway.core.talk.events import RecordingKept
-from gateway.core.talk.groups import chats_of_channel, groups_of_chat, report_cut
+from gateway.core.talk.groups import (
+    chats_of_channel,
+    groups_of_channel,
+    groups_of_chat,
+    report_cut,
+)
 from gateway.core.talk.overs import Recording, Talk
 from gateway.core.wording import Wording
 
@@ -256,6 +261,10 @@ def page_event(draft: Draft, event: PageWaited | PageStarted | PageSpoken | Page
 
 
 def _tell_end(draft: Draft, talk: Talk, end: PageSpoken | PageFailed) -> None:
+    if talk.left:
+        if isinstance(end, PageFailed):
+            _tell_left(draft, talk.group, talk.channel, talk.person)
+        return
     person = draft.find(Person, talk.person)
     wording = Wording(draft.site, person.language if person else None)
     channel = draft.site.channels.get(talk.channel)
@@ -268,6 +277,13 @@ def _tell_end(draft: Draft, talk: Talk, end: PageSpoken | PageFailed) -> None:
         report_cut(
             draft, talk.group, name_of(draft, talk.person), name, _CUT_WORDS[word], talk.person
         )
+
+
+def _tell_left(draft: Draft, group: str, channel: str, person: str) -> None:
+    """Tell the centre that somebody's talk goes no further: he has left meanwhile."""
+    known = draft.site.channels.get(channel)
+    name = known.name if known is not None else channel
+    report_cut(draft, group, name_of(draft, person), name, "cut_left", person)
 
 
 def _end_word(talk: Talk, end: PageSpoken | PageFailed) -> str:
@@ -375,6 +391,12 @@ def _forget_old(draft: Draft) -> None:
 
 
 def _post_note(draft: Draft, over: Recording, kept: RecordingKept) -> None:
+    chats = chats_of_channel(draft, over.channel)
+    person = draft.find(Person, over.person) if over.person else None
+    if chats and person is not None and not person.active:
+        for group in groups_of_channel(draft, over.channel):
+            _tell_left(draft, group.id, over.channel, person.id)
+        return
     seconds = max(1, round(kept.duration_ms / 1000))
     wording = Wording(draft.site)
     channel = draft.site.channels.get(over.channel)
@@ -390,7 +412,7 @@ def _post_note(draft: Draft, over: Recording, kept: RecordingKept) -> None:
         channel=channel.name if channel is not None else over.channel,
         seconds=seconds,
     )
-    for chat in chats_of_channel(draft, over.channel).values():
+    for chat in chats.values():
         draft.ask(
             SendVoice(
                 chat=chat.chat,

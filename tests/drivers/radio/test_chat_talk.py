@@ -151,6 +151,17 @@ def test_talk_without_sound_has_failed_and_nothing_is_keyed():
     assert [(f.page, f.reason) for f in failed] == [("t1", NOT_DECODED)]
 
 
+def test_talk_that_is_taken_back_while_it_is_made_is_never_played():
+    made, _, ready, failed = desk()
+    made.take(talk(media="note.ogg"))
+    made.withdraw("p9", "left")
+    made.withdraw("t1", "left")
+    made.rendered(Rendered("t1/media", LOUD))
+    made.rendered(Rendered("t1/0", LOUD))
+    assert not ready
+    assert [(f.page, f.reason, f.state) for f in failed] == [("t1", "left", "withdrawn")]
+
+
 def test_a_crowd_is_turned_away():
     made, _, _, failed = desk()
     for number in range(MAKING_MAX + 1):
