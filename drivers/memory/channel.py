@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from gateway.core.airtime import Air, Airtime, Drop, Hold, Start
+from gateway.core.airtime import NO_LICENCE, REPEAT_WORDS, Air, Airtime, Drop, Hold, Start
 from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import AnswerOver, PageChannel, TalkOnChannel, WithdrawPage
 from gateway.core.events import Event
@@ -19,8 +19,6 @@ LOOK_EVERY_S: Final = 0.5
 CHARACTER_S, SENTENCE_S = 0.22, 0.3
 ATTENTION_S, CALL_S, VOICE_NOTE_S = 1.2, 1.0, 5.0
 ANSWER_TONE_S: Final = 0.4
-NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
-AGAIN: Final = {"zh_CN": "重复", "en": "Repeat"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +275,7 @@ class Channel:
         """Say sentence after sentence; return why it ended early, or None."""
         sentences = page.effect.text
         if page.again and isinstance(page.effect, PageChannel):
-            sentences = (AGAIN[page.effect.language], *sentences)
+            sentences = (REPEAT_WORDS[page.effect.language], *sentences)
         on_air_s = self._ahead_s(page.effect)
         for sentence in sentences:
             if self._must_stop(page):

@@ -39,7 +39,17 @@ from drivers.radio.transmission import (
     TonesProgramme,
     Transmitter,
 )
-from gateway.core.airtime import GAP_S, Air, Airtime, Decision, Drop, Hold, Start, urgency
+from gateway.core.airtime import (
+    GAP_S,
+    NO_LICENCE,
+    Air,
+    Airtime,
+    Decision,
+    Drop,
+    Hold,
+    Start,
+    urgency,
+)
 from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
 from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import AnswerOver, PageChannel, TalkOnChannel
@@ -59,7 +69,6 @@ ChannelEvent = (
     | PathChanged
 )
 
-NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
 _CLOCK_STEP_US: Final = 1_000_000
 _TONE_LATE_S: Final = 0.4
 

@@ -50,6 +50,7 @@ from drivers.radio.tally import ChannelTally, talk_figures
 from drivers.radio.technician_door import WATCH_SOCKET, WatchDoor
 from drivers.radio.timing import Lateness
 from drivers.radio.voice_notes import VoiceNotes
+from gateway.core.airtime import REPEAT_WORDS
 from gateway.core.answers.events import OverHeard
 from gateway.core.calls.events import PageFailed, PageSpoken
 from gateway.core.effects import (
@@ -71,8 +72,6 @@ _RESULTS_EVERY_TICKS: Final = 10
 _SPEECH_EVERY_TICKS: Final = 5
 _ALIVE_EVERY_TICKS: Final = 50
 _FIGURES_EVERY_TICKS: Final = 500
-# Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
-REPEAT_WORDS: Final = {"zh_CN": "重复", "en": "Repeat"}
 
 
 def read_clocks() -> Moment:

@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from drivers.radio.channel import NO_LICENCE
 from drivers.radio.ports import Ports, find_ports
 from drivers.radio.samples import Int16Array, silence
 from drivers.radio.settings import RadioChannel
@@ -33,6 +32,7 @@ from drivers.radio.technician_protocol import protocol_of
 from drivers.radio.technician_site import Site, ports_held, read_site
 from drivers.radio.technician_sound import tone as tone_of
 from drivers.radio.technician_view import View, words_of
+from gateway.core.airtime import NO_LICENCE
 from gateway.interfaces import LinkError, SetupError, WireError
 
 __all__ = ["channel"]

@@ -20,7 +20,6 @@ import numpy as np
 
 from drivers.radio.activity import NoiseSquelch, VoiceActivity
 from drivers.radio.audio import AudioLink, LinkStatistics, open_audio
-from drivers.radio.channel import NO_LICENCE
 from drivers.radio.decode import EVERYTHING
 from drivers.radio.hearing import Hearing, Wishes, wishes_of
 from drivers.radio.keyer_process import KeyerProcess, KeyerWord
@@ -29,6 +28,7 @@ from drivers.radio.settings import RadioChannel
 from drivers.radio.squelch import parse_squelch
 from drivers.radio.technician_door import Sight
 from drivers.radio.transmission import SILENCE, TonesProgramme, Transmitter
+from gateway.core.airtime import NO_LICENCE
 from gateway.interfaces import LinkError, SetupError
 
 __all__ = ["Bench", "BenchRadio", "every_kind"]

@@ -28,6 +28,10 @@ from gateway.core.effects import TALK_LEVEL, PageChannel, TalkOnChannel
 GAP_S: Final = 0.3
 # A wait shorter than this is no news to anybody.
 HOLD_TOLD_AFTER_S: Final = 0.5
+# What is told of a page for a channel that may not transmit.
+NO_LICENCE: Final = "the channel has no licence entry and does not transmit"
+# Said before a page that may have been spoken already; the catalogues' ``repeat_word``.
+REPEAT_WORDS: Final = {"zh_CN": "重复", "en": "Repeat"}
 # Far beyond what can be spoken before it expires; a flood must not fill the memory.
 WAITING_MAX: Final = 200
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from drivers.radio import engine_door, link
 from drivers.radio.engine_door import EngineDoor
 from drivers.radio.link import RadioDriver
-from drivers.radio.loop import REPEAT_WORDS
 from drivers.radio.protocol import (
     PROTOCOL,
     Ack,
@@ -31,6 +30,7 @@ from drivers.radio.protocol import (
     decode,
     encode,
 )
+from gateway.core.airtime import REPEAT_WORDS
 from gateway.core.answers.events import OverHeard
 from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted
 from gateway.core.effects import AnswerOver, PageChannel, SetTalkGroup, WithdrawPage
