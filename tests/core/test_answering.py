@@ -289,7 +289,7 @@ def test_several_open_orders_and_no_number_is_asked_back():
     desk = open_desk()
     desk.alert(id="second")
     answer = desk.write("zhang", "收到")
-    assert answer == "您有多单未结：10、11。请写明单号，例如“10 收到”。"
+    assert answer == "您有几个没有结束的警情：10、11。请写明是几号，例如“10 收到”。"
     assert desk.nodes("zhang") == []
     assert desk.write("zhang", "11 收到") == "11号：收到，已记录"
     assert desk.nodes("zhang") == ["acknowledged/C1"]
@@ -322,7 +322,7 @@ def test_words_about_what_is_not_his_are_answered_and_not_written():
     desk = open_desk()
     assert desk.write("chen", "10 收到") == "10号警情没有派给您，未记录。"
     assert desk.write("zhang", "77 收到") == "没有77号警情，未记录。"
-    assert desk.write("chen", "收到") == "您现在没有未结的警情。"
+    assert desk.write("chen", "收到") == "您现在没有要处理的警情。"
     desk.act("close")
     assert desk.write("zhang", "10 收到") == "10号警情已结束，未记录。"
     assert desk.nodes("zhang") == []

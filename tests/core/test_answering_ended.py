@@ -270,7 +270,7 @@ def test_nothing_is_written_into_the_timeline_of_an_order_that_was_called_off():
     desk.cancel()
     for text in ("10 到了", "到了"):
         assert "已结束" in again_text(desk, text)
-    assert "已知撤回" in desk.write("zhang", "收到")
+    assert "已知道撤回" in desk.write("zhang", "收到")
     assert again_text(desk, "收到")
     assert [r.node for r in desk.reports()] == ["repeated_reply"]
 

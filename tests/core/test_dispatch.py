@@ -794,7 +794,7 @@ def test_a_page_that_waits_for_a_clear_channel_is_told():
     desk = Desk("zhang")
     desk.alert()
     desk.take(PageWaited(at_us=desk.now_us, page="p1", reason="busy"))
-    assert desk.details("waiting") == ["电台忙，等待信道空闲：有人在通话"]
+    assert desk.details("waiting") == ["电台暂未播出，等待信道：有人在通话"]
 
 
 def test_a_channel_is_kept_for_answers_as_long_as_its_settings_say():

@@ -244,7 +244,7 @@ def test_who_is_called_for_an_answer_that_came_late_has_his_whole_time():
     assert desk.timers()["ladder"] == 60
     desk.wait(60)
     assert desk.called()["sun"] == 3
-    assert not any(words.endswith("停机期间已过，跳过") for _, words in rungs(desk))
+    assert not any(words.endswith("停机时已错过，跳过") for _, words in rungs(desk))
 
 
 def test_words_about_an_answer_that_came_late_are_worth_sending():
@@ -425,7 +425,7 @@ def test_the_station_has_its_own_clock():
     assert desk.reports("breach") == []
     desk.wait(1)
     assert desk.details("breach") == [desk.words("detail_station_late")]
-    assert desk.notes()["9001"] == "10号警情派出所尚未签收。"
+    assert desk.notes()["9001"] == "10号警情派出所尚未签收，请尽快签收。"
 
 
 def test_a_station_that_acknowledged_is_not_late():
@@ -486,8 +486,8 @@ def test_after_downtime_only_the_present_rung_is_called():
     desk.pass_time(60 * 3 + 5)
     desk.take(TimerFired(at_us=desk.now_us, timer="ladder/o1"))
     assert [words for _, words in rungs(desk)] == [
-        "再次呼叫本网格：停机期间已过，跳过",
-        "呼叫相邻网格：停机期间已过，跳过",
+        "再次呼叫本网格：停机时已错过，跳过",
+        "呼叫相邻网格：停机时已错过，跳过",
         "呼叫外圈网格",
     ]
     assert len(desk.pages()) == 2, "the first call, and one rung"

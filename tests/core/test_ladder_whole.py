@@ -271,7 +271,7 @@ def test_who_took_it_and_does_not_arrive_is_asked_and_his_silence_is_a_no():
     desk.wait(1)
     assert desk.notes()["1001"] == desk.words("note_still", number="10")
     (page,) = desk.pages()
-    assert page.text == ("一零号警情，张三，是否仍在处置，请按键回复，完毕",)
+    assert page.text == ("一零号警情，张三，是否仍去现场，请按键回复，完毕",)
     desk.wait(59)
     assert desk.status == "acknowledged"
     desk.wait(1)
@@ -329,10 +329,10 @@ def called_off(*people, **more):
 
 def test_everybody_told_answers_that_he_knows_and_then_nobody_is_missing():
     desk = called_off("zhang", "wang")
-    assert desk.press("zhang", "1").text == "10号：已知撤回，已记录"
+    assert desk.press("zhang", "1").text == "10号：已知道撤回，已记录"
     assert desk.keys("*10 103 1#")
     assert desk.keys("*10 103 1#"), "once more is answered like the first"
-    assert desk.write("station", "知道了") == "10号：已知撤回，已记录"
+    assert desk.write("station", "知道了") == "10号：已知道撤回，已记录"
     assert [r.person for r in desk.reports("stood_down")] == ["zhang", "wang", "station"]
     assert desk.timers() == {}
     assert desk.edits()["-101"].buttons == ()
@@ -363,7 +363,7 @@ def test_a_bare_answer_is_not_taken_for_the_wrong_one_of_two_orders():
     assert desk.write("zhang", "知道了") == desk.words(
         "answer_which", numbers="11、10", example="11"
     )
-    assert desk.write("zhang", "10 知道了") == "10号：已知撤回，已记录"
+    assert desk.write("zhang", "10 知道了") == "10号：已知道撤回，已记录"
     assert desk.status == "calling"
     assert desk.write("zhang", "收到") == "11号：收到，已记录"
 

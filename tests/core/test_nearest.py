@@ -322,5 +322,5 @@ def test_who_may_not_be_called_is_named_with_the_reason():
     desk = Desk("zhang", site=replace(found, organisations={"guard": body}), upstairs=())
     desk.alert(category="fight")
     (said,) = [r for r in desk.reports("warning") if r.person == "zhang"]
-    assert said.detail == "未呼叫：本单位不承担此类警情"
+    assert said.detail == "未呼叫：其单位不承担此类警情"
     assert "zhang" not in desk.called()

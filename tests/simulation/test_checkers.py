@@ -682,7 +682,7 @@ def test_who_was_too_weak_for_the_base_radio_may_be_lost(tmp_path: Path) -> None
 def test_one_who_writes_first_may_be_answered(tmp_path: Path) -> None:
     story = true_story()
     story.wrote("said", 2, user=QIAN, chat=QIAN, message=8, part={"text": "你好"})
-    story.shows(3, QIAN, 9, "您现在没有未结的警情。", buttons=False)
+    story.shows(3, QIAN, 9, "您现在没有要处理的警情。", buttons=False)
     story.lines("chat", "message")[-1]["reply_to"] = 8
     allowed(story, "untold", tmp_path)
 

@@ -187,7 +187,7 @@ async def test_who_took_it_and_does_not_come_is_asked_and_his_silence_climbs(w):
     await w.until(lambda: w.chat.card("zhang"))
     await w.press("zhang", "收到")
     await w.sleep(605)
-    assert any("您还在处置吗" in line for line in w.chat.lines("zhang"))
+    assert any("您还去吗" in line for line in w.chat.lines("zhang"))
     await w.sleep(130)
     assert "lapsed" in w.centre.nodes("zhang")
     assert w.chat.cards("chen") != []

@@ -283,7 +283,7 @@ async def test_a_channel_nobody_is_heard_on_is_told(w):
     await w.sleep(3000)
     await w.speak("east", radio="dtmf:10101")
     await w.sleep(2 * 3600 - 2000)
-    assert [e.detail for e in w.centre.found("cover")] == ["二信道已2小时没有听到任何人"]
+    assert [e.detail for e in w.centre.found("cover")] == ["二信道已2小时没有听到任何人说话"]
 
 
 # ---- the whole chain ----------------------------------------------------------------------
