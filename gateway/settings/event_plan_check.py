@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from gateway.settings.event_plans import EventPlanSettings
 from gateway.settings.explain import Finding, did_you_mean, twice
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.sections import GridSettings, PostSettings
 from gateway.settings.yaml_source import KeyPath
 
-if TYPE_CHECKING:
-    from gateway.settings.check import Known
-
 _PERSONS = {"first_manager": "manager", "second_manager": "manager", "station": "station"}
 
 
-def event_plan_findings(settings: Settings, known: "Known") -> Iterator[Finding]:
+def event_plan_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield what plans name and is not there, what they name twice, and where they collide."""
     for id_, plan in settings.event_plans.items():
         at: KeyPath = ("event_plans", id_)
@@ -36,7 +33,7 @@ def event_plan_findings(settings: Settings, known: "Known") -> Iterator[Finding]
 
 
 def _grid(
-    settings: Settings, known: "Known", at: KeyPath, grid: GridSettings, grids: list[str]
+    settings: Settings, known: Known, at: KeyPath, grid: GridSettings, grids: list[str]
 ) -> Iterator[Finding]:
     id_ = str(at[-1])
     if id_ in settings.grids:
@@ -55,7 +52,7 @@ def _grid(
 
 
 def _person(
-    settings: Settings, known: "Known", path: KeyPath, id_: str | None, role: str
+    settings: Settings, known: Known, path: KeyPath, id_: str | None, role: str
 ) -> Iterator[Finding]:
     yield from _dangling(path, "person", id_, known.ids("people"))
     person = settings.people.get(id_ or "")
@@ -63,7 +60,7 @@ def _person(
         yield Finding(path, f'should be a person of role {role}; "{id_}" is {person.role}')
 
 
-def _changes(at: KeyPath, plan: EventPlanSettings, known: "Known") -> Iterator[Finding]:
+def _changes(at: KeyPath, plan: EventPlanSettings, known: Known) -> Iterator[Finding]:
     for id_, change in plan.changes.items():
         path = (*at, "changes", id_)
         for finding in _dangling(path, "grid", id_, known.ids("grids")):
@@ -75,7 +72,7 @@ def _changes(at: KeyPath, plan: EventPlanSettings, known: "Known") -> Iterator[F
 
 
 def _roster(
-    settings: Settings, known: "Known", at: KeyPath, plan: EventPlanSettings,
+    settings: Settings, known: Known, at: KeyPath, plan: EventPlanSettings,
     grids: list[str], posts: list[str],
 ) -> Iterator[Finding]:  # fmt: skip
     for index, duty in enumerate(plan.roster):

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.places import in_china
 from gateway.settings.explain import Finding
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.yaml_source import SIZE_LIMIT_BYTES, Document, KeyPath, Node
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
 # Drawn borders are never exact; 10 square metres, in square degrees, cost no guard his grid.
 OVERLAP_DEG2 = 10 / 111_195**2
-
-
-class _Known(Protocol):
-    def lost(self, *path: str | int) -> bool: ...
 
 
 def fill_polygons(document: Document, base_dir: Path) -> set[KeyPath]:
@@ -109,7 +106,7 @@ def _is_position(item: object) -> bool:
     )
 
 
-def polygon_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
+def polygon_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield what is wrong with polygons and points: shape, overlap, China, posts outside."""
     yield from _outside_china(settings, known)
     shapes: dict[str, Polygon] = {}
@@ -178,7 +175,7 @@ def _posts_outside(settings: Settings, shapes: dict[str, "Polygon"]) -> Iterator
             yield Finding(("posts", id_, "at"), message, warning=True)
 
 
-def _outside_china(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _outside_china(settings: Settings, known: Known) -> Iterator[Finding]:
     """GCJ-02 is defined in China only; a point abroad is most often a slip of the order."""
     if settings.site.datum != "GCJ-02" or known.lost("site", "datum"):
         return

@@ -8,9 +8,9 @@ grid at every moment is ``gateway.settings.roster_check``.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from gateway.settings.explain import Finding
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.register import PersonSettings
 from gateway.settings.response import AnyRung, RungSettings
@@ -21,11 +21,6 @@ MANAGERS = ("second_manager", "first_manager")
 TIERS = ("station_patrol", "special_patrol")
 # So many steps over the border a patrol is fetched from.
 PATROL_RINGS = 2
-
-
-class _Known(Protocol):
-    def lost(self, *path: str | int) -> bool: ...
-    def duty_lost(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,7 @@ class _Ladder:
         return tuple(s.rung if isinstance(s, RungSettings) else s for s in self.steps)
 
 
-def _ladders(settings: Settings, known: _Known) -> Iterator[_Ladder]:
+def _ladders(settings: Settings, known: Known) -> Iterator[_Ladder]:
     """Yield the ladder of the site, then those of order kinds that have one of their own."""
     yield _Ladder(("response", "ladder"), "the ladder", settings.response.ladder)
     for id_, kind in settings.policy.kinds.items():
@@ -51,7 +46,7 @@ def _ladders(settings: Settings, known: _Known) -> Iterator[_Ladder]:
             yield _Ladder(at, f'the ladder of order kind "{id_}"', kind.ladder)
 
 
-def ladder_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
+def ladder_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield grids that cannot be called, and ladders that end nowhere."""
     served = guards_by_grid(settings.people)
     for id_, grid in settings.grids.items():
@@ -74,7 +69,7 @@ def ladder_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
 def _climbed(
     settings: Settings,
     ladder: _Ladder,
-    known: _Known,
+    known: Known,
     served: set[str],
     usual: _Ladder | None = None,
 ) -> Iterator[Finding]:
@@ -99,7 +94,7 @@ def guards_by_grid(people: Mapping[str, PersonSettings], tier: str = "guard") ->
     }
 
 
-def _transmits(settings: Settings, known: _Known, channel: str | None) -> bool:
+def _transmits(settings: Settings, known: Known, channel: str | None) -> bool:
     if channel is None:
         return False
     entry = settings.channels.get(channel)
@@ -107,7 +102,7 @@ def _transmits(settings: Settings, known: _Known, channel: str | None) -> bool:
     return entry is None or entry.licence is not None or known.lost("channels", channel)
 
 
-def _station(id_: str, grid: GridSettings, known: _Known) -> Iterator[Finding]:
+def _station(id_: str, grid: GridSettings, known: Known) -> Iterator[Finding]:
     if grid.station is None and not known.lost("grids", id_, "station"):
         yield Finding(("grids", id_), "no station is told", on_key=True, warning=True)
 
@@ -117,7 +112,7 @@ def _rungs(
     id_: str,
     grid: GridSettings,
     served: set[str],
-    known: _Known,
+    known: Known,
     shared: tuple[str, ...],
 ) -> Iterator[Finding]:
     words = set(ladder.words) - set(shared)
@@ -133,7 +128,7 @@ def _rungs(
 
 
 def _end(
-    settings: Settings, ladder: _Ladder, id_: str, grid: GridSettings, known: _Known
+    settings: Settings, ladder: _Ladder, id_: str, grid: GridSettings, known: Known
 ) -> Iterator[Finding]:
     """Check that a ladder leads at last to a person of the grid who has a medium."""
     words = ladder.words
@@ -171,7 +166,7 @@ def _within(settings: Settings, id_: str, steps: int) -> set[str]:
     return found
 
 
-def _desk(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _desk(settings: Settings, known: Known) -> Iterator[Finding]:
     desk = settings.response.desk
     path: KeyPath = ("response", "desk")
     if desk is None or known.lost("people", desk):

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.interfaces import SetupError
-from gateway.settings.check import Known, cross_check
+from gateway.settings.check import cross_check
 from gateway.settings.explain import explain
 from gateway.settings.geometry import fill_polygons
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.resolve import DriverModels, validate
 from gateway.settings.schema import SchemaView, json_schema

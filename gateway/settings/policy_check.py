@@ -1,22 +1,17 @@
 """Whether the policy's parts fit together, and its own words stay within guards' powers."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from gateway.core.policy.policy import EQUIPMENT, EXCEEDING
 from gateway.core.policy.templates import faults
 from gateway.settings.explain import Finding, did_you_mean
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.policy import CategorySettings, KindSettings, folding
 from gateway.settings.yaml_source import KeyPath
 
 
-class _Known(Protocol):
-    def ids(self, *path: str) -> list[str]: ...
-    def lost(self, *path: str | int) -> bool: ...
-
-
-def policy_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
+def policy_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield what the policy names that is not there, and words that ask too much of guards."""
     policy = settings.policy
     for index, verb in enumerate(policy.verbs):
@@ -36,7 +31,7 @@ def policy_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
 
 
 def _category(
-    settings: Settings, known: _Known, at: KeyPath, category: CategorySettings
+    settings: Settings, known: Known, at: KeyPath, category: CategorySettings
 ) -> Iterator[Finding]:
     kinds = known.ids("policy", "kinds")
     if category.kind is not None and category.kind not in kinds:

@@ -1,17 +1,14 @@
 """What the section on readiness names is there, and what it asks of a grid can be done."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from gateway.settings.explain import Finding, did_you_mean
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.yaml_source import KeyPath
 
-if TYPE_CHECKING:
-    from gateway.settings.check import Known
 
-
-def readiness_findings(settings: Settings, known: "Known") -> Iterator[Finding]:
+def readiness_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield grids, channels, groups and people that are named and are not there."""
     grids = known.ids("grids")
     for index, rule in enumerate(settings.readiness.roll_calls):

@@ -1,20 +1,14 @@
 """Whether bodies, premises, people and what is asked of them fit together."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from gateway.settings.explain import Finding, did_you_mean
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.yaml_source import KeyPath
 
 
-class _Known(Protocol):
-    def ids(self, *path: str) -> list[str]: ...
-    def groups(self) -> list[str]: ...
-    def lost(self, *path: str | int) -> bool: ...
-
-
-def register_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
+def register_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield what the register's sections name that is not there, or is somebody else's."""
     yield from _offices(settings, known)
     yield from _categories(settings, known)
@@ -29,7 +23,7 @@ def _absent(path: KeyPath, kind: str, name: str | None, known: list[str]) -> Ite
         yield Finding(path, f'there is no {kind} "{name}"' + did_you_mean(name, known))
 
 
-def _offices(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _offices(settings: Settings, known: Known) -> Iterator[Finding]:
     for id_, body in settings.organisations.items():
         at: KeyPath = ("organisations", id_)
         for index, group in enumerate(body.office_groups):
@@ -44,7 +38,7 @@ def _offices(settings: Settings, known: _Known) -> Iterator[Finding]:
                 yield Finding(path, message)
 
 
-def _categories(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _categories(settings: Settings, known: Known) -> Iterator[Finding]:
     taken = list(settings.policy.categories)
     if not taken or known.lost("policy"):
         return
@@ -59,7 +53,7 @@ def _categories(settings: Settings, known: _Known) -> Iterator[Finding]:
             yield Finding(finding.path, finding.message, on_key=True)
 
 
-def _premises(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _premises(settings: Settings, known: Known) -> Iterator[Finding]:
     bodies = known.ids("organisations")
     for id_, premises in settings.premises.items():
         path: KeyPath = ("premises", id_, "organisation")
@@ -86,7 +80,7 @@ def _papers(settings: Settings) -> Iterator[Finding]:
                 first[number] = id_
 
 
-def _policy(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _policy(settings: Settings, known: Known) -> Iterator[Finding]:
     admission = settings.admission
     if known.lost("admission"):
         return
@@ -101,7 +95,7 @@ def _policy(settings: Settings, known: _Known) -> Iterator[Finding]:
                 yield Finding(path, f"there are no premises of kind {kind}", warning=True)
 
 
-def _tokens(settings: Settings, known: _Known) -> Iterator[Finding]:
+def _tokens(settings: Settings, known: Known) -> Iterator[Finding]:
     http = settings.command_centre.http
     tokens: Iterable[str | None] = (t.organisation for t in http.tokens) if http else ()
     for index, organisation in enumerate(tokens):

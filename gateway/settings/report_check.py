@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from gateway.settings.explain import Finding
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 
-if TYPE_CHECKING:
-    from gateway.settings.check import Known
 
-
-def report_findings(settings: Settings, _known: "Known") -> Iterator[Finding]:
+def report_findings(settings: Settings, _known: Known) -> Iterator[Finding]:
     """Yield statuses that are a reply and a report at once, and points of one name."""
     for section in ("mdc_status", "selcall_status"):
         replies = {_number(key) for key in getattr(settings.policy, section)}

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from gateway.core.roster import Roster, crews_on_duty, duty_at
 from gateway.settings.explain import Finding
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.register import PersonSettings
 from gateway.settings.sections import ExceptionSettings
@@ -20,12 +20,7 @@ _CYCLE: KeyPath = ("roster", "cycle", "days")
 _HORIZON = timedelta(days=62)
 
 
-class _Known(Protocol):
-    def lost(self, *path: str | int) -> bool: ...
-    def duty_lost(self) -> bool: ...
-
-
-def roster_findings(settings: Settings, known: _Known) -> Iterator[Finding]:
+def roster_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield holes of the roster: of the day, of the cycle, of holidays, of exceptions."""
     written = settings.roster
     if known.lost("roster"):
