@@ -277,7 +277,8 @@ class ControlServer:
         if receipt is not None and receipt.status not in ("accepted", "duplicate"):
             return _no(receipt.reason or receipt.status)
         order = receipt.order if receipt else None
-        return {"ok": True, "journal": committed.seq, "order": order}
+        made = receipt.id if receipt else None
+        return {"ok": True, "journal": committed.seq, "order": order, "id": made}
 
     async def _talk(self, asked: Answer) -> Answer:
         """Switch a talk group on or off."""

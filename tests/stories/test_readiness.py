@@ -129,6 +129,18 @@ async def test_a_planned_drill_is_announced_and_a_surprise_is_not(w):
     assert "计划演练：东街网格，11-22 13:00" in w.chat.text("head")
 
 
+@story("C26", "E7", settings={"policy": {"categories": {"fight": "打架"}, "forbidden": ["持枪"]}},
+       off=without("gateway.core.policy.policy._is_drill", gives=False))  # fmt: skip
+async def test_a_drill_is_for_guards_whatever_else_is_not(w):
+    """The list of categories that go to guards has none for drills, and needs none."""
+    begun = await w.act("drill", grid="east", text="演练内容")
+    assert "held" not in begun.flags
+    await w.until(lambda: w.pages("east"))
+    assert w.chat.card("zhang") is not None
+    worded = await w.act("drill", grid="west", text="有人持枪")
+    assert "held" in worded.flags, "its words are read like any other's"
+
+
 EVERY_SUNDAY = {
     "readiness": {"drills": [{"grid": "west", "day": "sun", "at": "13:00", "text": "每周一练"}]}
 }

@@ -149,6 +149,10 @@ class Policy:
         return without_spans(text, spans, instead)
 
 
+# The category of our own drills: whoever starts one means it for guards.
+DRILL: Final = "drill"
+
+
 @dataclass(frozen=True, slots=True)
 class Objection:
     """Why an alert is not for guards without a release.
@@ -180,8 +184,14 @@ def objections(policy: Policy, alert: Alert) -> tuple[Objection, ...]:
     return tuple(found)
 
 
+def _is_drill(alert: Alert) -> bool:
+    return alert.exercise and alert.category == DRILL
+
+
 def _by_category(policy: Policy, alert: Alert) -> Iterable[Objection]:
     category = policy.category(alert)
+    if _is_drill(alert):
+        return
     if policy.categories and category is None:
         yield Objection("held_category", alert.category)
     elif category is not None and alert.level < category.most_urgent:

@@ -23,6 +23,7 @@ from gateway.core.intake.placing import place
 from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Assignment, Order, Put, Timer
 from gateway.core.people import Person, Role
+from gateway.core.policy.policy import DRILL
 from gateway.core.readiness.events import DrillAsked, DrillDropped
 from gateway.core.readiness.notices import just_rung, named
 from gateway.core.readiness.settings import Drill, DrillRule
@@ -165,7 +166,7 @@ def _begin(draft: Draft, drill: Drill) -> None:
     """Open the drill's order; its receipt is the alert's, in the name of who began it."""
     alert = Alert(
         kind=AlertKind.ALERT, id=f"{drill.id}-{drill.at_us // US}", sender=SENDER,
-        sent_us=draft.now_us, category=SENDER, level=Level(drill.level), text=drill.text,
+        sent_us=draft.now_us, category=DRILL, level=Level(drill.level), text=drill.text,
         grid=drill.grid, needs=drill.needs, exercise=True,
     )  # fmt: skip
     alert = replace(alert, body_sha256=code_digest(repr(alert)))
