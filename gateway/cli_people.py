@@ -96,7 +96,7 @@ def list_people(
     headings = ("id", "name", "role", "of", "code", "crew", "grids", "chats", "duty", "active")
     table = Table(*headings)
     for name in ("id", "name"):  # told from others by them: never cut short
-        table.columns[headings.index(name)].overflow = "fold"
+        table.columns[headings.index(name)].no_wrap = True
     for p in people:
         table.add_row(
             p["id"], p["name"], p["role"], p["organisation"], p["guard_code"], p["crew"],

@@ -380,6 +380,19 @@ def test_who_was_told_after_the_cancel_is_called_off_as_well():
     assert "wang" in {r.person for r in desk.reports("stand_down_missing")}
 
 
+def test_whose_card_left_after_the_cancel_has_the_button_too():
+    """A platform's limit had held it back: he is listed as missing, so he can answer."""
+    desk = Desk("zhang")
+    desk.alert()
+    desk.cancel()
+    desk.forget()
+    desk.post()
+    (button,) = (b for row in desk.edits()["1001"].buttons for b in row)
+    assert button.label == "知道了"
+    assert desk.press("zhang", "1").text == "10号：已知撤回，已记录"
+    assert desk.edits()["1001"].buttons == ()
+
+
 def test_a_stand_down_is_no_business_of_who_was_not_told():
     desk = called_off("zhang", "chen")
     assert "结束" in desk.press("chen", "1").text

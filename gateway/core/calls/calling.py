@@ -407,9 +407,14 @@ def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Ro
     if order.open:
         there = any(_at_the_place(order, a) for a in people)
         return wording.buttons(handover=there)
-    off = order.status is OrderStatus.CANCELLED
-    unaware = off and any(a.said and a.said[-1].node is Node.RELEASED for a in people)
-    return wording.understood_button() if unaware else ()
+    off = order.status is OrderStatus.CANCELLED and "dropped" not in order.flags
+    return wording.understood_button() if off and any(map(_to_understand, people)) else ()
+
+
+def _to_understand(part: Assignment) -> bool:
+    """Return whether he was told of an order, were it late, and has not said he knows its end."""
+    last = part.said[-1].node if part.said else Node.TOLD
+    return bool(part.stamps) and last not in (Node.DECLINED, Node.STOOD_DOWN)
 
 
 def _at_the_place(order: Order, part: Assignment) -> bool:
