@@ -412,7 +412,7 @@ def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Ro
 
 
 def _to_understand(part: Assignment) -> bool:
-    """Return whether he was told of an order, were it late, and has not said he knows its end."""
+    """Return whether he was told of an order, also late, and has not said he knows its end."""
     last = part.said[-1].node if part.said else Node.TOLD
     return bool(part.stamps) and last not in (Node.DECLINED, Node.STOOD_DOWN)
 
