@@ -120,6 +120,7 @@ class HandOut:
         loop = asyncio.get_running_loop()
         self._look_up(loop.time())
         if at_once or not (self._storm or self._waiting):
+            self._give_taken_back(rows)
             self.give(rows)
             return
         # A guard waits for the tone or the toast; neither depends on what went before it.
@@ -132,6 +133,18 @@ class HandOut:
             self._trickling = True
             loop.call_later(TRICKLE_S, self._trickle)
 
+    def _give_taken_back(self, rows: list[tuple[str, Outgoing]]) -> None:
+        """Hand out what waits and is now taken back: a page goes before its withdrawal."""
+        back = {e.page for _, row in rows if isinstance(e := row.effect, WithdrawPage)}
+        if not back or not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, deque()
+        for due_s, held in waiting:
+            if any(_page_of(row) in back for _, row in held):
+                self.give(held)
+            else:
+                self._waiting.append((due_s, held))
+
     def _look_up(self, now_s: float) -> None:
         """See whether the storm is over."""
         if self._receipts_due <= 0 and now_s - self._last_alert_s > CALM_AFTER_S:
@@ -143,7 +156,8 @@ class HandOut:
         now_s = loop.time()
         self._look_up(now_s)
         try:
-            self.give(self._waiting.popleft()[1])
+            if self._waiting:
+                self.give(self._waiting.popleft()[1])
             while self._waiting and (not self._storm or self._waiting[0][0] <= now_s):
                 self.give(self._waiting.popleft()[1])
         except Exception as error:  # noqa: BLE001  # no task whose end would end the engine
@@ -161,6 +175,11 @@ class HandOut:
                 driver.deliver(outgoing)
             else:
                 self._no_driver(name, outgoing)
+
+
+def _page_of(outgoing: Outgoing) -> str | None:
+    effect = outgoing.effect
+    return effect.page if isinstance(effect, PageChannel | TalkOnChannel) else None
 
 
 def once_more(outgoing: Outgoing) -> Outgoing:

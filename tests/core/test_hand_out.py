@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.core.effects import AnswerPress, SendText
+from gateway.core.effects import AnswerPress, PageChannel, SendText, WithdrawPage
 from gateway.hand_out import CALM_AFTER_S, LONGEST_WAIT_S, STORM, HandOut
 from gateway.interfaces import Outgoing, SetupError
 
@@ -155,3 +155,21 @@ async def test_unsettled_rows_go_to_the_successor_and_say_that_they_may_have_lef
     assert [(o.id, o.again) for o in seen] == [(2, True), (3, False)]
     room.out.change_drivers({})
     assert room.homeless == [2, 3]
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_waits_in_a_storm_goes_before_its_withdrawal():
+    """The other way round its channel would not know it yet, and speak it afterwards."""
+    room = Room()
+    room.storm()
+    page = PageChannel(
+        page="p1", channel="ch1", order="o1", level=2, number="01", text=("演练",),
+        language="zh_CN", not_after_us=0,
+    )  # fmt: skip
+    back = WithdrawPage(page="p1", channel="ch1", reason="aborted")
+    room.out.take([("chat:work", Outgoing(id=1, effect=page))], at_once=False)
+    room.out.take(rows(2), at_once=False)
+    room.out.take([("chat:work", Outgoing(id=3, effect=back))], at_once=True)
+    assert room.keeper.taken == [1, 3]
+    room.calm()
+    await room.until(lambda: room.keeper.taken == [1, 3, 2])
