@@ -5,26 +5,29 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.answers.events import TextReceived
+from gateway.core.answers.events import MediaReceived, TextReceived
 from gateway.core.calls.events import PageFailed, PageStarted
-from gateway.core.calls.whereabouts import OnBreak
+from gateway.core.calls.whereabouts import LastSeen, OnBreak
 from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.effects import PageChannel, Receipt
 from gateway.core.events import ClockStepped, Started
 from gateway.core.guard_reports.report import GuardReport, ReportActed
-from gateway.core.order import Card, NumberLease, Order, OrderStatus, Timer
+from gateway.core.order import Card, NumberLease, Order, OrderStatus, Put, Timer
+from gateway.core.people import ERASED
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.held import Held
 from gateway.core.policy.policy import Category
-from gateway.core.readiness.events import DrillAsked
+from gateway.core.readiness.events import BulletinSent, DrillAsked
 from gateway.core.readiness.settings import (
     Drill,
     DrillRule,
     Notice,
+    NoticeCard,
     ReadinessPolicy,
     RollCallRule,
     SelfTestRule,
 )
+from gateway.core.register.events import PersonErased
 from gateway.core.talk.overs import Recording
 from tests.core.site_for_tests import DAY_US, NOON_US, US, Desk, make_site
 
@@ -319,3 +322,24 @@ def test_a_clock_set_back_makes_no_two_reports_one():
     desk.pass_time(1800)
     desk.write("zhang", "报告 东街路面塌了")
     assert len(list(desk.state.each(GuardReport))) == 2
+
+
+def test_of_whom_was_erased_no_later_row_says_where_he_was():
+    """A clock that is put right writes such rows anew: they must not bring him back."""
+    desk = Desk("zhang", "li")
+    desk.take(
+        MediaReceived(
+            at_us=desk.now_us, chat="work", address="1001", group=None, kind="location",
+            message="m1", place="25001000,118001000",
+        )
+    )  # fmt: skip
+    assert desk.state.find(LastSeen, "zhang") is not None
+    bulletin = BulletinSent(at_us=desk.now_us, grids=("G1",), text="停水", radio=False, by="王")
+    desk.take(bulletin)
+    (notice,) = desk.state.each(Notice)
+    card = NoticeCard(id="c9", chat="work", address="1001", person="zhang", asked_us=0)
+    desk.state.apply(Put(notice.with_card(card)))
+    desk.take(PersonErased(at_us=desk.now_us, person="zhang"))
+    assert desk.state.find(LastSeen, "zhang") is None
+    (notice,) = desk.state.each(Notice)
+    assert {c.address for c in notice.cards if c.person == "zhang"} == {ERASED}

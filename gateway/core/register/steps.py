@@ -1,12 +1,14 @@
 """Who is in the register: seeded, entered, changed, given a code, gone, back, erased."""
 
 from dataclasses import replace
+from functools import reduce
 from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.replies import Action
 from gateway.core.calls.calling import name_of
+from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.order import (
@@ -15,6 +17,7 @@ from gateway.core.order import (
     Order,
 )
 from gateway.core.people import ERASED, EnrolmentCode, Person
+from gateway.core.readiness.settings import Notice
 from gateway.core.register.accounts import forget_account
 from gateway.core.register.check import mistake_in
 from gateway.core.register.events import (
@@ -192,14 +195,18 @@ def _erase(draft: Draft, person_id: str) -> None:
     for report in list(draft.state.each(GuardReport)):
         if report.person == person_id:
             draft.put(replace(report, text=ERASED, place=None))
+    draft.drop(LastSeen, person_id)
+    for notice in list(draft.state.each(Notice)):
+        cards = (replace(c, address=ERASED) for c in notice.cards if c.person == person_id)
+        draft.put(reduce(Notice.with_card, cards, notice))
     draft.put(replace(person, name=ERASED, certificate=None, filing=None))
     for order_id in sorted(draft.state.orders_of(person_id), key=by_age):
         his = draft.find(Assignment, f"{order_id}/{person_id}")
         if his is not None and his.reason is not None:
             draft.put(replace(his, reason=ERASED))
-        for card in draft.of_order(Card, order_id):
-            if card.person == person_id:
-                draft.put(replace(card, address=ERASED))
+        for posted in draft.of_order(Card, order_id):
+            if posted.person == person_id:
+                draft.put(replace(posted, address=ERASED))
 
 
 def _leave(draft: Draft, person_id: str) -> None:
