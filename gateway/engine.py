@@ -20,8 +20,7 @@ from functools import partial
 import structlog
 
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
-from gateway.core.answers.by_chat import code_digest
-from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS
+from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS, code_digest
 from gateway.core.dispatch import step
 from gateway.core.events import ClockStepped, Event, SettingsReloaded, Started
 from gateway.core.guard_reports.report import GuardReport, guard_report_json

@@ -17,7 +17,6 @@ import yaml
 from gateway.core.after.aftercare import FOLLOW_UP
 from gateway.core.after.events import OrderActed
 from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
-from gateway.core.answers.by_chat import code_digest
 from gateway.core.answers.events import (
     ButtonPressed,
     DigitsHeard,
@@ -26,6 +25,7 @@ from gateway.core.answers.events import (
     SignalHeard,
     TextReceived,
 )
+from gateway.core.answers.replies import code_digest
 from gateway.core.calls.escalation import Response, rungs
 from gateway.core.calls.events import CardPosted, PageSpoken, PageStarted
 from gateway.core.dispatch import Outcome, step

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.core.after.events import OrderActed
 from gateway.core.alert import AlertKind, Level
-from gateway.core.answers.by_chat import code_digest
 from gateway.core.answers.events import ButtonPressed, DigitsHeard, OverHeard, TextReceived
+from gateway.core.answers.replies import code_digest
 from gateway.core.calls.events import (
     CardFailed,
     CardPosted,

@@ -17,7 +17,7 @@ from gateway.core.after.entities import FollowUp, LegalHold
 from gateway.core.after.events import OrderTended, PriorOrder
 from gateway.core.after.handover import hand_over
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import order_of_number
+from gateway.core.answers.timeline import order_of_number
 from gateway.core.calls.calling import (
     US,
     channels_used,

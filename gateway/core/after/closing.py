@@ -6,8 +6,8 @@ from gateway.core.after.aftercare import owe_follow_up
 from gateway.core.after.events import OrderActed
 from gateway.core.after.photo import recall_photos
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.replies import Action
+from gateway.core.answers.timeline import apply_reply
 from gateway.core.calls.calling import (
     US,
     refresh_cards,

@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 from gateway.core.after.entities import Photo, PhotoPost, PhotoReply
 from gateway.core.after.events import PhotoActed, PhotoFailed, PhotoPosted, PhotoTakenBack
-from gateway.core.answers.by_chat import order_of_number
 from gateway.core.answers.events import MediaReceived, TextReceived
 from gateway.core.answers.replies import Action, parse_report, parse_text
+from gateway.core.answers.timeline import order_of_number
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.nearest import place_shared

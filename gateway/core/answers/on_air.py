@@ -17,16 +17,16 @@ from typing import Final, NamedTuple
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import pages_open, turn_at
-from gateway.core.answers.by_chat import (
+from gateway.core.answers.ended import just_ended, of_another, said_of_ended
+from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
+from gateway.core.answers.identity import Speaker, heard_from
+from gateway.core.answers.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
+from gateway.core.answers.timeline import (
     apply_reply,
     only_order_of,
     open_orders_of,
     order_of_number,
 )
-from gateway.core.answers.ended import just_ended, of_another, said_of_ended
-from gateway.core.answers.events import DigitsHeard, KeyPattern, OverHeard, SignalHeard
-from gateway.core.answers.identity import Speaker, heard_from
-from gateway.core.answers.replies import ACTION_OF_PRESSES, Action, AirReply, parse_digits
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import US
 from gateway.core.calls.stand_down import awaited_from

@@ -5,6 +5,7 @@ when fewer have run out; the guard three; the action one. So the length of a fra
 says what it holds, and a lone digit outside a frame never means anything.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -182,6 +183,11 @@ def parse_report(text: str) -> ReportKind | None:
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_LENGTH = 8
 _CODE = re.compile(rf"(?:^/start\s+|^绑定\s*|^)([{CODE_LETTERS}]{{{CODE_LENGTH}}})\s*$")
+
+
+def code_digest(code: str) -> str:
+    """Return how a one-time code is kept."""
+    return hashlib.sha256(f"gridcall enrolment {code}".encode()).hexdigest()
 
 
 def parse_code(text: str) -> str | None:

@@ -4,7 +4,7 @@ Where the police need half an hour and no guard is near, the security office of 
 may be there in five minutes (E12). Gridcall proposes; a named person decides.
 """
 
-from gateway.core.answers.by_chat import order_of_number
+from gateway.core.answers.timeline import order_of_number
 from gateway.core.calls.calling import call_guards, grids_of
 from gateway.core.calls.choice import choose
 from gateway.core.calls.events import PartnerCalled

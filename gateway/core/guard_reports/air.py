@@ -13,10 +13,10 @@ Rules for whoever edits this file:
 from typing import Final
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.events import OverHeard
 from gateway.core.answers.identity import Speaker, channel_name
 from gateway.core.answers.replies import Action
+from gateway.core.answers.timeline import apply_reply
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.effects import ReportStatus, SendText, TalkOnChannel

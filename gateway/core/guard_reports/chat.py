@@ -11,9 +11,10 @@ Rules for whoever edits this file:
 from typing import Final
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import apply_reply, open_orders_of, order_of_card
+from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import Action, parse_code, parse_report, parse_text
+from gateway.core.answers.timeline import apply_reply, open_orders_of
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from gateway.core.alert import Alert, AlertKind, Assurance, Datum, Level, Medium, Position
-from gateway.core.answers.by_chat import apply_reply, code_digest
-from gateway.core.answers.replies import Action
+from gateway.core.answers.replies import Action, code_digest
+from gateway.core.answers.timeline import RANK, apply_reply
 from gateway.core.calls.calling import US
 from gateway.core.calls.convergence import CONVERGE
 from gateway.core.calls.nearest import seen_at
@@ -48,7 +48,6 @@ LONGEST_TEXT: Final = 4000
 CLOCK: Final = "report"
 # Ids of reports begin so, those of orders never.
 _REPORT_ID: Final = "r"
-_RANK: Final = {a: i for i, a in enumerate(("R0", "R1", "C1", "R2", "C2", "H"))}
 
 State = Literal["draft", "offered", "open"]
 
@@ -167,7 +166,7 @@ def add(draft: Draft, report: GuardReport, telling: Telling, state: State) -> Gu
 def _grown(draft: Draft, report: GuardReport, telling: Telling) -> GuardReport:
     text = "\n".join(part for part in (report.text, telling.text) if part)
     overs = () if telling.over is None else (telling.over,)
-    better = max(report.assurance, telling.assurance, key=_RANK.__getitem__)
+    better = max(report.assurance, telling.assurance, key=RANK.__getitem__)
     grid, post = (report.grid, report.post)
     if telling.place is not None or grid is None:
         grid, post = _where(draft, telling)

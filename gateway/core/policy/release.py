@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert
-from gateway.core.answers.by_chat import order_of_number
+from gateway.core.answers.timeline import order_of_number
 from gateway.core.calls.calling import (
     US,
     expired,

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.core.after.closing import end_order
 from gateway.core.alert import Alert, AlertKind, Level
-from gateway.core.answers.by_chat import code_digest
+from gateway.core.answers.replies import code_digest
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.first_call import grids_meant
 from gateway.core.effects import Receipt, SendText

@@ -14,7 +14,6 @@ from typing import Final
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import pages_open
-from gateway.core.answers.by_chat import open_orders_of
 from gateway.core.answers.events import (
     DigitsHeard,
     KeyPattern,
@@ -24,6 +23,7 @@ from gateway.core.answers.events import (
 )
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import GUARD_CODE_DIGITS
+from gateway.core.answers.timeline import open_orders_of
 from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
 from gateway.core.calls.nearest import note_place, seen_at
 from gateway.core.calls.stand_down import awaited_from

@@ -6,14 +6,10 @@ Where one guard alone of his is on the order, a button of the office's card mean
 """
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import (
-    apply_reply,
-    only_order_of,
-    order_of_card,
-    order_of_number,
-)
+from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import ButtonPressed, TextReceived
 from gateway.core.answers.replies import NODE_OF_ACTION, Action, ChatReply, parse_text
+from gateway.core.answers.timeline import apply_reply, only_order_of, order_of_number
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import AnswerPress
 from gateway.core.order import Assignment, Order

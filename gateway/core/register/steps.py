@@ -5,8 +5,8 @@ from functools import reduce
 from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
-from gateway.core.answers.by_chat import apply_reply
 from gateway.core.answers.replies import Action
+from gateway.core.answers.timeline import apply_reply
 from gateway.core.calls.calling import name_of
 from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
