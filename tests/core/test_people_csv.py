@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.people import Person
-from gateway.core.register.fields import FIELDS, changed, new_person, written
+from gateway.core.register.fields import COLUMNS, FIELDS, changed, new_person, written
 from gateway.core.register.table import (
     TableError,
     decoded,
@@ -226,3 +226,23 @@ def test_every_field_is_written_and_read():
     words = written(PEOPLE["zhang"])
     assert set(words) == set(FIELDS)
     assert changed(PEOPLE["zhang"], words).addresses == PEOPLE["zhang"].addresses
+
+
+def test_what_a_whole_table_shares_is_told_in_a_few_words_a_line():
+    """Somebody filled a column downwards: each line would name all the others."""
+    text = "id,name,organisation,guard_code\n"
+    text += "".join(f"p{i},n{i},guard,101\n" for i in range(2000))
+    rows, wrong = rows_of(text)
+    assert wrong == []
+    mistakes = planned(rows, {}, make_site()).mistakes
+    assert len(mistakes) == 2000
+    assert mistakes[0].what.endswith("p5 (line 7) and 1994 more")
+    assert sum(len(str(mistake)) for mistake in mistakes) < 400_000
+
+
+def test_a_table_with_a_million_columns_is_one_mistake():
+    rows, mistakes = rows_of(",".join(f"c{i}" for i in range(100_000)) + "\n1\n")
+    assert rows == []
+    assert [str(m) for m in mistakes] == [
+        f"line 1: has 100000 columns, and people have {len(COLUMNS)}: is it their table?"
+    ]

@@ -28,6 +28,10 @@ from gateway.core.register.fields import (
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_ROWS: Final = 50_000
+# Beyond this it is another table, and nobody reads a mistake for each of its columns.
+MAX_COLUMNS: Final = 200
+# So many are named with whom somebody shares what is one person's alone.
+MOST_NAMED: Final = 5
 UTF_8, GB18030 = "utf-8", "gb18030"
 CHARSETS: Final = (UTF_8, GB18030)
 # A table program computes a cell that begins so; a stroke before it keeps it text.
@@ -185,6 +189,9 @@ def rows_of(text: str) -> tuple[list[Row], list[Mistake]]:
 
 def _headings(cells: Sequence[str]) -> tuple[list[str], list[Mistake]]:
     """Return the fields that headings name, English or Chinese."""
+    if len(cells) > MAX_COLUMNS:
+        what = f"has {len(cells)} columns, and people have {len(COLUMNS)}: is it their table?"
+        return [], [Mistake(1, "", what)]
     names, mistakes = [], []
     for cell in cells:
         heading = cell.strip()
@@ -310,14 +317,20 @@ def _clashes(
     for (column, value), ids in owners.items():
         for id_ in ids if len(ids) > 1 else ():
             if id_ in lines:
-                others = ", ".join(
-                    f"{o} (line {lines[o]})" if o in lines else o for o in ids if o != id_
-                )
+                others = _others(id_, ids, lines)
                 yield Mistake(lines[id_], column, f"{value} is also that of {others}")
     for id_, line in lines.items():
         for radio in after[id_].addresses:
             for post in site.posts_of_radio.get(radio, ()):
                 yield Mistake(line, "radios", f"{radio} stays at the post {post}")
+
+
+def _others(id_: str, ids: Sequence[str], lines: Mapping[str, int]) -> str:
+    """Return who else of ``ids`` there is, the first few by name."""
+    named = [other for other in ids[: MOST_NAMED + 1] if other != id_][:MOST_NAMED]
+    said = ", ".join(f"{o} (line {lines[o]})" if o in lines else o for o in named)
+    more = len(ids) - 1 - len(named)
+    return f"{said} and {more} more" if more else said
 
 
 def _own(person: Person) -> Iterator[tuple[str, str]]:
