@@ -27,7 +27,8 @@ PLAYS: Final[dict[str, tuple[Step, ...]]] = {
     "forgetful": (("1", 15),),
     "leaving": (("1", 12), ("0", 240)),
     "fumbling": (("1", 15), ("3", 150), ("5", 900)),
-    "twice": (("1", 8), ("1", 2), ("1", 3), ("3", 90), ("5", 500)),
+    # The last time the order has mostly been closed by what he said before.
+    "twice": (("1", 8), ("1", 2), ("1", 3), ("3", 90), ("5", 500), ("5", 2400)),
 }
 AT_ONCE_MOST: Final = 3
 # A number that a fumbling one writes before the right one.

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from simulators.checkers.findings import Finding
 from simulators.checkers.journal import ANSWERS, NODE_OF_DIGIT, Journal, Row
+from simulators.checkers.repeats import check_repeats
 
 Json = dict[str, Any]
 US: Final = 1_000_000
@@ -492,7 +493,7 @@ def check_core(evidence: Evidence) -> Finding:
 CHECKS: Final[tuple[Callable[[Evidence], Finding], ...]] = (
     check_receipts, check_ends, check_once, check_outbox, check_answers, check_clocks,
     check_ptt, check_after_end, check_level_1, check_limit, check_chain, check_order_of_times,
-    check_pages, check_calls_for_help, check_core,
+    check_pages, check_calls_for_help, check_repeats, check_core,
 )  # fmt: skip
 
 

@@ -110,6 +110,19 @@ def _help(evidence: Evidence) -> None:
     evidence.people.append(call | {"at_us": call["at_us"] + 3600 * US})
 
 
+def _repeat(evidence: Evidence) -> None:
+    keyed = (
+        (line, report)
+        for line in evidence.lines
+        for report in line["body"]["reports"]
+        if line["kind"] == "DigitsHeard" and report["node"] in ("acknowledged", "arrived")
+        and line["body"]["event"]["digits"][-1] in "13"
+    )  # fmt: skip
+    line, report = _first(keyed, "reply by radio")
+    line["body"]["reports"].append(report | {"node": "refused_reply"})
+    evidence.read()
+
+
 def _air(evidence: Evidence) -> None:
     page = _first((s for s in evidence.air if s["kind"] == "page" and s["whole"]), "page")
     evidence.air[:] = [s for s in evidence.air if s["of"] != page["of"]]
@@ -132,6 +145,7 @@ PLANTED: Final[dict[str, tuple[str, Callable[[Evidence], None]]]] = {
     "air": ("pages", _air),
     "left": ("I5", _left),
     "help": ("help", _help),
+    "repeat": ("repeats", _repeat),
 }
 
 
