@@ -16,6 +16,7 @@ from gateway.core.answers.replies import (
     parse_code,
     parse_text,
 )
+from gateway.core.answers.say_back import say_back
 from gateway.core.answers.timeline import (
     apply_reply,
     only_order_of,
@@ -26,7 +27,7 @@ from gateway.core.answers.tries import HOUR_US, note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared
 from gateway.core.calls.stand_down import awaited_from
-from gateway.core.effects import AnswerPress, SendText
+from gateway.core.effects import AnswerPress
 from gateway.core.guard_reports.words import keys_below
 from gateway.core.order import (
     Card,
@@ -131,22 +132,6 @@ def text_received(draft: Draft, text: TextReceived) -> None:
         _apply_words(draft, text, person)
 
 
-def _say(
-    draft: Draft, text: TextReceived | MediaReceived, words: str, keys: tuple[str, ...] = ()
-) -> None:
-    draft.ask(
-        SendText(
-            chat=text.chat,
-            address=text.group or text.address,
-            text=words,
-            level=2,
-            not_after_us=draft.taken_us + NOTE_LIFE_US,
-            reply_to=text.message,
-            keys=keys,
-        )
-    )
-
-
 def _answer_stranger(draft: Draft, text: TextReceived) -> None:
     """Answer somebody not enrolled three times an hour; then silence."""
     reply = parse_text(text.text)
@@ -156,7 +141,7 @@ def _answer_stranger(draft: Draft, text: TextReceived) -> None:
     if text.group is not None or paused(draft, source, STRANGER_TRIES, HOUR_US):
         return
     note_try(draft, source, STRANGER_TRIES, HOUR_US)
-    _say(draft, text, Wording(draft.site).text("answer_not_enrolled"))
+    say_back(draft, text, Wording(draft.site).text("answer_not_enrolled"))
 
 
 def _ordered(draft: Draft, number: str | None) -> Order | None:
@@ -168,25 +153,25 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
     reply = parse_text(text.text)
     if reply.action is None:
         if text.group is None and not open_orders_of(draft, person.id):
-            _say(draft, text, wording.text("answer_help"))
+            say_back(draft, text, wording.text("answer_help"))
         return
     if not person.active:
         _refuse_chat(draft, None, person, "detail_left")
-        _say(draft, text, wording.text("answer_left"))
+        say_back(draft, text, wording.text("answer_left"))
         return
     order, problem = _order_meant(draft, text, person, reply, wording)
     node, detail = _taken(draft, order, person, reply.action, Assurance.C1, text.text[:100])
     if node is None and detail == "detail_stale":
         _refuse_chat(draft, None, person, detail)
-        _say(draft, text, problem)
+        say_back(draft, text, problem)
     elif node is None or order is None:
         _refuse_chat(draft, order, person, "detail_not_addressed")
         number = order.number if order else ""
-        _say(draft, text, wording.text("answer_not_addressed", number=number))
+        say_back(draft, text, wording.text("answer_not_addressed", number=number))
     else:
         state = wording.text(f"state_{node.value}")
         said = wording.text("answer_ok", number=wording.written_number(order), state=state)
-        _say(draft, text, wording.about(order, said))
+        say_back(draft, text, wording.about(order, said))
 
 
 def _order_meant(
@@ -253,7 +238,7 @@ def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
     wording = Wording(draft.site)
     source = f"code/{_account(text.chat, text.address)}"
     if paused(draft, source, CODE_TRIES, HOUR_US):
-        _say(draft, text, wording.text("answer_code_tries"))
+        say_back(draft, text, wording.text("answer_code_tries"))
         return
     digest = code_digest(code)
     for issued in draft.state.each(EnrolmentCode):
@@ -261,7 +246,7 @@ def _present_code(draft: Draft, text: TextReceived, code: str) -> None:
             _enrol(draft, text, issued)
             return
     note_try(draft, source, CODE_TRIES, HOUR_US)
-    _say(draft, text, wording.text("answer_code_wrong"))
+    say_back(draft, text, wording.text("answer_code_wrong"))
 
 
 def _free_account(draft: Draft, text: TextReceived, person: Person) -> None:
@@ -279,7 +264,7 @@ def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
     person = draft.find(Person, issued.person)
     draft.drop(EnrolmentCode, issued.key)
     if person is None or not person.active:
-        _say(draft, text, Wording(draft.site).text("answer_code_wrong"))
+        say_back(draft, text, Wording(draft.site).text("answer_code_wrong"))
         return
     _free_account(draft, text, person)
     draft.put(
@@ -289,4 +274,4 @@ def _enrol(draft: Draft, text: TextReceived, issued: EnrolmentCode) -> None:
     detail = wording.text("detail_enrolled")
     draft.report(None, "enrolled", person=person.id, medium="chat", detail=detail)
     keys = keys_below(wording) if person.role is Role.GUARD else ()
-    _say(draft, text, wording.text("answer_code_ok", name=person.name), keys)
+    say_back(draft, text, wording.text("answer_code_ok", name=person.name), keys)

@@ -14,11 +14,12 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import Action, parse_code, parse_report, parse_text
+from gateway.core.answers.say_back import say_back
 from gateway.core.answers.timeline import apply_reply, open_orders_of
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared
-from gateway.core.effects import AnswerPress, ReportStatus, SendText
+from gateway.core.effects import AnswerPress, ReportStatus
 from gateway.core.guard_reports.cards import NO, ask_reporter, may_judge
 from gateway.core.guard_reports.report import GuardReport, ReportKind
 from gateway.core.guard_reports.steps import (
@@ -135,19 +136,19 @@ def _take(
     wording = Wording(draft.site, person.language)
     counter = f"reports/{person.id}"
     if paused(draft, counter, MOST_A_MINUTE, MINUTE_US) and kind != "emergency":
-        _say(draft, said, wording.text("report_too_many"))
+        say_back(draft, said, wording.text("report_too_many"), level=1)
         return
     note_try(draft, counter, MOST_A_MINUTE, MINUTE_US)
     standing = report_of(draft, _source(person))
     if orders and (standing is None or standing.order is None):
         order = _busy_with(draft, person, orders)
         _tell_under(draft, order, person, said)
-        _say(draft, said, wording.text("report_added", number=order.number))
+        say_back(draft, said, wording.text("report_added", number=order.number), level=1)
         return
     report = tell(draft, _telling(person, said, kind))
     begun = standing is None or standing.state != report.state
     key = "report_received" if begun else "report_added"
-    _say(draft, said, wording.text(key, number=report.number), keys_below(wording))
+    say_back(draft, said, wording.text(key, number=report.number), keys_below(wording), level=1)
 
 
 def _busy_with(draft: Draft, person: Person, orders: list[Order]) -> Order:
@@ -190,7 +191,7 @@ def _call_help(
         draft, order, person.id, Action.NEED_HELP, medium=Medium.CHAT, assurance=Assurance.C1
     )
     wording = Wording(draft.site, person.language)
-    _say(draft, text, wording.text("report_received", number=order.number))
+    say_back(draft, text, wording.text("report_received", number=order.number), level=1)
 
 
 def _ask(
@@ -213,22 +214,6 @@ def _ask(
         if (contact.chat, contact.address) == (said.chat, said.address):
             ask_reporter(draft, report, contact)
     return True
-
-
-def _say(
-    draft: Draft, said: TextReceived | MediaReceived, words: str, keys: tuple[str, ...] = ()
-) -> None:
-    draft.ask(
-        SendText(
-            chat=said.chat,
-            address=said.group or said.address,
-            text=words,
-            level=1,
-            not_after_us=draft.taken_us + NOTE_LIFE_US,
-            reply_to=said.message,
-            keys=keys if said.group is None else (),
-        )
-    )
 
 
 # ---- buttons ----

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.answers.events import TextReceived
+from gateway.core.answers.say_back import say_back
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import SendText
 from gateway.core.order import Put
 from gateway.core.people import Contact, Person
-from gateway.core.register.manager_words import say
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -45,7 +45,7 @@ def consent_wrote(draft: Draft, text: TextReceived) -> bool:
             None, "register", person=person.id, medium="chat", assurance="C1", detail=detail
         )
     answer = "answer_consent_ok" if agrees else "answer_consent_back"
-    say(draft, text, wording.text(answer, version=version))
+    say_back(draft, text, wording.text(answer, version=version))
     return True
 
 

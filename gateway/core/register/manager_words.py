@@ -8,8 +8,7 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from gateway.core.answers.events import TextReceived
-from gateway.core.calls.calling import NOTE_LIFE_US
-from gateway.core.effects import SendText
+from gateway.core.answers.say_back import say_back
 from gateway.core.people import Person, Role
 from gateway.core.register.acts import MAX_REASON_CHARS, MOST_HOURS
 from gateway.core.register.duty import changes_of, local_words
@@ -80,7 +79,7 @@ def manager_wrote(draft: Draft, text: TextReceived) -> bool:
     guards = guards_of(draft, writer)
     if writer.role is not Role.MANAGER or not guards:
         return False
-    say(draft, text, _answer(draft, asked, writer, guards))
+    say_back(draft, text, _answer(draft, asked, writer, guards))
     return True
 
 
@@ -117,17 +116,3 @@ def _do(draft: Draft, asked: Asked, manager: Person, guard: Person, rest: str) -
         by=manager.name,
     )
     return change_duty(draft, change) is None
-
-
-def say(draft: Draft, text: TextReceived, words: str) -> None:
-    """Answer a text where it was written."""
-    draft.ask(
-        SendText(
-            chat=text.chat,
-            address=text.group or text.address,
-            text=words,
-            level=2,
-            not_after_us=draft.taken_us + NOTE_LIFE_US,
-            reply_to=text.message,
-        )
-    )

@@ -9,12 +9,12 @@ from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import ButtonPressed, TextReceived
 from gateway.core.answers.replies import NODE_OF_ACTION, Action, ChatReply, parse_text
+from gateway.core.answers.say_back import say_back
 from gateway.core.answers.timeline import apply_reply, only_order_of, order_of_number
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import AnswerPress
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Organisation, Person
-from gateway.core.register.manager_words import say
 from gateway.core.register.named import named_in
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -46,7 +46,7 @@ def office_wrote(draft: Draft, text: TextReceived) -> bool:
     reply = parse_text(named.rest)
     if not named.people or reply.action is None:
         return False
-    say(draft, text, _for_guard(draft, text, person, body, named.people, reply))
+    say_back(draft, text, _for_guard(draft, text, person, body, named.people, reply))
     return True
 
 
