@@ -40,6 +40,22 @@ async def test_the_second_manager_is_asked_before_the_first(w):
     assert called == ["呼叫第二管理人", "呼叫第一管理人"]
 
 
+@story("A9", off=without("gateway.core.register.manager_words.manager_wrote", gives=False))
+async def test_both_managers_pause_and_extend_their_guards(w):
+    """The station head gives Li two hours off, the bureau leader keeps Chen on: in one line."""
+    said = await w.write("head", "暂停 李四 2小时")
+    assert said is not None
+    assert "14:00" in said
+    assert "延长" in (await w.write("chief", "延长 陈七 4小时"))
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhang"))
+    assert w.chat.card("li") is None
+    await w.cancel()
+    await w.sleep(2 * 3600 + 60)
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("li"))
+
+
 @story("A18", off={"response": {"call": "all"}}, settings=_AT_POSTS)
 async def test_the_nearest_by_post_is_called(w):
     """One is needed: the man at the bank gets the order, his colleagues farther off do not."""
@@ -47,6 +63,24 @@ async def test_the_nearest_by_post_is_called(w):
     await w.until(lambda: w.chat.card("li"))
     await w.sleep(5)
     assert w.chat.cards("zhang") == []
+
+
+_RADIOS = {
+    **_AT_POSTS,
+    "people": {
+        "zhang": {"post": "post_a", "calls": ["zvei1:12345"]},
+        "li": {"post": "post_b", "calls": ["zvei1:23456"]},
+        "wang": {"post": "reservoir", "calls": ["mdc1200:call:1A2B"]},
+    },
+}
+
+
+@story("A18", off={"response": {"call": "all"}}, settings=_RADIOS)
+async def test_the_radio_of_the_nearest_is_opened_and_no_other(w):
+    """His muted radio is called by its own five tones, ahead of the order that is his."""
+    await w.alert(grid="east", place="银行岗门口", needs=1)
+    await w.until(lambda: w.pages("east"))
+    assert w.pages("east")[0].calls == ("zvei1:23456",)
 
 
 @story("A18", off=without("gateway.core.calls.nearest.place_shared"), settings=_AT_POSTS)
@@ -150,8 +184,9 @@ async def test_that_no_one_is_near_is_said_and_not_everybody_paged(w):
     assert "nobody_near" in receipt.flags
     (said,) = w.centre.found("nobody_near")
     assert said.order == receipt.order
-    await w.sleep(5)
-    assert sum(bool(w.chat.cards(who)) for who in ("zhang", "li")) <= 1
+    await w.sleep(30)
+    called = {e.person for e in w.centre.found("told", order=receipt.order)} - {"station"}
+    assert len(called) == 1, "the nearest, and nobody else"
 
 
 @story(

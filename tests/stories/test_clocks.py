@@ -74,6 +74,36 @@ async def test_the_crew_on_duty_is_called(w):
     assert len(w.chat.cards("zhang")) == 1
 
 
+FOUR_CREWS = {
+    "roster": {
+        "shifts": {
+            "day": {"from": "08:00", "to": "16:00"}, "evening": {"from": "16:00", "to": "00:00"},
+            "night": {"from": "00:00", "to": "08:00"},
+        },
+        "crews": ["A", "B", "C", "D"],
+        "cycle": {"start": "2026-11-22", "days": ["day", "night", "evening", "off"]},
+    },
+    "people": {"zhang": {"crew": "A"}, "li": {"crew": "B"}, "zhao": {"crew": "C"},
+               "sun": {"crew": "D", "grids": ["east"]}, "smith": {"crew": None}},
+}  # fmt: skip
+
+
+@story("C3", settings=FOUR_CREWS,
+       off={"roster": {"cycle": {"days": ["evening", "night", "day", "off"]}}})  # fmt: skip
+async def test_four_crews_stand_three_shifts_and_one_rests(w):
+    """四班三运转: each shift of two days is another crew's, and nobody else is called."""
+    called = []
+    for _ in range(6):
+        seen = {who: len(w.chat.cards(who)) for who in ("zhang", "li", "zhao", "sun")}
+        receipt = await w.alert(grid="east")
+        await w.sleep(5)
+        called.append([who for who, had in seen.items() if len(w.chat.cards(who)) > had])
+        await w.close(receipt.order, result="已处置")
+        await w.sleep(8 * 3600 - 5)
+    # Crew A by day and the night after; C, B and D between; a day later all move on by one.
+    assert called == [["zhang"], ["zhao"], ["zhang"], ["li"], ["sun"], ["li"]]
+
+
 @story("A25", off=instead("drivers.memory.channel.Channel._squelch_open", lambda _: False))
 async def test_nobody_is_talked_over_but_by_level_1_after_ten_seconds(w):
     """Level 2 waits for the end of the talk; level 1 breaks in after its polite ten seconds."""

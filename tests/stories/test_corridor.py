@@ -31,6 +31,16 @@ async def test_channel_and_group_of_the_grid_are_used_at_the_same_moment(w):
     assert w.t(page) < 2
 
 
+@story("A17", off=without("gateway.core.calls.calling._post_group_card"))
+async def test_the_group_of_the_grid_reads_what_its_channel_says(w):
+    """The working group has the order at once, and no other group has it."""
+    receipt = await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("east"), limit_s=2)
+    assert f"{receipt.number}号" in w.chat.card("east").text
+    assert w.chat.card("middle") is None
+    assert w.chat.card("west") is None
+
+
 @story("A19", off=without("gateway.core.calls.first_call._call_station"))
 async def test_the_station_is_ordered_at_the_same_moment(w):
     """The station has its own card with the guards', and a clock of its own."""

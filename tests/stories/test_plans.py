@@ -106,6 +106,17 @@ async def test_a_bulletin_is_read_and_who_has_not_read_it_is_listed(w):
     assert "李四" in w.chat.card("east").text
 
 
+@story("D7", off=instead("gateway.core.airtime._routine", lambda _page: False))
+async def test_a_bulletin_waits_for_every_order(w):
+    """It was asked for first; the order that came after it is spoken first all the same."""
+    w.jam("east", 20)
+    await w.act("bulletin", grid="east", text="下午两点开会", radio=True)
+    await w.sleep(5)
+    await w.alert(grid="east", level=3)
+    await w.until(lambda: len([p for p in w.pages("east") if p.ended_us]) == 2)
+    assert ["下午两点" in page.text for page in w.pages("east")] == [False, True]
+
+
 @story("D7", off=instead("gateway.core.readiness.notices.speak", lambda _, notice, *__: notice))
 async def test_a_bulletin_is_spoken_only_when_the_channel_is_idle(w):
     """Somebody talks on the channel: the bulletin waits until he has ended."""
