@@ -374,7 +374,9 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
             draft.put(replace(page, ended_us=ended_us, slots=()))
     talk_groups.clock_moved(draft, stepped.by_us)
     move_spans(draft, stepped.by_us)
-    readiness_steps.restate(draft)  # these stand by the hour of the day, not by a wait
+    if abs(stepped.by_us) > draft.site.readiness.window_s * US:
+        # These stand by the hour of the day, not by a wait; by a small step none is left out.
+        readiness_steps.restate(draft)
     for counter in list(draft.state.each(Counter)):
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)

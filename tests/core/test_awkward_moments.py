@@ -343,3 +343,19 @@ def test_of_whom_was_erased_no_later_row_says_where_he_was():
     assert desk.state.find(LastSeen, "zhang") is None
     (notice,) = desk.state.each(Notice)
     assert {c.address for c in notice.cards if c.person == "zhang"} == {ERASED}
+
+
+@pytest.mark.parametrize(
+    ("policy", "kinds"),
+    [
+        ({"roll_calls": (RollCallRule(at_min=(12 * 60 + 1,)),)}, ["roll_call"]),
+        ({"self_test": SelfTestRule(at_min=12 * 60 + 1)}, ["self_test"]),
+    ],
+)
+def test_a_small_step_of_the_clock_over_the_hour_leaves_nothing_out(policy, kinds):
+    desk = Desk("zhang", site=scheduled(**policy))
+    desk.take(Started(at_us=desk.now_us, down_us=0, synchronised=True))
+    desk.pass_time(30 + 90)
+    desk.take(ClockStepped(at_us=desk.now_us, by_us=90 * US))
+    desk.wait(60)
+    assert [n.kind for n in desk.state.each(Notice)] == kinds
