@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from gateway.core.centre.centre_acts import centre_act_schema, decode_centre_act
 from gateway.core.centre.strict_json import Refusal
 from gateway.core.register.events import REGISTER_EVENTS
-from gateway.web.documents import guarded, json_body, json_reply, replies
+from gateway.web.documents import DETAIL_SCHEMA, guarded, json_body, json_reply, replies
 from gateway.web.entrance import BodyRefusedError, Entrance, json_response
 from gateway.web.tokens import known_as
 
@@ -33,6 +33,7 @@ class ActDoor:
         """Return what became of an act."""
         entrance = self._entrance
         token = await entrance.admit(request, "order:write", bodies=True)
+        await entrance.pace_acts(request, token)
         try:
             raw = await entrance.body(request, entrance.http.body_limit_kb * 1024)
         except BodyRefusedError as error:
@@ -76,6 +77,7 @@ def act_routes(entrance: Entrance) -> APIRouter:
                 200: json_reply("Done", _DONE_SCHEMA),
                 409: json_reply("The state does not allow it", _DONE_SCHEMA),
                 422: json_reply("Refused; the reason names the field", _DONE_SCHEMA),
+                429: json_reply("Too many; Retry-After says when, in seconds", DETAIL_SCHEMA),
             }
         ),
         openapi_extra=guarded("order:write") | json_body(centre_act_schema(), "order:write"),

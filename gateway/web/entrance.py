@@ -112,6 +112,20 @@ class Entrance:
             raise HTTPException(403, "this token may not do that")
         return token
 
+    async def pace_acts(self, request: Request, token: Token) -> None:
+        """Return while a token acts no oftener than it may send alerts.
+
+        Acts have a count of their own: neither takes anything from the other.
+
+        Raises:
+            HTTPException: 429; nothing was done, and no row was written for each.
+        """
+        wait_s = self.rate.wait_s(f"acts/{token.id}", level_1=False)
+        if wait_s:
+            await self._note_failure(f"too many acts, holder {token.id}", request)
+            headers = {"retry-after": str(math.ceil(wait_s)), "connection": "close"}
+            raise HTTPException(429, "too many acts; send it again later", headers)
+
     async def body(self, request: Request, limit_bytes: int) -> bytes:
         """Return the body, at most ``limit_bytes``, read within 10 s.
 

@@ -79,6 +79,7 @@ class OrderDoor:
         """Return what became of an act, once it stands in the journal."""
         entrance = self._entrance
         token = await entrance.admit(request, "order:write")
+        await entrance.pace_acts(request, token)
         try:
             raw = await entrance.body(request, entrance.http.body_limit_kb * 1024)
         except BodyRefusedError as error:
@@ -152,6 +153,9 @@ def order_routes(entrance: Entrance, queries: Queries) -> APIRouter:
                     404: _NO_ORDER,
                     409: json_reply("The order's state does not allow it", _ACTED_SCHEMA),
                     422: json_reply("Refused; the reason names the field", _ACTED_SCHEMA),
+                    429: json_reply(
+                        "Too many; Retry-After says when, in seconds", DETAIL_SCHEMA
+                    ),
                 }
             ),
             openapi_extra=json_body(act_schema(act), "order:write"),

@@ -5,6 +5,7 @@ import pytest
 from gateway.core.register.events import DutyChanged
 from gateway.interfaces import Report
 from gateway.web.own_view import own_order, own_report
+from tests.web.conftest import open_door
 
 ORDER = {
     "id": "o1", "number": "10", "owner": "zhao", "alert": {"organisation": None},
@@ -186,3 +187,21 @@ async def test_nobody_acts_under_the_name_of_another_token(door, alert):
     closing = {"by": "clerk", "result": "完"}
     status, refused, _ = await door.post("/v1/orders/o11/close", closing)
     assert (status, refused["reason"].split(":")[0]) == (422, "by")
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_acts_without_end_is_held_off_and_fills_no_journal(tmp_path, alert):
+    body = {"act": "radio_lost", "radio": "dtmf:10031"}
+    async with open_door(tmp_path, alerts_per_s=1) as door:
+        for _ in range(100):
+            assert (await door.post("/v1/acts", body))[0] == 200
+        rows = len(door.engine.rows)
+        answers = [await door.post("/v1/acts", body) for _ in range(8)]
+        held = [a for a in answers if a[0] == 429]
+        assert len(held) >= 2, "not all eight have been gained in the meantime"
+        assert int(held[0][2]["retry-after"]) >= 1
+        done = len(answers) - len(held)
+        assert len(door.engine.rows) - rows <= done + 1, "one row for all that were held off"
+        closing = {"by": "李", "result": "完"}
+        assert (await door.post("/v1/orders/o11/close", closing))[0] in (404, 429)
+        assert (await door.post("/v1/alerts", alert))[0] == 202, "alerts are counted apart"
