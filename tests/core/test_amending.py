@@ -12,7 +12,7 @@ from gateway.core.order import Put
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.policy import Category, Policy
 from gateway.core.policy.templates import OrderKind
-from tests.core.site_for_tests import PEOPLE, US, Desk, make_site
+from tests.core.site_for_tests import PEOPLE, US, Desk, make_site, point
 
 
 def with_policy(**fields: object) -> object:
@@ -180,6 +180,19 @@ def test_the_station_of_the_grid_that_leads_now_is_ordered_though_its_guards_wer
     assert "station" not in desk.called()
     desk.update(grid="G1")
     assert "station" in desk.called()
+
+
+def test_new_words_alone_do_not_forget_the_point():
+    """Who is nearest is still measured from where it is, and not from the grid's middle."""
+    desk = Desk("zhang")
+    where = point(25_001_000, 118_001_000)
+    desk.alert(grid=None, location=where)
+    desk.pass_time(1)
+    desk.update(grid=None, text="两人")
+    assert (desk.order.alert.location, desk.order.grids) == (where, ("G1",))
+    desk.pass_time(1)
+    desk.update(grid="G3", text="在西街")
+    assert (desk.order.alert.location, desk.order.grids[0]) == (None, "G3")
 
 
 # ---- how many, and how urgent ----

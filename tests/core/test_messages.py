@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.core.alert import AlertKind, Area, Datum, Level, Position
 from gateway.core.centre.alert_json import with_digest
@@ -149,6 +151,40 @@ def test_six_messages_of_one_moment_with_a_cancel_end_alike(made):
     else:
         # What the cancel has buried does not tell its word; the rest is the last of those told.
         assert {one[1] for one in with_order} <= {known[n].alert.text for n in "A123"}
+
+
+WORDS = st.fixed_dictionaries(
+    {
+        "after_s": st.sampled_from([10, 20]),
+        "grid": st.sampled_from([None, "G1", "G2", "G3", "nowhere"]),
+        "to": st.sampled_from([None, None, "zone/edge", "person/chen", "grid/G2"]),
+        "needs": st.integers(1, 3),
+        "text": st.sampled_from(["一", "二", "往东街"]),
+    }
+)
+
+
+@given(st.lists(WORDS, min_size=2, max_size=3), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_whatever_they_say_and_whenever_they_were_sent_all_orders_of_arrival_end_alike(said, cap):
+    """Whom it is meant for, its place by name or by words, and its text, in both formats."""
+    known = {"0": message(A, **{**said[0], "after_s": 10})}
+    for name, words in zip("123", said[1:], strict=False):
+        known[name] = message(U, **words)
+    if cap:
+        for name, each in known.items():
+            references = tuple(f"zhzx,JQ-{other}" for other in known if other < name)
+            cited = replace(each.alert, id=f"JQ-{name}", references=references)
+            known[name] = replace(each, alert=cited)
+    known = {n: replace(k, alert=with_digest(k.alert)) for n, k in known.items()}
+    seen = set()
+    for arrival in permutations(known):
+        desk = Desk("zhang", "chen", "sun")
+        desk.now_us = NOON_US + 29 * US
+        for name in arrival:
+            assert desk.send(known[name]).status in ("accepted", "duplicate")
+        seen.add(_content(list(desk.state.each(Order))))
+    assert len(seen) == 1, seen
 
 
 def test_of_two_updates_of_a_moment_the_one_that_names_the_other_counts():

@@ -92,15 +92,14 @@ def amend_now(draft: Draft, order: Order, alert: Alert) -> None:
     _call_added(draft, order, added, afresh=afresh)
 
 
-def move(draft: Draft, order: Order, grid: str | None, to: str | None) -> None:
+def move(draft: Draft, order: Order, alert: Alert) -> None:
     """Give an open order the place, or those meant, of a message whose words do not count."""
-    before, alert = order, replace(order.alert, to=to)
-    found = () if grid is None else (grid,)
-    order = led_by(draft, replace(order, alert=alert), Placing(grids=found))
+    before, placing = order, place(draft.site, alert)
+    order = led_by(draft, replace(order, alert=alert), placing)
     if order.status is OrderStatus.HELD:
         draft.put(order)
         return
-    if _wants_second(draft, before, alert, found):
+    if _wants_second(draft, before, alert, placing.grids):
         _hold_for_second(draft, before, alert)
         return
     added = _added(before, order)
@@ -181,9 +180,10 @@ def led_by(draft: Draft, order: Order, placing: Placing) -> Order:
     Args:
         draft: The step's draft.
         order: An order, with its alert as it now is.
-        placing: Where its latest message says that it is; empty when that says nothing.
+        placing: Where its messages say that it is; empty when they say nothing. Then it is
+            where those are for whom it is meant.
     """
-    grids = grids_meant(draft, order.alert, placing.grids or order.grids)
+    grids = _meant(draft, order, order.alert, placing.grids)
     others = tuple(g for g in order.grids if g not in grids)
     doubts = {"border": bool(placing.border), "wide": bool(placing.wide)}
     if placing.own is None:
@@ -197,7 +197,7 @@ def _meant(
     draft: Draft, order: Order, alert: Alert, found: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the grids an alert addresses, which lies where it says or where its order does."""
-    return grids_meant(draft, alert, found or order.grids[:1])
+    return grids_meant(draft, alert, found) or order.grids[:1]
 
 
 def _say_who_stays(draft: Draft, before: Order, order: Order) -> None:

@@ -30,7 +30,7 @@ from gateway.core.intake.opening import (
     know_incident,
     open_order,
 )
-from gateway.core.intake.placing import Placing, place
+from gateway.core.intake.placing import place
 from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Order, OrderStatus
 from gateway.core.policy.release import CLEARED, why_held
@@ -187,21 +187,36 @@ def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
     mine = draft.find(AlertKey, f"{alert.sender}\n{own_id(alert)}")
     assert mine is not None
     known = [k for k in draft.of_order(AlertKey, order.id) if _speaks(k) and k != mine]
+    placed = [k for k in known if k.grid is not None]
     to = _whom([*known, mine], order.alert.to)
+    here = mine.grid is not None and _latest(mine, placed)
+    where = alert if here else order.alert
+    grid = mine.grid if here else max(placed, key=_rank).grid if placed else None
     if _latest(mine, known):
+        said = _said(order, alert, to)
+        if placed:
+            said = _placed(draft, said, where, grid)
         if order.open:
-            amend(draft, order, _said(order, alert, to))
+            amend(draft, order, said)
         else:
-            _write_down(draft, order, _said(order, alert, to), mine.grid)
+            _write_down(draft, order, said)
         return True
     if (private := _all_private(order, alert)) != tuple(sorted(order.alert.private)):
         order = replace(order, alert=replace(order.alert, private=private))
         draft.put(order)
-    placed = [k for k in known if k.grid is not None]
-    says_where = mine.grid is not None and _latest(mine, placed)
-    if says_where or to != order.alert.to:
-        _move(draft, order, mine.grid if says_where else None, to)
+    if here or to != order.alert.to:
+        _move(draft, order, _placed(draft, replace(order.alert, to=to), where, grid))
     return False
+
+
+def _placed(draft: Draft, alert: Alert, where: Alert, grid: str | None) -> Alert:
+    """Return an alert that lies where another does, which its message's key says is a grid."""
+    alert = replace(alert, **{name: getattr(where, name) for name in _WHERE})
+    wordless = replace(alert, text="", place=None)
+    if grid is not None and place(draft.site, wordless).own is None:
+        # It was found by its words, which a later message replaces.
+        return replace(alert, grid=grid)
+    return alert
 
 
 def _whom(known: list[AlertKey], told: str | None) -> str | None:
@@ -241,15 +256,15 @@ def _all_private(order: Order, alert: Alert) -> tuple[str, ...]:
     return tuple(sorted({*order.alert.private, *alert.private}))
 
 
-def _write_down(draft: Draft, order: Order, alert: Alert, grid: str | None) -> None:
+def _write_down(draft: Draft, order: Order, alert: Alert) -> None:
     """Give a cancelled order the last word on what it was, for the record alone."""
     # What was let go is not what stands there now, if it is ever opened again.
     flags = tuple(f for f in order.flags if f != CLEARED)
-    order = replace(order, alert=alert, revision=order.revision + 1, flags=flags)
-    draft.put(order)
-    _move(draft, order, grid, alert.to)
+    _move(draft, replace(order, revision=order.revision + 1, flags=flags), alert)
 
 
+# Where an alert lies, by other things than its words.
+_WHERE: Final = ("location", "grid", "grids", "areas")
 # What an alert says, without who it is.
 _CONTENT: Final = (
     "sent_us", "category", "level", "text", "place", "location", "grid", "needs",
@@ -258,13 +273,12 @@ _CONTENT: Final = (
 )  # fmt: skip
 
 
-def _move(draft: Draft, order: Order, grid: str | None, to: str | None) -> None:
+def _move(draft: Draft, order: Order, alert: Alert) -> None:
     if order.open:
-        move(draft, order, grid, to)
+        move(draft, order, alert)
     else:
-        placing = Placing(grids=() if grid is None else (grid,))
-        order = replace(order, alert=replace(order.alert, to=to))
-        draft.put(led_by(draft, order, placing))
+        order = replace(order, alert=alert)
+        draft.put(led_by(draft, order, place(draft.site, alert)))
 
 
 def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = None) -> None:
@@ -380,7 +394,9 @@ def _update_known(
     for other in live[1:]:
         # CAP lets one update amend several orders; its key leads to the first.
         if other.alert.exercise is alert.exercise:
-            amend(draft, other, _said(other, alert, alert.to or other.alert.to))
+            said = _said(other, alert, alert.to or other.alert.to)
+            here = place(draft.site, alert).own is not None
+            amend(draft, other, _placed(draft, said, alert if here else other.alert, None))
     draft.put(key_of(draft, alert, order))
     _take_in(draft, order, alert)
 
