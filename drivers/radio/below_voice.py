@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from drivers.radio.arrays import BoolArray
+from drivers.radio.arrays import BoolArray, Float32Array, IntArray
 from drivers.radio.heard import Heard
 from drivers.radio.low_band import LowBand
-from drivers.radio.samples import Int16Array
+from drivers.radio.samples import FRAME_SAMPLES, Int16Array
 
 T = TypeVar("T", float, str)
+_LOOK_STEPS = 4
+
+
+class Look(Protocol):
+    """What a bank measures of the newest samples of some channels, in order."""
+
+    def at(self, index: IntArray) -> Self:
+        """Return the same for some of them."""
+
+
+Seen = TypeVar("Seen", bound=Look)
 
 __all__ = ["BelowVoiceBank", "one_each"]
 
@@ -34,7 +45,7 @@ def one_each(
     return list(wanted)
 
 
-class BelowVoiceBank(ABC):
+class BelowVoiceBank(ABC, Generic[Seen]):
     """Streaming squelch for ``n_channels`` channels whose audio is a discriminator's.
 
     Args:
@@ -47,12 +58,19 @@ class BelowVoiceBank(ABC):
 
     # What a bank knows of each channel, besides the common ones.
     PER_CHANNEL: ClassVar[tuple[str, ...]]
+    # Low samples that a look takes, and the step of each 80 ms in which all channels without a
+    # finding have theirs.
+    LOOK_SAMPLES: ClassVar[int]
+    LOOK_STEP: ClassVar[int]
 
     def __init__(self, n_channels: int, low: LowBand | None) -> None:
         self.present = np.zeros(n_channels, np.bool_)
         self._low = LowBand(n_channels) if low is None else low
         self._sample = 0
         self._deaf = np.zeros(n_channels, np.int64)  # steps until it is searched again
+        # What all listening channels show, look after look; where each of those begins, by the
+        # sample at its step's end; and where in it each channel stands.
+        self._foreseen: tuple[Seen, dict[int, int], IntArray] | None = None
         self._start = np.zeros(n_channels, np.int64)
         self._end = np.zeros(n_channels, np.int64)
 
@@ -68,6 +86,42 @@ class BelowVoiceBank(ABC):
         """
         self._low.step(frames, listening)
         return self.look(listening)
+
+    def look_at_all(self, n_frames: int, listening: BoolArray) -> list[Heard]:
+        """Do the same where so many frames were taken in at once.
+
+        What does not hang on how it went before is measured of all of them together.
+        """
+        self._foresee(n_frames, listening)
+        ended: list[Heard] = []
+        for behind in range(n_frames - 1, -1, -1):
+            self._low.behind = behind
+            ended += self.look(listening)
+        self._foreseen = None
+        return ended
+
+    def _foresee(self, n_frames: int, listening: BoolArray) -> None:
+        """Measure in advance what every channel is asked as long as nothing is found there."""
+        rows, now = np.flatnonzero(listening), self._sample // FRAME_SAMPLES
+        due = [n for n in range(1, n_frames + 1) if (now + n) % _LOOK_STEPS == self.LOOK_STEP]
+        if not due or not len(rows):
+            return
+        windows = self._low.windows([n_frames - n for n in due], rows, self.LOOK_SAMPLES)
+        begins = {(now + n) * FRAME_SAMPLES: k * len(rows) for k, n in enumerate(due)}
+        place = np.cumsum(listening) - 1
+        self._foreseen = self._seen_in(windows, np.tile(rows, len(due))), begins, place
+
+    def _seen(self, channels: IntArray) -> Seen:
+        """Return what the newest samples of some channels show."""
+        if self._foreseen is not None and self._sample in self._foreseen[1]:
+            seen, begins, place = self._foreseen
+            return seen.at(begins[self._sample] + place[channels])
+        windows = self._low.samples[channels, -self.LOOK_SAMPLES :]
+        return self._seen_in(windows, channels)
+
+    @abstractmethod
+    def _seen_in(self, windows: Float32Array, channels: IntArray) -> Seen:
+        """Return what windows, each of one of those channels, show."""
 
     @abstractmethod
     def look(self, listening: BoolArray) -> list[Heard]:

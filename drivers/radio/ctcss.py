@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -82,6 +83,7 @@ _STEADY_WINDOWS, _STEADINESS_MIN = 5, 0.99
 _STEADINESS_NEAR = 0.75
 # The phase is followed in 40 ms.
 _SHORT = 32
+_STEADY_SAMPLES = _STEADY_WINDOWS * _SHORT
 _SHORT_N = np.arange(_SHORT) - (_SHORT - 1)
 _HOLDS, _GONE, _TURNED = 0.6, 0.4, -0.2
 _LOOKS_TO_CLOSE = 2
@@ -144,6 +146,24 @@ def _short_waves(hz: Float64Array) -> Complex128Array:
     return waves
 
 
+def _steadiness(samples: Float32Array, hz: Float64Array) -> Float64Array:
+    """Return how far phase and level of tones do not move in (n, 160) samples, 0 to 1.
+
+    A voice that was not cut off at 300 Hz is as loud as a tone, but glides.
+    """
+    backs = np.arange(_STEADY_WINDOWS) * _SHORT
+    windows = samples.reshape(len(hz), _STEADY_WINDOWS, _SHORT)[:, ::-1]
+    parts = np.matmul(windows, _short_waves(hz)[:, :, None])[:, :, 0]
+    # The frequency is an estimate too: what is left of an even advance is taken out.
+    parts = parts * np.exp(2j * np.pi * hz[:, None] * backs / LOW_RATE_HZ)
+    drift = np.angle((parts[:, 1:] * parts[:, :-1].conj()).sum(axis=1))
+    parts = parts * np.exp(-1j * drift[:, None] * np.arange(_STEADY_WINDOWS))
+    power = np.square(np.abs(parts)).sum(axis=1)
+    one = np.square(np.abs(parts.sum(axis=1))) / _STEADY_WINDOWS
+    steadiness: Float64Array = one / np.maximum(power, 1e-12)
+    return steadiness
+
+
 def _half_widths_hz() -> Float64Array:
     """Return how far from its frequency each tone is still taken for itself."""
     tones = np.array(TONES_HZ)
@@ -153,7 +173,27 @@ def _half_widths_hz() -> Float64Array:
     return widths
 
 
-class CtcssBank(BelowVoiceBank):
+class _Seen(NamedTuple):
+    """What a look shows, one entry a channel.
+
+    Attributes:
+        loud: whether it is loud enough for a tone; where it is not, nothing else is measured.
+        tone: index of the wanted tone, -1 for none.
+        hz: its frequency.
+        steadiness: how far phase and level have not moved lately, 0 to 1.
+    """
+
+    loud: BoolArray
+    tone: IntArray
+    hz: Float64Array
+    steadiness: Float64Array
+
+    def at(self, index: IntArray) -> _Seen:
+        """Return the same of some channels."""
+        return _Seen(self.loud[index], self.tone[index], self.hz[index], self.steadiness[index])
+
+
+class CtcssBank(BelowVoiceBank[_Seen]):
     """Streaming tone squelch for ``n_channels`` channels whose audio is a discriminator's.
 
     Args:
@@ -171,6 +211,7 @@ class CtcssBank(BelowVoiceBank):
     PER_CHANNEL = (
         *("_tone", "_looks", "_hz", "_phase", "_weak", "_skipped", "_nearly"),
     )
+    LOOK_SAMPLES, LOOK_STEP = _STEADY_SAMPLES, 1
 
     def __init__(
         self,
@@ -240,36 +281,32 @@ class CtcssBank(BelowVoiceBank):
         if turn % _SEARCH_STEPS == 0:
             # Found twice, but not steady yet: noise may make it wait, not this rhythm.
             idle &= self._nearly & (self._looks >= _LOOKS_TO_OPEN)
-        elif turn != 1:
+        elif turn != self.LOOK_STEP:
             self._skipped |= idle & ~self._nearly
             idle &= self._nearly
         return idle
 
     def _search(self, due: BoolArray) -> None:
         """Look for a tone on channels that have none."""
-        window = self._low.samples[:, -_WINDOW:]
-        loud = due & (np.einsum("ij,ij->i", window, window) >= _ENERGY_MIN)
-        quiet = due & ~loud
+        channels = np.flatnonzero(due)
+        seen = self._seen(channels)
+        quiet = channels[~seen.loud]
         self._tone[quiet], self._looks[quiet] = -1, 0
         self._skipped[quiet] = self._nearly[quiet] = False
-        channels = np.flatnonzero(loud)
-        if len(channels):
-            self._search_loud(channels)
+        if len(quiet) < len(channels):
+            at = np.flatnonzero(seen.loud)
+            self._search_loud(channels[at], seen.at(at))
 
-    def _search_loud(self, channels: IntArray) -> None:
-        tone, hz = self._tones_of(channels, 0)
-        steadiness = np.zeros(len(channels))
-        found = np.flatnonzero(tone >= 0)
-        if len(found):
-            steadiness[found] = self._steadiness(channels[found], hz[found])
-        nearly = steadiness >= _STEADINESS_NEAR
+    def _search_loud(self, channels: IntArray, seen: _Seen) -> None:
+        nearly = seen.steadiness >= _STEADINESS_NEAR
         self._nearly[channels] = nearly
         late = channels[self._skipped[channels] & nearly]
         if len(late):
             self._note(late, *self._tones_of(late, _SEARCH_STEPS * LOW_FRAME_SAMPLES))
         self._skipped[channels] = False
-        self._note(channels, tone, hz)
-        steady = (steadiness >= _STEADINESS_MIN) & (self._looks[channels] >= _LOOKS_TO_OPEN)
+        self._note(channels, seen.tone, seen.hz)
+        steady = self._looks[channels] >= _LOOKS_TO_OPEN
+        steady &= seen.steadiness >= _STEADINESS_MIN
         if steady.any():
             self._open(channels[steady])
 
@@ -283,10 +320,29 @@ class CtcssBank(BelowVoiceBank):
         for channel in channels.tolist():
             self._start[channel] = self._began(channel)
 
+    def _seen_in(self, windows: Float32Array, channels: IntArray) -> _Seen:
+        """Return what the last 160 ms (rows) of some channels show."""
+        n, newest = len(windows), windows[:, -_WINDOW:]
+        loud = np.einsum("ij,ij->i", newest, newest) >= _ENERGY_MIN
+        tone, hz, steadiness = np.full(n, -1), np.zeros(n), np.zeros(n)
+        at = np.flatnonzero(loud)
+        if len(at):
+            tone[at], hz[at] = self._wanted_in(newest[at], channels[at])
+        found = np.flatnonzero(tone >= 0)
+        if len(found):
+            steadiness[found] = _steadiness(windows[found], hz[found])
+        return _Seen(loud, tone, hz, steadiness)
+
     def _tones_of(self, channels: IntArray, back: int) -> tuple[IntArray, Float64Array]:
         """Return the wanted tone of each, -1 for none, and its frequency, ``back`` ago."""
         stop = LOW_KEPT - back
-        tone, hz = self._look(self._low.samples[channels, stop - _WINDOW : stop])
+        return self._wanted_in(self._low.samples[channels, stop - _WINDOW : stop], channels)
+
+    def _wanted_in(
+        self, windows: Float32Array, channels: IntArray
+    ) -> tuple[IntArray, Float64Array]:
+        """Return the wanted tone in each window, -1 for none, and its frequency."""
+        tone, hz = self._look(windows)
         return np.where((tone >= 0) & self._wanted[channels, tone], tone, -1), hz
 
     def _note(self, channels: IntArray, tone: IntArray, hz: Float64Array) -> None:
@@ -322,24 +378,6 @@ class CtcssBank(BelowVoiceBank):
         samples = self._low.samples[channels, stop - _SHORT : stop]
         parts: Complex128Array = (samples * _short_waves(self._hz[channels])).sum(axis=1)
         return parts
-
-    def _steadiness(self, channels: IntArray, hz: Float64Array) -> Float64Array:
-        """Return how far phase and level of those tones have not moved lately, 0 to 1.
-
-        A voice that was not cut off at 300 Hz is as loud as a tone, but glides.
-        """
-        backs = np.arange(_STEADY_WINDOWS) * _SHORT
-        samples = self._low.samples[channels, -_STEADY_WINDOWS * _SHORT :]
-        windows = samples.reshape(len(channels), _STEADY_WINDOWS, _SHORT)[:, ::-1]
-        parts = np.matmul(windows, _short_waves(hz)[:, :, None])[:, :, 0]
-        # The frequency is an estimate too: what is left of an even advance is taken out.
-        parts = parts * np.exp(2j * np.pi * hz[:, None] * backs / LOW_RATE_HZ)
-        drift = np.angle((parts[:, 1:] * parts[:, :-1].conj()).sum(axis=1))
-        parts = parts * np.exp(-1j * drift[:, None] * np.arange(_STEADY_WINDOWS))
-        power = np.square(np.abs(parts)).sum(axis=1)
-        one = np.square(np.abs(parts.sum(axis=1))) / _STEADY_WINDOWS
-        steadiness: Float64Array = one / np.maximum(power, 1e-12)
-        return steadiness
 
     def _follow(self, channels: IntArray) -> list[Heard]:
         """Follow the phase of tones that are there; end those that cease or turn."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,8 @@ _SEARCH_STEPS, _LOOKS_APART = 2, 4
 _AGREEING_MIN = 4
 # A look that was left out.
 _UNREAD = -1
+# What the newest 23 bits take, at any phase.
+_WINDOW = int(np.ceil((WORD_BITS + 1) * _BIT)) + 2 * _HALF_LENGTH + 2
 # Half the distance of the two levels; 25 Hz of a deviation of 5 kHz at full scale.
 _LEVEL_MIN = 10.0 ** (-46.0 / 20.0)
 # A code of that level, read anywhere in its bits, gives more than a quarter of it.
@@ -206,7 +209,7 @@ def _table() -> npt.NDArray[np.uint8]:
 def _bit_filters() -> Float32Array:
     """Return (phases * 23, window): each row reads one bit, the newest bit last."""
     taps = low_pass(_CUT_HZ, LOW_RATE_HZ, _HALF_LENGTH)
-    window = int(np.ceil((WORD_BITS + 1) * _BIT)) + 2 * _HALF_LENGTH + 2
+    window = _WINDOW
     filters = np.zeros((window, _PHASES, WORD_BITS))
     n = np.arange(-_HALF_LENGTH, _HALF_LENGTH + 1)
     for phase in range(_PHASES):
@@ -220,7 +223,25 @@ def _bit_filters() -> Float32Array:
     return filters.reshape(window, -1).T.astype(np.float32)
 
 
-class DcsBank(BelowVoiceBank):
+class _Seen(NamedTuple):
+    """What a look shows, one entry a channel.
+
+    Attributes:
+        loud: whether it is loud enough for a code; where it is not, nothing else is measured.
+        words: the newest 23 bits.
+        clean: whether they are clear.
+    """
+
+    loud: BoolArray
+    words: IntArray
+    clean: BoolArray
+
+    def at(self, index: IntArray) -> _Seen:
+        """Return the same of some channels."""
+        return _Seen(self.loud[index], self.words[index], self.clean[index])
+
+
+class DcsBank(BelowVoiceBank[_Seen]):
     """Streaming code squelch for ``n_channels`` channels whose audio is a discriminator's.
 
     Args:
@@ -236,6 +257,7 @@ class DcsBank(BelowVoiceBank):
     """
 
     PER_CHANNEL = ("_index", "_past", "_missed")
+    LOOK_SAMPLES, LOOK_STEP = _WINDOW, 0
 
     def __init__(
         self,
@@ -253,7 +275,6 @@ class DcsBank(BelowVoiceBank):
         self._past = np.zeros((n_channels, _LOOKS_APART + 1), np.int64)
         self._missed = np.zeros(n_channels, np.int64)
         self._filters = _bit_filters()
-        self._window = self._filters.shape[1]
         self._one_phase = np.ascontiguousarray(self._filters[:WORD_BITS].T)
         turns = 2 * np.pi * TURN_OFF_HZ * np.arange(_TURN_OFF) / LOW_RATE_HZ
         self._turn_off = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
@@ -267,11 +288,13 @@ class DcsBank(BelowVoiceBank):
         self._sample += FRAME_SAMPLES
         if self._deaf.any():
             np.maximum(self._deaf - 1, 0, out=self._deaf)
-        rows = listening & self.present
+        idle = listening & ~self.present
+        if self.present.any():
+            ended += self._read_on(np.flatnonzero(listening & self.present))
         if self._sample // FRAME_SAMPLES % _SEARCH_STEPS == 0:
-            rows |= self._due(listening & ~self.present)
-        if rows.any():
-            ended += self._read_on(np.flatnonzero(rows))
+            channels = np.flatnonzero(self._due(idle))
+            if len(channels):
+                self._search(channels)
         return ended
 
     def rearranged(
@@ -303,28 +326,27 @@ class DcsBank(BelowVoiceBank):
             unread = idle & ~(self._past > 0).any(axis=1)
             self._put(unread, _UNREAD)
             idle = idle & ~unread
-        return self._pass_silence(idle) if idle.any() else idle
+        return idle
 
     def _put(self, rows: BoolArray, index: int) -> None:
         """Note the same look for some channels."""
         self._past[rows, :-1] = self._past[rows, 1:]
         self._past[rows, -1] = index
 
-    def _pass_silence(self, idle: BoolArray) -> BoolArray:
-        """Note that channels too quiet for a code have none; return the others."""
-        bits = self._low.samples[:, -self._window :] @ self._one_phase
-        loud: BoolArray = idle & (np.einsum("ij,ij->i", bits, bits) >= _POWER_MIN)
-        self._put(idle & ~loud, 0)
-        return loud
+    def _seen_in(self, windows: Float32Array, channels: IntArray) -> _Seen:
+        """Return what the newest samples (rows) show, where they are not too quiet."""
+        del channels
+        bits = windows @ self._one_phase
+        loud = np.einsum("ij,ij->i", bits, bits) >= _POWER_MIN
+        words, clean = np.zeros(len(windows), np.int64), np.zeros(len(windows), np.bool_)
+        if loud.any():
+            words[loud], clean[loud] = self._read(windows[loud])
+        return _Seen(loud, words, clean)
 
-    def _read_on(self, rows: IntArray) -> list[Heard]:
-        """Read the newest word of these channels; carry on or look for their codes."""
-        words, clean = self._read(self._low.samples[rows, -self._window :])
-        going = self.present[rows]
-        ended = self._hold(rows[going], words[going]) if going.any() else []
-        if not going.all():
-            self._search(rows[~going], words[~going], clean[~going])
-        return ended
+    def _read_on(self, channels: IntArray) -> list[Heard]:
+        """Read the newest word of these channels; carry on their codes."""
+        words, _ = self._read(self._low.samples[channels, -_WINDOW:])
+        return self._hold(channels, words)
 
     def _read(self, samples: Float32Array) -> tuple[IntArray, BoolArray]:
         """Return each row's newest 23 bits, the oldest in bit 0, and whether they are clear."""
@@ -347,9 +369,10 @@ class DcsBank(BelowVoiceBank):
         words: IntArray = (1 << np.arange(WORD_BITS)) @ (best > middle)
         return words, (away.min(axis=0) >= _EYE_MIN * mean) & (mean >= _LEVEL_MIN)
 
-    def _search(self, rows: IntArray, words: IntArray, clean: BoolArray) -> None:
+    def _search(self, rows: IntArray) -> None:
         """Note what each word says; open channels that say the same long enough."""
-        index = self._named(rows, words, clean)
+        seen = self._seen(rows)
+        index = self._named(rows, seen.words, seen.clean)
         if index.any():
             self._make_up(rows[index > 0])
         past = np.concatenate([self._past[rows, 1:], index[:, None]], axis=1)
@@ -379,7 +402,7 @@ class DcsBank(BelowVoiceBank):
             unread = rows[self._past[rows, -looks] == _UNREAD]
             if len(unread):
                 stop = LOW_KEPT - looks * _SEARCH_STEPS * LOW_FRAME_SAMPLES
-                words, clean = self._read(self._low.samples[unread, stop - self._window : stop])
+                words, clean = self._read(self._low.samples[unread, stop - _WINDOW : stop])
                 self._past[unread, -looks] = self._named(unread, words, clean)
 
     def _hold(self, channels: IntArray, words: IntArray) -> list[Heard]:

@@ -30,6 +30,7 @@ _HOP_SAMPLES = 20
 _PIECES = _WINDOW_SAMPLES // _HOP_SAMPLES
 _HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
 _SPECTRUM_POINTS = 256
+_BOTH = np.arange(2)
 # Halfway between "shall not operate" (24 ms) and "shall operate" (40 ms).
 _DURATION_MIN_MS = 31.0
 # Low for no longer than this, a tone goes on: between 10 ms (bridge) and 25 ms (gap).
@@ -319,8 +320,8 @@ def _detuning_hz(*pieces: Complex128Array) -> Float64Array:
     size = _SPECTRUM_POINTS
     spectra = [np.fft.fft(np.ascontiguousarray(piece[:size].T), size) for piece in pieces]
     powers = [np.square(spectrum.real) + np.square(spectrum.imag) for spectrum in spectra]
-    power: Float64Array = np.sum(powers, axis=0)
-    peak, rows = power.argmax(axis=1), np.arange(2)
+    power: Float64Array = functools.reduce(np.add, powers)
+    peak, rows = power.argmax(axis=1), _BOTH
     before, there, after = (power[rows, (peak + k) % size] for k in (-1, 0, 1))
     bend = before - 2.0 * there + after
     between = 0.5 * (before - after) / np.where(bend == 0.0, 1.0, bend)

@@ -8,8 +8,11 @@ since a digit begins with two looks in a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +62,7 @@ _LOOKS_KEPT = _LOOKS_ASKED + LOOKS_PER_FRAME * FRAMES_AT_ONCE_MAX
 # A Hann window of 20 ms loses so much of a tone's power, as a logarithm, per square of the Hz
 # that it is off; of two filters on both sides the ratio tells where the tone lies.
 _LOSS = 5.06e-4
-_LEAN = 4.0 * _LOSS * _DETUNINGS[2] * np.square(_TONES_HZ)
+_LEAN = [4.0 * _LOSS * _DETUNINGS[2] * hz**2 for hz in (*LOW_HZ, *HIGH_HZ)]
 # The judge takes 0.0245; noise moves this estimate by 0.004 at 0 dB.
 _DETUNING_MAX = 0.031
 # Of the pair's power: what one other tone, and all of them, hold in noise at 0 dB is 0.38 and
@@ -182,22 +185,19 @@ class LookBank:
         """
         end = until // HOP_SAMPLES
         looks = np.arange(max(since // HOP_SAMPLES, end - _LOOKS_ASKED), end)
-        seen = self._seen[looks % _LOOKS_KEPT, :, channel]
-        seen = seen.reshape(-1, len(_DETUNINGS), _TONES)
-        pair = [key // 4, len(LOW_HZ) + key % 4]
-        power = seen.max(axis=1)
-        level = power[:, pair].sum(axis=1)
+        # Few looks: plain numbers cost less than arrays.
+        looked = self._seen[looks % _LOOKS_KEPT, :, channel]
+        low, high = key // 4, len(LOW_HZ) + key % 4
+        seen = looked.T.tolist()
+        levels = list(map(add, _powers_of(low, seen), _powers_of(high, seen)))
         # What stands on an edge says little.
-        full = level >= 0.5 * level.max()
-        sides = seen[full].sum(axis=0)[:, pair] + 1e-12
-        off = np.log(sides[2] / sides[0]) / _LEAN[pair]
-        if np.abs(off).max() > _DETUNING_MAX:
+        half = 0.5 * max(levels)
+        full = [level >= half for level in levels]
+        seen = [list(compress(of_filter, full)) for of_filter in seen]
+        if any(_detuning(tone, seen) > _DETUNING_MAX for tone in (low, high)):
             return False
-        total = power[full].sum(axis=0)
-        own = total[pair].sum()
-        total[pair] = 0.0
-        others = total.max() <= _OTHER_MAX * own and total.sum() <= _OTHERS_MAX * own
-        return part >= _STANDS_OUT or bool(others)
+        own = sum(compress(levels, full))
+        return part >= _STANDS_OUT or _is_lone(own, (low, high), seen)
 
     def rearranged(self, sources: Sequence[int | None]) -> LookBank:
         """Return the same for other channels; see ``DtmfBank.rearranged``."""
@@ -218,7 +218,8 @@ class LookBank:
         cosines, sines = self._even @ even.T, self._odd @ odd.T
         cosines *= cosines
         sines *= sines
-        filtered = cosines[:_FILTERS] + sines[:_FILTERS]
+        filtered = cosines[:_FILTERS]
+        filtered += sines[:_FILTERS]
         power = np.maximum(np.maximum(filtered[:8], filtered[8:16]), filtered[16:])
         even *= even
         odd *= odd
@@ -230,9 +231,39 @@ class LookBank:
         pair = low + high
         good = (pair >= _POWER_MIN) & (pair >= _OPEN_FRACTION * band)
         good &= (high >= _TWIST_LEAST * low) & (high <= _TWIST_MOST * low)
-        key = 4 * power[:4].argmax(axis=0) + power[4:].argmax(axis=0)
-        shown = np.where(good, key, -1).reshape(count, n)
+        shown = np.full(count * n, -1)
+        of_good = power[:, np.flatnonzero(good)]
+        shown[good] = 4 * of_good[:4].argmax(axis=0) + of_good[4:].argmax(axis=0)
         by_window = filtered.reshape(_FILTERS, count, n).transpose(1, 0, 2)
         return _Measured(
-            by_window, power.reshape(_TONES, count, n), band.reshape(count, n), shown
+            by_window,
+            power.reshape(_TONES, count, n),
+            band.reshape(count, n),
+            shown.reshape(count, n),
         )
+
+
+def _powers_of(tone: int, seen: list[list[float]]) -> Iterator[float]:
+    """Return what each look has at a tone, at whichever place it has most.
+
+    ``seen`` has a list for each filter, with an entry for each look.
+    """
+    return map(max, seen[tone], seen[tone + _TONES], seen[tone + 2 * _TONES])
+
+
+def _detuning(tone: int, seen: list[list[float]]) -> float:
+    """Return how far a tone is off its frequency in all looks together, as a part of it."""
+    below, above = sum(seen[tone]) + 1e-12, sum(seen[tone + 2 * _TONES]) + 1e-12
+    return abs(math.log(above / below)) / _LEAN[tone]
+
+
+def _is_lone(own: float, pair: tuple[int, int], seen: list[list[float]]) -> bool:
+    """Whether a pair of that power has no other tone beside it, in all looks together."""
+    others = 0.0
+    for tone in range(_TONES):
+        if tone not in pair:
+            other = sum(_powers_of(tone, seen))
+            others += other
+            if other > _OTHER_MAX * own or others > _OTHERS_MAX * own:
+                return False
+    return True

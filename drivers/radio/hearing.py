@@ -22,12 +22,15 @@ from drivers.radio.heard import Heard, HeardKind, MdcPacket, SelcallFit
 from drivers.radio.low_band import LowBand
 from drivers.radio.mdc1200 import MdcBank
 from drivers.radio.samples import FRAME_SAMPLES, Int16Array
-from drivers.radio.selcall import SelcallBank
+from drivers.radio.selcall import FRAMES_LOOKED_AT, SelcallBank
 from drivers.radio.selcall_tables import TABLES, SelcallTable
 from drivers.radio.settings import RadioChannel
 
-# What takes longer pieces is given five frames at once, where they are there.
-_PIECE_SAMPLES = FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
+# Where more than a frame is there already, it is taken in longer pieces.
+_DIGITS_PIECE_SAMPLES = FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
+_PIECE_SAMPLES = FRAMES_LOOKED_AT * FRAME_SAMPLES
+# Two looks of each channel: more would not stay in the cache.
+_LOW_PIECE_SAMPLES = 8 * FRAME_SAMPLES
 
 Step = Callable[[Int16Array, BoolArray], list[Heard]]
 
@@ -207,6 +210,19 @@ class Hearing:
         found = self.ctcss.look(listening & self._tones) if self.ctcss is not None else []
         return found + (self.dcs.look(listening & self._codes) if self.dcs is not None else [])
 
+    def _hear_below(self, samples: Int16Array, listening: BoolArray) -> list[Heard]:
+        found: list[Heard] = []
+        if self.ctcss is None and self.dcs is None:
+            return found
+        for piece in _cut(samples, _LOW_PIECE_SAMPLES):
+            n_frames = piece.shape[1] // FRAME_SAMPLES
+            self._low.step(piece, listening & (self._tones | self._codes))
+            if self.ctcss is not None:
+                found += self.ctcss.look_at_all(n_frames, listening & self._tones)
+            if self.dcs is not None:
+                found += self.dcs.look_at_all(n_frames, listening & self._codes)
+        return found
+
     def changed(self) -> list[Presence]:
         """Return the tones and codes below the voice that came or went since the last call."""
         found: list[Presence] = []
@@ -230,14 +246,13 @@ class Hearing:
             samples: (n_channels, a multiple of 160) int16, 8 kHz.
             listening: (n_channels,) bool, for the whole piece.
         """
-        frames, pieces = _cut(samples, FRAME_SAMPLES), _cut(samples, _PIECE_SAMPLES)
+        pieces = _cut(samples, _DIGITS_PIECE_SAMPLES)
         found = [h for piece in pieces for h in self._step_digits(piece, listening)]
-        found += [
-            h
-            for wanted, step in (*self._banks, (listening, self._step_below))
-            for frame in frames
-            for h in step(frame, listening & wanted)
-        ]
+        for wanted, step in self._banks:
+            heard = listening & wanted
+            for piece in _cut(samples, _PIECE_SAMPLES):
+                found += step(piece, heard)
+        found += self._hear_below(samples, listening)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
 
 

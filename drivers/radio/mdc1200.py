@@ -32,7 +32,13 @@ from drivers.radio.mdc1200_words import (
     parse_bits,
     words_of,
 )
-from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Float64Array, Int16Array
+from drivers.radio.samples import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Float64Array,
+    Int16Array,
+    one_by_one,
+)
 
 __all__ = ["MdcBank"]
 
@@ -48,7 +54,7 @@ _NEW_BITS = FRAME_SAMPLES // _HALF_FRAME * _HALF_BITS
 _OLD_BITS = SYNC_BITS - 1
 # Frames looked at together: the same work in a quarter of the calls. After its sync a packet
 # goes on for longer than these.
-_FRAMES_AT_ONCE = 4
+FRAMES_LOOKED_AT = 4
 # Frames that hold the old bits, and what the filter needs before them.
 _SEEN_FRAMES = 3
 # Of what the filter gives at 40 bits, the part that the sync explains: 0.8 clean, 0.5 at +3 dB
@@ -102,6 +108,19 @@ def _sums_of(pattern: Float64Array) -> Float32Array:
     return out
 
 
+def _windows(sound: Float32Array, length: int, hop: int) -> Float32Array:
+    """Return a view (n, windows, length) of frames and what the filter needs before them.
+
+    ``sound`` is (n, samples), the frames and a whole one before them, contiguous.
+    """
+    first = FRAME_SAMPLES - _EARLIER
+    count = (sound.shape[1] - first - length) // hop + 1
+    row, step = sound.strides
+    return np.ndarray(
+        (len(sound), count, length), np.float32, sound, first * step, (row, hop * step, step)
+    )
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A place where the sync was found: the sample at which its last bit ends."""
@@ -135,24 +154,33 @@ class MdcBank:
         self._waiting = 0
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        """Take the next 20 ms of every channel and return the packets that ended.
+        """Take the next 20 ms of every channel, or some more, and return packets that ended.
 
         A packet is returned at most 40 ms after its last bit, or in the step in which
         ``listening`` becomes False. ``start_sample`` and ``duration_ms`` count from the first
         bit of the sync.
 
         Args:
-            frames: (n_channels, 160) int16.
+            frames: (n_channels, 160) int16; up to `FRAMES_LOOKED_AT` times 160, which costs
+                less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        slot = self._frame % self._KEPT_FRAMES
-        self._kept[slot] = frames
-        if not listening.all():
-            self._kept[slot, ~listening] = 0
         cut = self._listening & ~listening
+        every = one_by_one(frames)
+        room = 1 if cut.any() else FRAMES_LOOKED_AT - self._waiting
+        if len(every) > room:
+            end = FRAME_SAMPLES * room
+            parts = frames[:, :end], frames[:, end:]
+            return [heard for part in parts for heard in self.step(part, listening)]
+        self._frame += len(every) - 1
+        for back, frame in enumerate(reversed(every)):
+            slot = (self._frame - back) % self._KEPT_FRAMES
+            self._kept[slot] = frame
+            if not listening.all():
+                self._kept[slot, ~listening] = 0
         self._listened |= listening | cut
-        self._waiting += 1
-        if self._waiting == _FRAMES_AT_ONCE or cut.any():
+        self._waiting += len(every)
+        if self._waiting == FRAMES_LOOKED_AT or cut.any():
             if self._listened.any():
                 self._look(np.flatnonzero(self._listened), self._waiting)
             else:
@@ -189,16 +217,14 @@ class MdcBank:
 
     def _look(self, rows: npt.NDArray[np.intp], n_frames: int) -> None:
         """Filter the frames that wait; compare with the sync where it may be a packet."""
-        x = self._sound(rows, n_frames + 1)[:, FRAME_SAMPLES - _EARLIER :]
-        windows = np.lib.stride_tricks.sliding_window_view(x, _WINDOW, axis=1)[:, ::_HALF_FRAME]
-        given = windows.reshape(-1, _WINDOW) @ self._first_phase
+        x = self._sound(rows, n_frames + 1)
+        given = _windows(x, _WINDOW, _HALF_FRAME).reshape(-1, _WINDOW) @ self._first_phase
         given = given.reshape(len(rows), n_frames, -1)
         power = np.zeros((n_frames + 1, 2, self._power.shape[1]), np.float32)
         power[0] = self._power
         power[1:, 0, rows] = np.einsum("ifk,ifk->fi", given, given) / _NEW_BITS
-        for frame in range(n_frames):
-            heard = x[:, FRAME_SAMPLES * frame :][:, : FRAME_SAMPLES + _EARLIER]
-            power[1 + frame, 1, rows] = np.einsum("ij,ij->i", heard, heard) / heard.shape[1]
+        heard = _windows(x, FRAME_SAMPLES + _EARLIER, FRAME_SAMPLES)
+        power[1:, 1, rows] = np.einsum("ifk,ifk->fi", heard, heard) / heard.shape[2]
         self._power = power[-1]
         own, whole = (power[:-1] + power[1:]).transpose(1, 0, 2)
         likely = own > _OWN_POWER_MIN * whole + _POWER_MIN
@@ -215,30 +241,29 @@ class MdcBank:
     def _compare(self, rows: npt.NDArray[np.intp], likely: BoolArray) -> None:
         """Note where the bits of some channels agree with the sync, in the likely frames."""
         n_frames = len(likely)
-        x = self._sound(rows, n_frames + _SEEN_FRAMES)[:, FRAME_SAMPLES - _EARLIER :]
-        windows = np.lib.stride_tricks.sliding_window_view(x, _WINDOW, axis=1)
-        given = windows[:, ::_HALF_FRAME].reshape(-1, _WINDOW) @ self._filters
+        x = self._sound(rows, n_frames + _SEEN_FRAMES)
+        given = _windows(x, _WINDOW, _HALF_FRAME).reshape(-1, _WINDOW) @ self._filters
         shaped = given.reshape(len(rows), -1, 2, _PHASES, _HALF_BITS)
         bits = shaped.transpose(0, 2, 3, 1, 4).reshape(len(rows), 2, _PHASES, -1)
-        for frame in range(n_frames):
-            at = np.flatnonzero(likely[frame])
-            if len(at):
-                end = bits.shape[-1] - _NEW_BITS * (n_frames - 1 - frame)
-                seen = bits[at, ..., end - _OLD_BITS - _NEW_BITS : end]
-                self._compare_frame(rows[at], seen, self._frame - (n_frames - 1 - frame))
+        frames, at = np.nonzero(likely)
+        ends = bits.shape[-1] - _NEW_BITS * (n_frames - 1 - frames)
+        places = zip(at.tolist(), ends.tolist(), strict=True)
+        seen = np.stack([bits[i, ..., end - _OLD_BITS - _NEW_BITS : end] for i, end in places])
+        self._compare_frames(rows[at], seen, self._frame - (n_frames - 1 - frames))
 
-    def _compare_frame(
-        self, rows: npt.NDArray[np.intp], bits: Float32Array, frame: int
+    def _compare_frames(
+        self, rows: npt.NDArray[np.intp], bits: Float32Array, frames: npt.NDArray[np.intp]
     ) -> None:
-        """Note where the bits of a frame, and of those before it, agree with the sync."""
+        """Note where the bits of frames, and of those before each, agree with the sync."""
         sums = bits @ self._sync
         explained = sums[:, 0] ** 2 + sums[:, 1] ** 2
         power = (bits[:, 0] ** 2 + bits[:, 1] ** 2) @ self._ones
         part = explained / (SYNC_BITS * np.maximum(power, 1e-9))
-        for row in np.flatnonzero(part.max(axis=(1, 2)) > _SYNC_PART_MIN).tolist():
+        most = part.reshape(len(part), -1).max(axis=1)
+        for row in np.flatnonzero(most > _SYNC_PART_MIN).tolist():
             phase, bit = np.unravel_index(int(part[row].argmax()), part[row].shape)
             late = (float(bit) + float(phase) / _PHASES) * BIT_SAMPLES
-            sample = FRAME_SAMPLES * frame - _REACH - 1 + late
+            sample = FRAME_SAMPLES * int(frames[row]) - _REACH - 1 + late
             self._note(int(rows[row]), sample, float(part[row].max()))
 
     def _note(self, channel: int, sample: float, part: float) -> None:

@@ -69,6 +69,12 @@ def frames_of(samples: Int16Array) -> Int16Array:
     return np.pad(samples, (0, missing)).reshape(-1, FRAME_SAMPLES)
 
 
+def one_by_one(frames: Int16Array) -> list[Int16Array]:
+    """Return (n, a multiple of 160) samples of n channels as frames of (n, 160)."""
+    places = range(0, frames.shape[1], FRAME_SAMPLES)
+    return [frames[:, k : k + FRAME_SAMPLES] for k in places]
+
+
 def faded(samples: Int16Array, *, in_ms: float = 5.0, out_ms: float = 5.0) -> Int16Array:
     """Return the samples with raised-cosine edges, so that they neither click nor splatter."""
     out = samples.astype(np.float64)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.radio.heard import Heard, SelcallFit
-from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array
+from drivers.radio.samples import FRAME_SAMPLES, SAMPLE_RATE_HZ, Int16Array, one_by_one
 from drivers.radio.selcall_call import LENGTH_TOLERANCE, Call, measure
 from drivers.radio.selcall_tables import CALL_TONES, SYMBOLS, SelcallTable, digits_of
 
@@ -33,6 +33,8 @@ __all__ = ["SelcallBank"]
 _HOP_SAMPLES = 80
 _HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
 _LOOKS = FRAME_SAMPLES // _HOP_SAMPLES
+# Frames looked at together: the same work in a quarter of the calls.
+FRAMES_LOOKED_AT = 4
 # 350 to 3000 Hz in steps of 50 Hz. Below lies CTCSS, which is no evidence against a tone.
 _FIRST_BIN, _BINS, _BIN_HZ = 7, 54, 50.0
 # At 0 dB signal to noise a tone holds half the band's power, give or take 0.07; a look that
@@ -56,8 +58,6 @@ _COARSE_OFF, _COARSE_OFF_HZ = 0.018, 16.0
 _OFF_MAX = 0.018
 _SPREAD_MAX = 0.006
 _NOISE_TURNS = 0.2
-# Frames looked at together: the same work in a quarter of the calls.
-_BLOCK_FRAMES = 4
 # Frequencies kept, in looks: enough to find the middle of a run.
 _LOOKS_KEPT = 64
 # What is kept of each channel: the longest call (5 tones of 130 ms) and its surroundings.
@@ -117,28 +117,37 @@ class SelcallBank:
         self._chains = [_Chain(maxlen=_RUNS_KEPT) for _ in range(n_channels)]
         self._long: set[int] = set()  # channels whose chain may hold a call
         self._lengths_ms = [_lengths_allowed_ms(one) for one in self._tables]
+        self._edges_hz = [_coarse_edges_hz(one) for one in self._tables]
 
     def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
-        """Take the next 20 ms of every channel and return the calls that ended.
+        """Take the next 20 ms of every channel, or some more, and return the calls that ended.
 
         A call is returned 50 to 130 ms after its last tone, or in the step in which
         ``listening`` becomes False.
 
         Args:
-            frames: (n_channels, 160) int16.
+            frames: (n_channels, 160) int16; up to `FRAMES_LOOKED_AT` times 160, which costs
+                less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
-        kept = self._kept[self._frame % _KEPT_FRAMES]
-        kept[:] = frames
-        if not listening.all():
-            kept[~listening] = 0
         cut = self._listening & ~listening
+        every = one_by_one(frames)
+        room = 1 if cut.any() else FRAMES_LOOKED_AT - self._waiting
+        if len(every) > room:
+            end = FRAME_SAMPLES * room
+            parts = frames[:, :end], frames[:, end:]
+            return [heard for part in parts for heard in self.step(part, listening)]
+        for frame in every:
+            kept = self._kept[self._frame % _KEPT_FRAMES]
+            kept[:] = frame
+            if not listening.all():
+                kept[~listening] = 0
+            self._frame += 1
         self._listened |= listening | cut
         self._listening = listening.copy()
-        self._frame += 1
-        self._waiting += 1
+        self._waiting += len(every)
         found: list[Heard] = []
-        if self._waiting == _BLOCK_FRAMES or cut.any():
+        if self._waiting == FRAMES_LOOKED_AT or cut.any():
             if self._listened.any():
                 found += self._look(self._waiting)
             self._waiting = 0
@@ -237,7 +246,12 @@ class SelcallBank:
         hz = self._hz[rows[at], middles]
         runs = (a.tolist() for a in (rows[at], begins, ends, hz))
         for channel, begin, end, of_run in zip(*runs, strict=True):
-            found += self._put(channel, begin, end, of_run)
+            chain = self._chains[channel]
+            if chain and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS:
+                found += self._judge(channel)
+            chain.append((begin, end - begin, of_run))
+            if len(chain) >= CALL_TONES:
+                self._long.add(channel)
         now = first + same.shape[1]
         for channel in sorted(self._long):
             if self._is_over(channel, now):
@@ -250,16 +264,6 @@ class SelcallBank:
         steady = now - int(self._begun[channel]) if self._tonal[channel] else 0
         return (now - begin - looks >= _GAP_LOOKS and steady < 2) or steady >= _LONG_LOOKS
 
-    def _put(self, channel: int, begin: int, end: int, hz: float) -> list[Heard]:
-        """Add a run that ended to the chain of its channel, or begin a new chain."""
-        chain = self._chains[channel]
-        apart = bool(chain) and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS
-        found = self._judge(channel) if apart else []
-        chain.append((begin, end - begin, hz))
-        if len(chain) >= CALL_TONES:
-            self._long.add(channel)
-        return found
-
     def _judge(self, channel: int) -> list[Heard]:
         """The channel's chain is over: return the call it was."""
         found = self._calls_in(channel) if channel in self._long else []
@@ -271,8 +275,15 @@ class SelcallBank:
         """Return the call among the last runs of a channel, if there is one."""
         runs = _joined([list(run) for run in self._chains[channel]])
         least, most = self._lengths_ms[channel]
-        for first in range(len(runs) - CALL_TONES + 1):
-            five = runs[first : first + CALL_TONES]
+        edges_hz = self._edges_hz[channel]
+        inside = 0
+        for last, run in enumerate(runs):
+            # Few runs of speech lie where a tone of any table may.
+            inside = inside + 1 if bisect.bisect(edges_hz, run[2]) % 2 else 0
+            if inside < CALL_TONES:
+                continue
+            first = last + 1 - CALL_TONES
+            five = runs[first : last + 1]
             lengths_ms = _lengths_ms(five)
             if lengths_ms is None or min(lengths_ms) < least or max(lengths_ms[1:]) > most:
                 continue
@@ -380,15 +391,15 @@ def _may_be(lengths_ms: list[float], hz: list[float], table: SelcallTable) -> bo
     least, most = _lengths_allowed_ms((table,))
     if min(lengths_ms) < least or max(lengths_ms[1:]) > most:
         return False
-    edges = _coarse_edges_hz(table)
+    edges = _coarse_edges_hz((table,))
     return all(bisect.bisect(edges, f) % 2 for f in hz)
 
 
 @functools.lru_cache(maxsize=256)
-def _coarse_edges_hz(table: SelcallTable) -> tuple[float, ...]:
-    """Return the edges, begin and end in turn, of all that may be a tone of the table."""
+def _coarse_edges_hz(tables: tuple[SelcallTable, ...]) -> tuple[float, ...]:
+    """Return the edges, begin and end in turn, of all that may be a tone of the tables."""
     edges: list[float] = []
-    for tone in sorted(table.tones_hz):
+    for tone in sorted(tone for table in tables for tone in table.tones_hz):
         low = (tone - _COARSE_OFF_HZ) / (1.0 + _COARSE_OFF)
         high = (tone + _COARSE_OFF_HZ) / (1.0 - _COARSE_OFF)
         if edges and low <= edges[-1]:

@@ -90,6 +90,23 @@ def test_a_piece_at_once_is_heard_as_step_by_step() -> None:
     assert piece == sorted(steps, key=lambda h: h.start_sample)
 
 
+def test_pieces_of_any_length_begun_anywhere_are_heard_as_step_by_step() -> None:
+    sound, _ = everything_sounds()
+    frames = np.pad(sound, (0, -len(sound) % 160)).reshape(-1, 160)
+    yes, rng = np.array([True, False]), np.random.default_rng(4)
+    hearing = Hearing([EVERYTHING] * 2)
+    steps = [h for f in frames for h in hearing.step(np.stack([f, f]), yes)]
+    for longest in (3, 12, 60):
+        hearing, found, at = Hearing([EVERYTHING] * 2), list[Heard](), 0
+        while at < len(frames):
+            end = at + int(rng.integers(1, longest + 1))
+            piece = frames[at:end].reshape(1, -1)
+            found += hearing.hear(np.concatenate([piece, piece]), yes)
+            at = end
+        assert {str(h) for h in found} == {str(h) for h in steps}
+        assert len(found) == len(steps) >= 5
+
+
 def test_a_tone_squelch_is_at_hand_where_it_is_wished() -> None:
     code = dcs.encode("023N", 1500.0, turn_off_ms=0.0)
     hearing = Hearing([Wishes(dcs=("023N",)), Wishes(dcs=("025N",))])
