@@ -19,6 +19,8 @@ UNITS = {
     "ms": "milliseconds", "s": "seconds", "min": "minutes", "days": "days", "years": "years",
     "hz": "hertz", "mhz": "megahertz", "kb": "kilobytes", "percent": "percent",
 }  # fmt: skip
+# Tags of ``gateway.settings.response.AnyRung``.
+_FORMS = ("word", "step")
 _FIGURE_WITH_UNIT = re.compile(r"([-+]?[0-9.]+) *([A-Za-z%]+|秒|分|分钟|毫秒|天)")
 
 
@@ -100,7 +102,15 @@ def explain(
 
 
 def _place(loc: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
-    """Return the path and whether the error is about the key itself."""
+    """Return the path and whether the error is about the key itself.
+
+    A rung is written as a word or with keys of its own: which one is no part of the path.
+    """
+    loc = tuple(
+        part
+        for before, part in zip((None, *loc), loc, strict=False)
+        if not (isinstance(before, int) and part in _FORMS)
+    )
     return (loc[:-1], True) if loc and loc[-1] == "[key]" else (loc, False)
 
 

@@ -198,9 +198,20 @@ def _order_of_rungs(ladder: _Ladder) -> Iterator[Finding]:
 
 
 def _levels(ladder: _Ladder) -> Iterator[Finding]:
-    """Check that no level is left without a rung."""
+    """Check that no level is left without a rung, nor with the guards' own only."""
+    above = {*MANAGERS, *TIERS}
     for level in (1, 2, 3):
-        climbed = [s for s in ladder.steps if isinstance(s, str) or level in s.levels]
+        climbed = {
+            word
+            for word, step in zip(ladder.words, ladder.steps, strict=True)
+            if isinstance(step, str) or level in step.levels
+        }
         if not climbed:
             message = f"has no rung for level {level}: its orders end nowhere"
             yield Finding(ladder.at, message)
+        elif above & set(ladder.words) and not above & climbed:
+            message = (
+                f"ends with the guards themselves at level {level}: leave a manager to it, or "
+                "nobody else hears of an order that they do not answer"
+            )
+            yield Finding(ladder.at, message, warning=True)

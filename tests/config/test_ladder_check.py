@@ -31,8 +31,10 @@ def errors(found):
         ("[{rung: repeat, levels: [1, 2]}, {rung: first_manager, levels: [1]}]",
          "has no rung for level 3: its orders end nowhere"),
         ("[repeat, station_patrol]", "the ladder ends nowhere"),
-        ("[repeat, rnig_1]", "ladder"),
+        ("[repeat, rnig_1]", 'response.ladder[1]: should be repeat, ring_1,'),
+        ("[repeat, rnig_1]", 'is "rnig_1"'),
         ("[{rung: repeat, wait_s: 1}, first_manager]", "5"),
+        ("[{rung: repeat, wait_s: 1}, first_manager]", "response.ladder[0].wait_s: "),
         ("[{rung: repeat, wait: 10}, first_manager]", "wait"),
     ],
 )  # fmt: skip
@@ -49,6 +51,14 @@ def test_a_ladder_of_repetitions_alone_is_warned_of(tmp_path):
     (warning,) = [f for f in found if "response.ladder" in f]
     assert f"site.yaml:{LINE}:" in warning
     assert "nobody else hears of an order" in warning
+
+
+def test_a_level_that_climbs_to_the_guards_alone_is_warned_of(tmp_path):
+    found = findings(tmp_path, "[repeat, {rung: first_manager, levels: [1, 3]}]")
+    assert errors(found) == []
+    (warning,) = [f for f in found if "response.ladder" in f]
+    assert "ends with the guards themselves at level 2" in warning
+    assert not findings(tmp_path, "[repeat, {rung: first_manager}]")
 
 
 def test_a_guard_after_the_managers_is_warned_of(tmp_path):
