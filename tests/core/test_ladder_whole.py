@@ -389,7 +389,7 @@ def test_whose_card_left_after_the_cancel_has_the_button_too():
     desk.post()
     (button,) = (b for row in desk.edits()["1001"].buttons for b in row)
     assert button.label == "知道了"
-    assert desk.press("zhang", "1").text == "10号：已知撤回，已记录"
+    assert desk.press("zhang", "1").text == "10号：已知道撤回，已记录"
     assert desk.edits()["1001"].buttons == ()
 
 
