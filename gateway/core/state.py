@@ -350,3 +350,9 @@ class Draft:
                 detail=detail,
             )
         )
+
+
+def name_of(draft: Draft, person: str) -> str:
+    """Return a person's name, or his id when the register does not know him."""
+    found = draft.find(Person, person)
+    return found.name if found else person

@@ -150,7 +150,7 @@ async def test_the_office_answers_for_its_guard_by_name(w):
 
 @story(
     "C13", settings=COMPANIES,
-    off=instead("gateway.core.calls.calling._of_body", lambda d, o, _: d.of_order(Assignment, o.id)),
+    off=instead("gateway.core.calls.card_face._of_body", lambda d, o, _: d.of_order(Assignment, o.id)),
 )  # fmt: skip
 async def test_two_companies_work_on_one_order_and_each_office_sees_its_own(w):
     """The centre calls both; the office's card names its own guard, of the other nobody."""

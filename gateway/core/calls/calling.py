@@ -1,15 +1,15 @@
 """Addressing people: assignments, pages, cards and deliveries, and taking them back."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import turns_for
+from gateway.core.calls.card_face import digest, face, name_for
 from gateway.core.delivery import What, advance
-from gateway.core.effects import Button, EditCard, PageChannel, PostCard, SendText, WithdrawPage
-from gateway.core.life import answered_at_all, covered, reached, strength
+from gateway.core.effects import EditCard, PageChannel, PostCard, SendText, WithdrawPage
+from gateway.core.life import answered_at_all, covered, strength
 from gateway.core.order import (
     Assignment,
     Card,
@@ -17,7 +17,6 @@ from gateway.core.order import (
     DeliveryState,
     Node,
     Order,
-    OrderStatus,
     Page,
     Path,
     Stamp,
@@ -28,7 +27,6 @@ from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 Purpose = Literal["order", "repeat", "update", "stand_down"]
-Rows = tuple[tuple[Button, ...], ...]
 
 US = 1_000_000
 
@@ -303,8 +301,8 @@ def _new_card(
         person=None if person is None else person.id,
         organisation=office,
     )
-    text, buttons = _face(draft, order, card, None)
-    draft.put(replace(card, shown=_digest(text, buttons)))
+    text, buttons = face(draft, order, card, None)
+    draft.put(replace(card, shown=digest(text, buttons)))
     draft.ask(
         PostCard(
             card=card.id,
@@ -319,129 +317,6 @@ def _new_card(
         )
     )
     return card
-
-
-def _digest(text: str, buttons: Rows) -> str:
-    shown = text + "".join(b.action for row in buttons for b in row)
-    return hashlib.sha256(shown.encode()).hexdigest()[:16]
-
-
-def _face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
-    """Return what a card shows now.
-
-    A group, the station and managers read of everybody, an office of its own people, a guard of
-    himself, and whether others are enough.
-    """
-    heading = None
-    role = Role.GUARD
-    wording = Wording(draft.site)
-    everybody = draft.of_order(Assignment, order.id)
-    if card.organisation is not None:
-        people = _of_body(draft, order, card.organisation)
-        heading = wording.text("card_office")
-    elif card.person is None:
-        people = everybody
-    else:
-        people = [a for a in everybody if a.person == card.person]
-        person = draft.find(Person, card.person)
-        wording = Wording(draft.site, person.language if person else None)
-        role = people[0].role if people else Role.GUARD
-        heading = {
-            Role.GUARD: wording.text("card_private", name=person.name if person else ""),
-            Role.STATION: wording.text("card_station"),
-            Role.MANAGER: wording.text("card_manager"),
-            Role.REPORTER: wording.text("card_reporter"),
-        }[role]
-    police = role in (Role.STATION, Role.MANAGER)
-    listed = everybody if police else people
-    text = wording.card(
-        order, [(name_of(draft, a.person), a) for a in listed],
-        silent=_silent(order, card, role, everybody),
-        heading=heading, ending=ending or _ending(order, wording),
-        owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
-        police=police,
-    )  # fmt: skip
-    return text, _buttons(order, people, wording)
-
-
-def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment]) -> str:
-    """Return what is said where none of those listed has answered, as the catalogue's key."""
-    if card.organisation is not None:
-        return "card_office_silent"
-    if card.person is None or role is not Role.GUARD:
-        return "card_nobody"
-    enough = strength(everybody, order.alert.level) >= order.alert.needs
-    return "card_enough" if enough else "card_own_silent"
-
-
-def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
-    """Return the parts of a body's own people, which alone its office is shown."""
-    return [
-        part
-        for part in draft.of_order(Assignment, order.id)
-        if (person := draft.find(Person, part.person)) is not None
-        and person.organisation == organisation
-    ]
-
-
-def _own_card(people: Sequence[Assignment], card: Card) -> bool:
-    """Return whether a card is one guard's own: it shows only what he has said."""
-    return card.person is not None and all(a.role is Role.GUARD for a in people)
-
-
-def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str | None:
-    """Return who is accountable for an open order, by name; the centre's at its desk.
-
-    An office reads of another body's man only that it is one.
-    """
-    if not order.open or order.owner is None:
-        return None
-    person = draft.find(Person, order.owner)
-    if person is None:
-        return draft.site.centre_name
-    return _name_for(card, person, wording)
-
-
-def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
-    """Return the buttons of a card: an open order's, or one to say that one knows its end."""
-    if order.open:
-        there = any(_at_the_place(order, a) for a in people)
-        return wording.buttons(handover=there)
-    off = order.status is OrderStatus.CANCELLED and "dropped" not in order.flags
-    return wording.understood_button() if off and any(map(_to_understand, people)) else ()
-
-
-def _to_understand(part: Assignment) -> bool:
-    """Return whether he was told of an order, also late, and has not said he knows its end."""
-    last = part.said[-1].node if part.said else Node.TOLD
-    return bool(part.stamps) and last not in (Node.DECLINED, Node.STOOD_DOWN)
-
-
-def _at_the_place(order: Order, part: Assignment) -> bool:
-    """Return whether he may soon hand over, or the station take over."""
-    if order.status is OrderStatus.HANDED_OVER:
-        return False
-    if part.role is Role.STATION:
-        return order.status in (OrderStatus.ARRIVED, OrderStatus.DONE)
-    return reached(part, Node.ARRIVED)
-
-
-def _ending(order: Order, wording: Wording) -> str | None:
-    if order.status is OrderStatus.CANCELLED:
-        key = "card_dropped" if "dropped" in order.flags else "card_cancelled"
-        return wording.text(
-            key, reason=wording.written(order.outcome or "", order.alert)
-        )
-    if order.status is OrderStatus.CLOSED:
-        result = wording.written(order.outcome or "", order.alert)
-        return wording.text("card_closed", result=result)
-    return None
-
-
-def name_of(draft: Draft, person: str) -> str:
-    """Return a person's name, or his id when the register does not know him."""
-    found = draft.find(Person, person)
-    return found.name if found else person
 
 
 def _still_his(draft: Draft, card: Card) -> bool:
@@ -463,8 +338,8 @@ def refresh_card(draft: Draft, order: Order, card: Card) -> None:
     """Ask for an edit of one posted card if its face has changed."""
     if card.message is None or not _still_his(draft, card):
         return
-    text, buttons = _face(draft, order, card, None)
-    shown = _digest(text, buttons)
+    text, buttons = face(draft, order, card, None)
+    shown = digest(text, buttons)
     if shown == card.shown:
         return
     draft.put(replace(card, shown=shown))
@@ -505,15 +380,9 @@ def tell_people(
         person = draft.find(Person, card.person) if card.person else None
         wording = Wording(draft.site, person.language if person else None)
         if who is not None:
-            gaps["name"] = _name_for(card, who, wording)
+            gaps["name"] = name_for(card, who, wording)
         said = wording.text(key, number=wording.written_number(order), **gaps)
         _write_under(draft, order, card, wording.about(order, said))
-
-
-def _name_for(card: Card, person: Person, wording: Wording) -> str:
-    """Return a name as a card's readers may know it."""
-    others = card.organisation not in (None, person.organisation)
-    return wording.text("owner_other") if others else person.name
 
 
 def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:

@@ -7,17 +7,11 @@ says then what it said: a call for help is one again, and not that the order was
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.core.calls.calling import (
-    US,
-    name_of,
-    not_after_us,
-    page_channel,
-    people_awaited,
-)
+from gateway.core.calls.calling import US, not_after_us, page_channel, people_awaited
 from gateway.core.calls.saying import About, Saying
 from gateway.core.order import Assignment, Order, Page
 from gateway.core.people import Person
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
 # A warning is of use for as long as people may be on their way.

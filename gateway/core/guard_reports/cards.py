@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
+from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.events import CardFailed, CardPosted
 from gateway.core.effects import Button, EditCard, PostCard, SendText
 from gateway.core.guard_reports.report import GuardReport
@@ -16,7 +16,7 @@ from gateway.core.guard_reports.words import shown, where
 from gateway.core.order import Card, Order
 from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Grid
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
 YES, NO = "1", "0"

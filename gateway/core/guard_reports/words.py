@@ -7,9 +7,8 @@ and an ``@`` in it calls nobody.
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.answers.identity import channel_name
-from gateway.core.calls.calling import name_of
 from gateway.core.guard_reports.report import GuardReport
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
 if TYPE_CHECKING:

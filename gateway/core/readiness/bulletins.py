@@ -8,13 +8,13 @@ who presses later is noted all the same, for some days.
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.calls.calling import US, name_of
+from gateway.core.calls.calling import US
 from gateway.core.effects import Button, Receipt
 from gateway.core.people import Person
 from gateway.core.readiness import notices
 from gateway.core.readiness.events import BulletinSent
 from gateway.core.readiness.settings import Notice
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
 
 # A bulletin is read late, or never.

@@ -24,7 +24,7 @@ from gateway.core.answers.events import (
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import GUARD_CODE_DIGITS
 from gateway.core.answers.timeline import open_orders_of
-from gateway.core.calls.calling import NOTE_LIFE_US, US, name_of
+from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.calls.nearest import note_place, seen_at
 from gateway.core.calls.stand_down import awaited_from
 from gateway.core.effects import AnswerOver, Button, Receipt, SendText
@@ -36,7 +36,7 @@ from gateway.core.readiness.events import RollCallAsked
 from gateway.core.readiness.settings import MissedRolls, Notice, NoticePage, RollCallRule
 from gateway.core.register.duty import on_duty_now
 from gateway.core.roster import local_moment, span_of
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import SPOKEN_NAME_CHARS, Wording
 
 SCHEDULE: Final = "roll_call"

@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Literal
 
-from gateway.core.calls.calling import name_of
 from gateway.core.effects import Receipt
 from gateway.core.people import Person
 from gateway.core.register.duty import (
@@ -17,7 +16,7 @@ from gateway.core.register.duty import (
 )
 from gateway.core.register.events import DutyChanged, DutySwapped
 from gateway.core.roster import DutyChanges, RosterException, Span
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
 MINUTE_US = 60_000_000

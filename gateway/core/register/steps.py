@@ -7,7 +7,6 @@ from typing import Literal
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.replies import Action
 from gateway.core.answers.timeline import apply_reply
-from gateway.core.calls.calling import name_of
 from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
 from gateway.core.guard_reports.report import GuardReport
@@ -31,7 +30,7 @@ from gateway.core.register.events import (
 )
 from gateway.core.register.fields import changed
 from gateway.core.roster import DutyChanges
-from gateway.core.state import Draft, by_age
+from gateway.core.state import Draft, by_age, name_of
 from gateway.core.talk.groups import take_back_talk
 from gateway.core.wording import Wording
 

@@ -18,7 +18,7 @@ from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import DigitsHeard, MediaReceived, OverHeard, TextReceived
 from gateway.core.answers.identity import speaker_of
 from gateway.core.answers.replies import parse_text
-from gateway.core.calls.calling import US, name_of
+from gateway.core.calls.calling import US
 from gateway.core.calls.events import PageFailed, PageSpoken, PageStarted, PageWaited
 from gateway.core.effects import (
     TALK_LEVEL,
@@ -30,7 +30,7 @@ from gateway.core.effects import (
 from gateway.core.order import Page
 from gateway.core.people import Person
 from gateway.core.places import ChatGroup, TalkGroup
-from gateway.core.state import Draft
+from gateway.core.state import Draft, name_of
 from gateway.core.talk.events import RecordingKept
 from gateway.core.talk.groups import (
     chats_of_channel,

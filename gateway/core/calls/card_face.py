@@ -1,0 +1,143 @@
+"""What the card of an order shows, for whoever it is addressed to."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from gateway.core.effects import Button
+from gateway.core.life import reached, strength
+from gateway.core.order import (
+    Assignment,
+    Card,
+    Node,
+    Order,
+    OrderStatus,
+)
+from gateway.core.people import Person, Role
+from gateway.core.state import Draft, name_of
+from gateway.core.wording import Wording
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+def digest(text: str, buttons: Rows) -> str:
+    """Return what a card shows, in so few characters that it can be compared."""
+    shown = text + "".join(b.action for row in buttons for b in row)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
+    """Return what a card shows now.
+
+    A group, the station and managers read of everybody, an office of its own people, a guard of
+    himself, and whether others are enough.
+    """
+    heading = None
+    role = Role.GUARD
+    wording = Wording(draft.site)
+    everybody = draft.of_order(Assignment, order.id)
+    if card.organisation is not None:
+        people = _of_body(draft, order, card.organisation)
+        heading = wording.text("card_office")
+    elif card.person is None:
+        people = everybody
+    else:
+        people = [a for a in everybody if a.person == card.person]
+        person = draft.find(Person, card.person)
+        wording = Wording(draft.site, person.language if person else None)
+        role = people[0].role if people else Role.GUARD
+        heading = {
+            Role.GUARD: wording.text("card_private", name=person.name if person else ""),
+            Role.STATION: wording.text("card_station"),
+            Role.MANAGER: wording.text("card_manager"),
+            Role.REPORTER: wording.text("card_reporter"),
+        }[role]
+    police = role in (Role.STATION, Role.MANAGER)
+    listed = everybody if police else people
+    text = wording.card(
+        order, [(name_of(draft, a.person), a) for a in listed],
+        silent=_silent(order, card, role, everybody),
+        heading=heading, ending=ending or _ending(order, wording),
+        owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
+        police=police,
+    )  # fmt: skip
+    return text, _buttons(order, people, wording)
+
+
+def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment]) -> str:
+    """Return what is said where none of those listed has answered, as the catalogue's key."""
+    if card.organisation is not None:
+        return "card_office_silent"
+    if card.person is None or role is not Role.GUARD:
+        return "card_nobody"
+    enough = strength(everybody, order.alert.level) >= order.alert.needs
+    return "card_enough" if enough else "card_own_silent"
+
+
+def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
+    """Return the parts of a body's own people, which alone its office is shown."""
+    return [
+        part
+        for part in draft.of_order(Assignment, order.id)
+        if (person := draft.find(Person, part.person)) is not None
+        and person.organisation == organisation
+    ]
+
+
+def _own_card(people: Sequence[Assignment], card: Card) -> bool:
+    """Return whether a card is one guard's own: it shows only what he has said."""
+    return card.person is not None and all(a.role is Role.GUARD for a in people)
+
+
+def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str | None:
+    """Return who is accountable for an open order, by name; the centre's at its desk.
+
+    An office reads of another body's man only that it is one.
+    """
+    if not order.open or order.owner is None:
+        return None
+    person = draft.find(Person, order.owner)
+    if person is None:
+        return draft.site.centre_name
+    return name_for(card, person, wording)
+
+
+def _buttons(order: Order, people: Iterable[Assignment], wording: Wording) -> Rows:
+    """Return the buttons of a card: an open order's, or one to say that one knows its end."""
+    if order.open:
+        there = any(_at_the_place(order, a) for a in people)
+        return wording.buttons(handover=there)
+    off = order.status is OrderStatus.CANCELLED and "dropped" not in order.flags
+    return wording.understood_button() if off and any(map(_to_understand, people)) else ()
+
+
+def _to_understand(part: Assignment) -> bool:
+    """Return whether he was told of an order, also late, and has not said he knows its end."""
+    last = part.said[-1].node if part.said else Node.TOLD
+    return bool(part.stamps) and last not in (Node.DECLINED, Node.STOOD_DOWN)
+
+
+def _at_the_place(order: Order, part: Assignment) -> bool:
+    """Return whether he may soon hand over, or the station take over."""
+    if order.status is OrderStatus.HANDED_OVER:
+        return False
+    if part.role is Role.STATION:
+        return order.status in (OrderStatus.ARRIVED, OrderStatus.DONE)
+    return reached(part, Node.ARRIVED)
+
+
+def _ending(order: Order, wording: Wording) -> str | None:
+    if order.status is OrderStatus.CANCELLED:
+        key = "card_dropped" if "dropped" in order.flags else "card_cancelled"
+        return wording.text(
+            key, reason=wording.written(order.outcome or "", order.alert)
+        )
+    if order.status is OrderStatus.CLOSED:
+        result = wording.written(order.outcome or "", order.alert)
+        return wording.text("card_closed", result=result)
+    return None
+
+
+def name_for(card: Card, person: Person, wording: Wording) -> str:
+    """Return a name as a card's readers may know it."""
+    others = card.organisation not in (None, person.organisation)
+    return wording.text("owner_other") if others else person.name
