@@ -359,3 +359,17 @@ def test_a_small_step_of_the_clock_over_the_hour_leaves_nothing_out(policy, kind
     desk.take(ClockStepped(at_us=desk.now_us, by_us=90 * US))
     desk.wait(60)
     assert [n.kind for n in desk.state.each(Notice)] == kinds
+
+
+def test_nobody_is_asked_whether_he_still_comes_to_what_the_police_have():
+    desk = Desk("zhang", "li", site=make_site(still_on_it_s=60))
+    desk.alert(needs=2)
+    desk.press("zhang", "3")
+    desk.press("li", "2")
+    desk.press("zhang", "6")
+    assert desk.status == "handed_over"
+    desk.forget()
+    desk.wait(600)
+    assert not desk.pages()
+    assert not desk.reports("still_asked")
+    assert not desk.reports("lapsed")

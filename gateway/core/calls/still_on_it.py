@@ -17,7 +17,7 @@ from gateway.core.calls.calling import (
 )
 from gateway.core.calls.spoken_again import say_beside
 from gateway.core.life import reached, takes
-from gateway.core.order import Assignment, Node, Order, Stamp, Timer
+from gateway.core.order import Assignment, Node, Order, OrderStatus, Stamp, Timer
 from gateway.core.people import Person, Role
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -28,7 +28,11 @@ STILL, STILL_ANSWER = "still", "still_answer"
 def watch(draft: Draft, order: Order, people: Iterable[Assignment]) -> None:
     """Ask to be woken while somebody who took an order has not arrived."""
     wait_s = draft.site.response.still_on_it_s
-    if not wait_s or not _on_the_way(order, people):
+    # What the police have does not come back: nobody else would be sent.
+    over = order.status is OrderStatus.HANDED_OVER
+    if over:
+        draft.sleep(STILL_ANSWER, order.id)
+    if over or not wait_s or not _on_the_way(order, people):
         draft.sleep(STILL, order.id)
     elif draft.find(Timer, f"{STILL}/{order.id}") is None:
         draft.wake(STILL, order.id, draft.taken_us + wait_s * US)
