@@ -297,7 +297,9 @@ class ControlServer:
         return {"ok": True, "orders": found}
 
     async def _order(self, asked: Answer) -> Answer:
-        found = await self._queries.order(str(asked.get("order", "")))
+        named = str(asked.get("order", ""))
+        # What cannot be written cannot be looked for: it is no order, and no damaged journal.
+        found = await self._queries.order(named) if named.isprintable() else None
         return {"ok": found is not None, "order": found}
 
 

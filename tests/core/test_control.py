@@ -116,6 +116,17 @@ async def test_nonsense_is_answered_and_the_next_command_works(folder, line):
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("named", ["\ud800", "\0", "o1\u202e"])
+async def test_an_order_that_cannot_be_written_is_none_and_the_journal_is_not_damaged(
+    folder, named
+):
+    async with Served(folder) as served:
+        line = json.dumps({"do": "order", "order": named}).encode() + b"\n"
+        (answer,) = await served.talk(line)
+        assert answer == {"ok": False, "order": None}
+
+
+@pytest.mark.asyncio
 async def test_a_huge_line_and_half_a_line(folder):
     async with Served(folder) as served:
         (answer,) = await served.talk(b'{"do": "' + b"x" * (LONGEST_LINE + 9) + b'"}\n')
