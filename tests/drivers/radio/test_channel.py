@@ -224,6 +224,21 @@ def test_a_page_keys_at_once_and_sounds_after_the_delay() -> None:
     ] == [PageStarted, PathChanged, PageSpoken]
 
 
+def test_who_is_called_off_hears_it_at_once_and_who_keys_is_not_run_over() -> None:
+    """The answer window of the page before (here 15 s) is not waited for, its answers are."""
+    air = Air()
+    air.page(answer_window_s=15)
+    air.run(lambda: air.told(PageSpoken))
+    air.run(for_s=1)
+    air.squelch(True)
+    air.run(for_s=0.2)
+    air.page("p2", stand_down=True)
+    air.run(for_s=2)
+    assert len(air.told(PageStarted)) == 1, "somebody is keying"
+    air.squelch(False)
+    assert air.run(lambda: len(air.told(PageStarted)) == 2) < 1.5
+
+
 def test_the_lease_is_renewed_by_frames_that_left_and_by_nothing_else() -> None:
     air = Air()
     air.page(text=("2 a",))
