@@ -322,3 +322,13 @@ class Lab:
         rows = [json.loads(line) for line in export.stdout.splitlines()]
         assert verify.returncode == 0, verify.stdout + verify.stderr
         return rows
+
+
+async def gridcall(*argv):
+    """Return the status and the words of a command, played to its end."""
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *map(str, argv),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await done.communicate()
+    return done.returncode, out.decode()

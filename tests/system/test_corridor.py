@@ -3,11 +3,10 @@
 import asyncio
 import json
 import signal
-import sys
 
 import pytest
 
-from tests.system.lab import Lab
+from tests.system.lab import Lab, gridcall
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -177,12 +176,3 @@ async def test_stop_is_orderly(tmp_path):
         async with asyncio.timeout(10):
             assert await lab.daemon.wait() == 0
         lab.journal()
-
-
-async def gridcall(*argv):
-    done = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *map(str, argv),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    out, _ = await done.communicate()
-    return done.returncode, out.decode()

@@ -13,21 +13,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.system.lab import BOT_TOKEN, KEY, TOKEN, Lab
+from tests.system.lab import BOT_TOKEN, KEY, TOKEN, Lab, gridcall
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio, pytest.mark.timeout(120)]
 
 NAMES = ("张三", "李四", "陈所", "刘局")
 ACCOUNTS = ("700032", "700100", "700101", "700102")
-
-
-async def gridcall(*argv):
-    done = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *map(str, argv),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    out, _ = await done.communicate()
-    return done.returncode, out.decode()
 
 
 async def test_swaps_erasures_a_second_daemon_and_a_killed_supervisor(tmp_path):

@@ -8,8 +8,7 @@ import subprocess
 import imageio_ffmpeg
 import pytest
 
-from tests.system.lab import EAST, Lab
-from tests.system.test_corridor import gridcall
+from tests.system.lab import EAST, Lab, gridcall
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio, pytest.mark.timeout(180)]
 

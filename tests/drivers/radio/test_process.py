@@ -37,42 +37,18 @@ from tests.drivers.radio.harness import (
     working_bench,
     write_settings,
 )
+from tests.drivers.radio.side_by_side import Outcomes, SideBySide
 from tests.ports import free_port
 
-Story = Callable[[Path], Coroutine[None, None, None]]
-STORIES: dict[str, Story] = {}
-AT_ONCE = 4
-
-
-def story(play: Story) -> Story:
-    STORIES[play.__name__] = play
-    return play
+WIRE = SideBySide(at_once=4)
+story = WIRE.story
 
 
 @pytest.fixture(scope="module")
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, BaseException | None]:
-    """Play the stories that were asked for; return what went wrong in each."""
-    asked = [
-        item.callspec.params["name"]
-        for item in request.session.items
-        if item.fspath == request.fspath and "outcomes" in item.fixturenames
-    ]
-    folders = {name: tmp_path_factory.mktemp(name[:20]) for name in asked}
-    return asyncio.run(play_all(folders))
-
-
-async def play_all(folders: dict[str, Path]) -> dict[str, BaseException | None]:
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def play(name: str) -> None:
-        async with turns:
-            await STORIES[name](folders[name])
-
-    tasks = {name: asyncio.create_task(play(name)) for name in folders}
-    await asyncio.wait(tasks.values())
-    return {name: task.exception() for name, task in tasks.items()}
+) -> Outcomes:
+    return WIRE.play(request, tmp_path_factory)
 
 
 # Some 2 s, and 1 s.
@@ -651,8 +627,8 @@ async def test_it_leaves_unkeyed_when_told_to_or_when_its_parent_is_gone(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", STORIES)
-def test_on_the_wire(name: str, outcomes: dict[str, BaseException | None]) -> None:
+@pytest.mark.parametrize("name", WIRE.stories)
+def test_on_the_wire(name: str, outcomes: Outcomes) -> None:
     error = outcomes[name]
     if error is not None:
         raise error

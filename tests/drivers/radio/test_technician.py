@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ from gateway.interfaces import LinkError, WireError
 from simulators.ether import Ether
 from simulators.radio import BaseRadio, Handheld
 from tests.drivers.radio.harness import children_of, seconds, wait_until
+from tests.drivers.radio.side_by_side import Outcomes, SideBySide
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -136,39 +137,15 @@ async def post(
             await made.stop()
 
 
-Story = Callable[[Path], Coroutine[None, None, None]]
-STORIES: dict[str, Story] = {}
-
-
-def story(play: Story) -> Story:
-    STORIES[play.__name__] = play
-    return play
+WIRE = SideBySide(at_once=6)
+story = WIRE.story
 
 
 @pytest.fixture(scope="module")
 def outcomes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, BaseException | None]:
-    """Play the stories that were asked for; return what went wrong in each."""
-    asked = [
-        item.callspec.params["name"]
-        for item in request.session.items
-        if item.fspath == request.fspath and "outcomes" in item.fixturenames
-    ]
-    folders = {name: tmp_path_factory.mktemp(name[:12]) for name in asked}
-    return asyncio.run(play_all(folders))
-
-
-async def play_all(folders: dict[str, Path]) -> dict[str, BaseException | None]:
-    turns = asyncio.Semaphore(6)
-
-    async def play(name: str) -> None:
-        async with turns:
-            await STORIES[name](folders[name])
-
-    tasks = {name: asyncio.create_task(play(name)) for name in folders}
-    await asyncio.wait(tasks.values())
-    return {name: task.exception() for name, task in tasks.items()}
+) -> Outcomes:
+    return WIRE.play(request, tmp_path_factory)
 
 
 def records(out: str, what: str) -> list[dict[str, object]]:
@@ -401,8 +378,8 @@ def cable_of(config: Path) -> CutCable:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", STORIES)
-def test_at_the_bench(name: str, outcomes: dict[str, BaseException | None]) -> None:
+@pytest.mark.parametrize("name", WIRE.stories)
+def test_at_the_bench(name: str, outcomes: Outcomes) -> None:
     error = outcomes[name]
     if error is not None:
         raise error

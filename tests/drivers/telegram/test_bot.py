@@ -32,8 +32,8 @@ from tests.drivers.chat_contract import (
     running,
     soon_us,
 )
+from tests.drivers.telegram.conftest import TOKEN
 
-TOKEN = "123456:CANARY-aGVsbG8tSS1hbS1hLXNlY3JldA"
 KEY = "callback-key-0123456789"
 FAST = Limits(per_chat_per_s=1000, per_group_per_min=100_000, per_s=1000)
 
@@ -106,15 +106,6 @@ class TelegramWorld:
 
     async def seen(self, holds):
         await self.server.wait_until(holds)
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path):
-    server = ChatServer(TOKEN, {"east": GROUP}, seed=7, log_path=tmp_path / "chat.jsonl")
-    server.enforce_limits = False
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest_asyncio.fixture

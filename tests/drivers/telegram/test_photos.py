@@ -3,14 +3,12 @@
 import os
 
 import pytest
-import pytest_asyncio
 
 from drivers.telegram.photos import LARGEST_PHOTO_BYTES
 from gateway.core.after.events import PhotoFailed, PhotoPosted, PhotoTakenBack
 from gateway.core.effects import PostPhoto, RecallPhoto
-from simulators.chat_server import ChatServer
 from tests.drivers.chat_contract import GROUP, running, soon_us
-from tests.drivers.telegram.test_bot import TOKEN, TelegramWorld, post
+from tests.drivers.telegram.test_bot import TelegramWorld, post
 
 FACE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 ID = "0123456789abcdef0123456789abcdef"
@@ -30,15 +28,6 @@ def recall(message, **changes):
         "caption": "【12号协查】已撤回", "level": 2, "not_after_us": soon_us(),
     }  # fmt: skip
     return RecallPhoto(**fields | changes)
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path):
-    server = ChatServer(TOKEN, {"east": GROUP}, seed=7, log_path=tmp_path / "chat.jsonl")
-    server.enforce_limits = False
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 import asyncio
 
 import pytest
-import pytest_asyncio
 
 from drivers.telegram.limits import TALK_IN_FLIGHT, Limits
 from drivers.telegram.send_queue import SendQueue, Waiting
 from gateway.core.effects import SendVoice
-from simulators.chat_server import ChatServer
 from tests.drivers.chat_contract import GROUP, LI, card, running, soon_us
-from tests.drivers.telegram.test_bot import TOKEN, TelegramWorld, post
+from tests.drivers.telegram.test_bot import TelegramWorld, post
 from tests.drivers.telegram.test_limits import OPEN, taken, waiting
 
 OVER = b"OggS" + bytes(range(256)) * 40
@@ -22,15 +20,6 @@ def voice(name="20261122/gate/v1.ogg", **changes):
         "caption": "张三 · 一信道 · 4 秒", "not_after_us": soon_us(),
     }  # fmt: skip
     return SendVoice(**fields | changes)
-
-
-@pytest_asyncio.fixture
-async def server(tmp_path):
-    server = ChatServer(TOKEN, {"east": GROUP}, seed=7, log_path=tmp_path / "chat.jsonl")
-    server.enforce_limits = False
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
