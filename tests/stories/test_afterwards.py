@@ -193,11 +193,11 @@ async def test_a_warning_reaches_who_is_still_there_hours_later(w):
     assert len(w.pages("east")) == before + 1
 
 
-async def without_the_journal(_engine, tended):
-    return tended
+async def without_the_journal(event, _state, _journal):
+    return event
 
 
-@story("E14", off=instead("gateway.engine.Engine._with_order", without_the_journal))
+@story("E14", off=instead("gateway.forgotten.with_prior", without_the_journal))
 async def test_an_order_of_yesterday_is_opened_again_under_its_id(w):
     """Closed too early, found out a day later: the same order, its people called afresh."""
     await w.alert(grid="east")
