@@ -41,6 +41,8 @@ def check_repeats(evidence: Evidence) -> Finding:
                 ever.add(key)
             elif node in ("released", "lapsed"):
                 said[key] = set()
+            elif node == "stood_down":
+                ever.add(key)
             elif node == "refused_reply" and row.kind == "DigitsHeard":
                 finding.compared += 1
                 meant = NODE_OF_DIGIT.get(row.event["digits"][-1:], "")
