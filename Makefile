@@ -25,9 +25,9 @@ types: $(VENV)/tools
 contracts: $(VENV)/tools
 	$(BIN)/lint-imports --no-cache
 
-# Three workers: two listen to sentences that last as long as they last, one has the rest.
+# Four workers: three listen to sentences that last as long as they last, one has the rest.
 tests: $(VENV)/tools
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 bench: $(VENV)/tools
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -23,8 +23,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=limit_s, reverse=True)
 
 
-# Tests that play sound in real time through processes of their own: half a processor each. More
-# than two at once on two processors and frames come late, which is what some of them listen for.
+# Tests that play sound in real time through processes of their own: a third of a processor each.
+# More than three at once on two processors and frames come late, which is what some listen for.
 REAL_TIME = (
     "tests/system/",
     "tests/config/test_technician_path.py",
@@ -32,13 +32,13 @@ REAL_TIME = (
     "tests/drivers/radio/test_process.py",
     "tests/drivers/radio/test_technician.py",
 )
-REAL_TIME_AT_ONCE = 2
+REAL_TIME_AT_ONCE = 3
 
 
 class ByModule(LoadScopeScheduling):
     """A module's tests stay on one worker and share its set-up; real daemons share nothing.
 
-    Two workers at most play in real time; the others have the rest meanwhile.
+    Three workers at most play in real time; the others have the rest meanwhile.
     """
 
     def _split_scope(self, nodeid):
