@@ -90,6 +90,12 @@ def standing(assignment: Assignment) -> tuple[Stamp, ...]:
     return assignment.stamps[since:]
 
 
+def at_work(assignment: Assignment) -> bool:
+    """Return whether he has taken the order, and neither left it nor said that he is done."""
+    nodes = {s.node for s in standing(assignment)}
+    return bool(nodes & TAKING) and Node.DONE not in nodes
+
+
 def takes(assignment: Assignment, level: Level) -> bool:
     """Return whether this person's answer counts for an order of this level."""
     return any(

@@ -16,6 +16,7 @@ from gateway.core.calls.saying import Saying
 from gateway.core.effects import Effect, ReportStatus
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.intake.machines import Merged
+from gateway.core.life import at_work
 from gateway.core.order import (
     AlertKey,
     Assignment,
@@ -69,6 +70,7 @@ class State:
         self._tables: dict[str, dict[str, Entity]] = {}
         self._by_order: dict[str, dict[str, dict[str, Entity]]] = {}
         self._orders_of_person: dict[str, set[str]] = {}
+        self._taken_by_person: dict[str, set[str]] = {}
         self._people_of_grid: dict[str, dict[str, Person]] = {}
         self._holders_of_code: Holders = {}
         self._holders_of_radio: Holders = {}
@@ -123,6 +125,10 @@ class State:
         """Return the ids of orders in which a person has a part."""
         return frozenset(self._orders_of_person.get(person, ()))
 
+    def taken_by(self, person: str) -> frozenset[str]:
+        """Return the ids of orders that a person has taken, and neither left nor done."""
+        return frozenset(self._taken_by_person.get(person, ()))
+
     def people_of_grid(self, grid: str) -> Mapping[str, Person]:
         """Return the people who serve a grid, by id."""
         return self._people_of_grid.get(grid, {})
@@ -173,6 +179,8 @@ class State:
             self._open[entity.id] = None
         elif isinstance(entity, Assignment):
             self._orders_of_person.setdefault(entity.person, set()).add(entity.order)
+            if at_work(entity):
+                self._taken_by_person.setdefault(entity.person, set()).add(entity.order)
         elif isinstance(entity, Contact):
             self._person_of_account[entity.chat, entity.address] = entity.person
             self._contacts_of_person.setdefault(entity.person, set()).add(entity.key)
@@ -215,6 +223,7 @@ class State:
             self._open.pop(entity.id, None)
         elif isinstance(entity, Assignment):
             self._orders_of_person.get(entity.person, set()).discard(entity.order)
+            self._taken_by_person.get(entity.person, set()).discard(entity.order)
         elif isinstance(entity, Contact):
             if self._person_of_account.get((entity.chat, entity.address)) == entity.person:
                 del self._person_of_account[entity.chat, entity.address]
@@ -292,6 +301,14 @@ class Draft:
             else:
                 out.pop(key, None)
         return [out[key] for key in sorted(out, key=by_age)]
+
+    def taken_by(self, person: str) -> set[str]:
+        """Return the ids of orders that a person has taken, as this step has left them."""
+        taken = set(self.state.taken_by(person))
+        for new in self._new.get(Assignment.KIND, {}).values():
+            if isinstance(new, Assignment) and new.person == person:
+                (taken.add if at_work(new) else taken.discard)(new.order)
+        return taken
 
     def put(self, entity: Entity) -> None:
         """Set an entity; setting what already stands is no change."""

@@ -44,6 +44,7 @@ from gateway.core.events import PathChanged, TimerFired
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.machines import TEST_DUE
+from gateway.core.life import at_work
 from gateway.core.order import (
     ENTITY_TYPES,
     Assignment,
@@ -570,6 +571,8 @@ def check_indexes(state: State) -> None:
     assert set(fresh.open_orders()) == set(state.open_orders())
     for person in state.each(Person):
         assert fresh.orders_of(person.id) == state.orders_of(person.id)
+        parts = [a for a in state.each(Assignment) if a.person == person.id]
+        assert state.taken_by(person.id) == {a.order for a in parts if at_work(a)}
         assert fresh.contacts_of(person.id) == state.contacts_of(person.id)
         if person.active and person.guard_code is not None:
             assert person in state.holders_of_code(person.guard_code)

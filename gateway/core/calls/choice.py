@@ -7,7 +7,7 @@ from gateway.core.calls.nearest import Near, nearest_first
 from gateway.core.calls.routing import of_tier_on_duty, only_on_duty
 from gateway.core.calls.whereabouts import OnBreak
 from gateway.core.life import TAKING, covered, left, standing, strength
-from gateway.core.order import Assignment, Node, Order
+from gateway.core.order import Assignment, Order
 from gateway.core.people import Person, Role, Tier
 from gateway.core.register.fitness import fittest, left_out
 from gateway.core.state import Draft
@@ -140,14 +140,5 @@ def rests(draft: Draft, person: str) -> bool:
 
 def busy(draft: Draft, order: Order, person: str) -> bool:
     """Return whether a person has taken, and not done, another order at least as urgent."""
-    for key in draft.state.orders_of(person):
-        other = draft.find(Order, key)
-        if other is None or other.id == order.id or not other.open:
-            continue
-        part = draft.find(Assignment, f"{key}/{person}")
-        if other.alert.level > order.alert.level or part is None:
-            continue
-        nodes = {s.node for s in standing(part)}
-        if nodes & TAKING and Node.DONE not in nodes:
-            return True
-    return False
+    others = (draft.find(Order, key) for key in draft.taken_by(person) - {order.id})
+    return any(o is not None and o.open and o.alert.level <= order.alert.level for o in others)

@@ -28,6 +28,7 @@ from gateway.core.calls.partner import propose, propose_if_station_far
 from gateway.core.calls.teams import members_of
 from gateway.core.order import Assignment, Order, Page, Timer
 from gateway.core.people import Person, Role
+from gateway.core.places import Grid
 from gateway.core.policy.policy import ALL, response_to
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
@@ -64,26 +65,31 @@ def grids_meant(draft: Draft, alert: Alert, found: tuple[str, ...]) -> tuple[str
         alert: The alert.
         found: The grids it lies in, by its own words.
     """
-    kind, _, name = (alert.to or "").partition("/")
-    grids = draft.site.grids.values()
+    if alert.to is None:
+        return found
+    kind, _, name = alert.to.partition("/")
     if kind == "grid":
         own = name if name in draft.site.grids else draft.site.finder.codes.get(name)
         return (own,) if own else found
-    meant = {
-        ZONE: [g.id for g in grids if g.zone == name],
-        STATION: [g.id for g in grids if g.station == name],
-        ALL: [g.id for g in grids],
-        PERSON: _grid_of(draft, [p for p in (draft.find(Person, name),) if p is not None]),
-        TEAM: _grid_of(draft, members_of(draft, name)) if kind == TEAM else [],
-    }.get(kind, [])
-    if kind in (PERSON, TEAM):
-        return found or tuple(meant)
+    if kind == PERSON:
+        one = draft.find(Person, name)
+        return found or _grid_of(draft, [] if one is None else [one])
+    if kind == TEAM:
+        return found or _grid_of(draft, members_of(draft, name))
+    meant = [g.id for g in draft.site.grids.values() if _is_of(g, kind, name)]
     return tuple(sorted(meant, key=lambda g: g not in found)) or found
 
 
-def _grid_of(draft: Draft, people: list[Person]) -> list[str]:
+def _is_of(grid: Grid, kind: str, name: str) -> bool:
+    """Return whether a grid is one of a zone's, of a station's, or of all."""
+    return kind == ALL or (kind == ZONE and grid.zone == name) or (
+        kind == STATION and grid.station == name
+    )  # fmt: skip
+
+
+def _grid_of(draft: Draft, people: list[Person]) -> tuple[str, ...]:
     """Return the grid that the first of the people serves first, if there is one."""
-    return [g for p in people for g in p.grids if g in draft.site.grids][:1]
+    return tuple(g for p in people for g in p.grids if g in draft.site.grids)[:1]
 
 
 def call_first(draft: Draft, order: Order) -> None:

@@ -205,7 +205,10 @@ def _found(alert: Alert, words: tuple[str, ...], folding: Folding) -> tuple[str,
 
 def to_all(site: "Site", alert: Alert, grids: Iterable[str]) -> bool:
     """Return whether an alert is meant for every grid of a site at once."""
-    return alert.to == ALL or (len(site.grids) > 1 and set(grids) >= set(site.grids))
+    if alert.to == ALL:
+        return True
+    meant = set(grids)
+    return 1 < len(site.grids) <= len(meant) and meant >= site.grids.keys()
 
 
 def response_to(site: "Site", alert: Alert) -> "Response":
