@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from drivers.telegram.limits import NEVER, RESERVE, TALK_IN_FLIGHT, Limits, Windows
 from gateway.core.effects import TALK_LEVEL, AnswerPress, ChatEffect, EditCard, PostCard
 
-Rank = tuple[int, int, int]
+Rank = tuple[int, int, int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -55,12 +55,17 @@ class Waiting:
 
     @property
     def rank(self) -> Rank:
-        """Smaller goes first: presses, then by level, posts before lines before edits, age."""
+        """Smaller goes first: presses, level 1, the levels below it together, talk.
+
+        Of one band posts go before lines before edits, then by level, then by age: the first
+        word of an order of level 3 goes before one more word of an order of level 2.
+        """
         effect = self.effect
         if isinstance(effect, AnswerPress):
-            return (0, 0, self.seq)
+            return (0, 0, 0, self.seq)
         kind = 0 if isinstance(effect, PostCard) else 2 if isinstance(effect, EditCard) else 1
-        return (max(effect.level, 1), kind, self.seq)
+        band = 1 if self.urgent else 3 if self.talk else 2
+        return (band, kind, effect.level, self.seq)
 
 
 # The second member is a running number: two entries are never compared by their item.

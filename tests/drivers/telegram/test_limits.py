@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.telegram.limits import NEVER, Limits, Window, Windows, is_group
 from drivers.telegram.send_queue import SendQueue, Waiting
-from gateway.core.effects import AnswerPress
+from gateway.core.effects import AnswerPress, PostCard
 from tests.drivers.chat_contract import GROUP, LI, ZHANG, card, edit, line
 
 OPEN = Limits(per_chat_per_s=1000, per_group_per_min=100_000, per_s=1000)
@@ -300,6 +300,43 @@ def test_among_600_cards_level_1_leaves_within_3_s_with_the_limits_on(at_s):
             sent += 1
     assert all(left_s[name] - at_s <= 3.0 for name in urgent)
     assert len(left_s) == 605
+
+
+LIFE_S, REPEAT_S = 60, 30
+
+
+def storm_of(count):
+    """Return (moment, effect, deadline) of all that so many orders write to one group.
+
+    An order is posted, repeated when nobody answers, and shown to have ended; every other one
+    is of level 3, and each lives a minute.
+    """
+    said = []
+    for number in range(count):
+        at_s, name = 60 * number / count, f"c{number}"
+        post = card("work", name, level=2 + number % 2)
+        said.append((at_s, post, at_s + LIFE_S))
+        again = line("work", f"{name} once more", level=post.level)
+        said.append((at_s + REPEAT_S, again, at_s + LIFE_S))
+        said.append((at_s + LIFE_S, edit(post, "1", "nobody"), NEVER))
+    return sorted(said, key=lambda entry: entry[0])
+
+
+def test_an_order_is_posted_before_earlier_ones_are_repeated_or_shown_to_have_ended():
+    """A group takes 16 messages a minute below level 1, and its twenty orders live as long."""
+    queue, now, late, posted = SendQueue(Limits()), 0.0, [], []
+    story = storm_of(20)
+    for at_s in itertools.count(0, 0.5):
+        while story and story[0][0] <= at_s:
+            _, effect, deadline = story.pop(0)
+            queue.put(waiting(effect, deadline=deadline))
+        now = float(at_s)
+        late += [i.effect.card for i in queue.overdue(now) if isinstance(i.effect, PostCard)]
+        posted += [i.effect.card for i in taken(queue, now) if isinstance(i.effect, PostCard)]
+        if not story and not len(queue):
+            break
+    assert late == []
+    assert sorted(posted) == sorted(f"c{number}" for number in range(20))
 
 
 def test_a_chat_held_back_by_the_platform_holds_back_nobody_else():
