@@ -24,7 +24,10 @@ from gateway.core.wording import Catalogue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """A patrol zone; its grade sets the arrival clock (1, 2 or 3: the 1-3-5 minutes)."""
+    """A patrol zone; its grade sets the arrival clock (1, 2 or 3: the 1-3-5 minutes).
+
+    It may also set tone, readings, windows and ladder: see ``Site.graded``.
+    """
 
     id: str
     name: str
@@ -159,6 +162,7 @@ class Site:
         timezone: Zone in which rosters are written.
         datum: Datum of every polygon and post.
         number_style: ``plain`` or ``radio`` (幺两拐勾洞).
+        graded: Zone grade → clocks and ladder where the grade sets some of its own.
         policy: What guards may be asked to do, and what may be said where.
         mdc_status: Argument of an MDC1200 status → what it says.
         selcall_status: Last digit of a five-tone call → what it says; empty where no radio
@@ -193,6 +197,7 @@ class Site:
     response: Response
     catalogues: dict[str, Catalogue]
     number_style: Literal["plain", "radio"] = "plain"
+    graded: Mapping[int, Response] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     mdc_status: dict[int, Action] = field(default_factory=lambda: dict(STATUS_BY_DIGIT))
     selcall_status: dict[str, Action] = field(default_factory=dict)

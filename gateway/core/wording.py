@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core.alert import Alert
 from gateway.core.effects import Button
 from gateway.core.order import Assignment, Node, Order, OrderStatus
-from gateway.core.policy.policy import response_to
+from gateway.core.policy.policy import grade_of, response_to, times_of
 from gateway.core.policy.redaction import redacted
 from gateway.core.policy.templates import filled
 from gateway.core.spoken_numbers import spoken_number, spoken_numbers
@@ -111,7 +111,6 @@ class Wording:
             turns: Names of who is to answer one after the other, in this order.
         """
         alert = order.alert
-        kind = self._site.policy.kind(alert)
         body, cut = self._say_what(order)
         sentences = [self.text("repeat_word")] if repeat else []
         sentences.append(
@@ -122,7 +121,7 @@ class Wording:
             )
         )
         sentences += body
-        for _ in range(1, kind.times if kind is not None else 1):
+        for _ in range(1, times_of(self._site, order)):
             sentences += [self.text("repeat_word"), *body]
         muster = self._muster(order)
         if muster is not None:
@@ -389,10 +388,9 @@ class Wording:
     def _instructions(self, order: Order) -> list[str]:
         level = int(order.alert.level)
         grid = self._site.grids.get(order.grids[0]) if order.grids else None
-        zone = self._site.zones.get(grid.zone) if grid else None
-        response = response_to(self._site, order.alert)
-        arrive_s = response.arrive_s[(zone.grade if zone else 3) - 1]
-        lines = [
+        response = response_to(self._site, order)
+        arrive_s = response.arrive_s[grade_of(self._site, order) - 1]
+        lines: list[str] = [
             self.text(
                 "card_deadline",
                 acknowledge_s=response.acknowledge_s[level - 1],

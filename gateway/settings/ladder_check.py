@@ -1,7 +1,8 @@
 """Whether everybody who may be needed can be called, and each ladder ends at a person.
 
-The site has one ladder, and an order kind may have its own: each is proved for each grid. What
-is wrong with the site's own is not said again of the others. That somebody is on duty in every
+The site has one ladder; an order kind may have its own, and so may a zone's grade: each is
+proved for each grid in which it is climbed. What is wrong with the site's own is not said again
+of the others. That somebody is on duty in every
 grid at every moment is ``gateway.settings.roster_check``.
 """
 
@@ -25,11 +26,12 @@ PATROL_RINGS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Ladder:
-    """A ladder: where it stands, as what it is spoken of, and its steps."""
+    """A ladder: where it stands, as what it is spoken of, its steps, and its zones' grade."""
 
     at: KeyPath
     name: str
     steps: tuple[AnyRung, ...]
+    grade: int | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -38,10 +40,15 @@ class _Ladder:
 
 
 def _ladders(settings: Settings, known: Known) -> Iterator[_Ladder]:
-    """Yield the ladder of the site, then those of order kinds that have one of their own."""
+    """Yield the ladder of the site, then those of grades and of order kinds."""
     yield _Ladder(("response", "ladder"), "the ladder", settings.response.ladder)
+    at: KeyPath
+    for number, grade in settings.response.grades.items():
+        at = ("response", "grades", number, "ladder")
+        if grade.ladder is not None and not known.lost(*at):
+            yield _Ladder(at, f"the ladder of grade {number}", grade.ladder, int(number))
     for id_, kind in settings.policy.kinds.items():
-        at: KeyPath = ("policy", "kinds", id_, "ladder")
+        at = ("policy", "kinds", id_, "ladder")
         if kind.ladder is not None and not known.lost(*at):
             yield _Ladder(at, f'the ladder of order kind "{id_}"', kind.ladder)
 
@@ -63,7 +70,27 @@ def ladder_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     yield from _climbed(settings, usual, known, served)
     for ladder in own:
         yield from _climbed(settings, ladder, known, served, usual)
+    yield from _grades(settings)
     yield from _desk(settings, known)
+
+
+def _grades(settings: Settings) -> Iterator[Finding]:
+    """Check the figures of grades as those of the section itself are checked."""
+    zones = {zone.grade for zone in settings.zones.values()}
+    expire_min = settings.response.expire_min
+    for number, grade in settings.response.grades.items():
+        at: KeyPath = ("response", "grades", number)
+        if settings.zones and int(number) not in zones:
+            yield Finding(at, f"no zone has grade {number}", on_key=True, warning=True)
+        for key in ("acknowledge_s", "rung_s"):
+            for index, (before, after) in enumerate(pairwise(getattr(grade, key) or ()), 1):
+                if after < before:
+                    message = f"should grow by level 1, 2, 3; {after} comes after {before}"
+                    yield Finding((*at, key, index), message)
+        for index, window_s in enumerate(grade.acknowledge_s or ()):
+            if window_s >= expire_min[index] * 60:
+                message = f"ends after the order itself: {expire_min[index]} min"
+                yield Finding((*at, "acknowledge_s", index), message)
 
 
 def _climbed(
@@ -78,10 +105,18 @@ def _climbed(
     for id_, grid in settings.grids.items():
         if known.lost("grids", id_, "channel") or known.lost("grids", id_, "chat"):
             continue
+        if ladder.grade not in (None, _grade_of(settings, grid)):
+            continue
         yield from _rungs(ladder, id_, grid, served, known, shared)
         if not set(ladder.words) <= set(shared) or not set(MANAGERS) & set(ladder.words):
             yield from _end(settings, ladder, id_, grid, known)
     yield from _order_of_rungs(ladder)
+
+
+def _grade_of(settings: Settings, grid: GridSettings) -> int | None:
+    """Return the grade of a grid's zone; None where that is wrong, which is said elsewhere."""
+    zone = settings.zones.get(grid.zone)
+    return None if zone is None else zone.grade
 
 
 def guards_by_grid(people: Mapping[str, PersonSettings], tier: str = "guard") -> set[str]:

@@ -20,9 +20,18 @@ from gateway.core.policy.policy import (
     Right,
 )
 from gateway.core.policy.templates import OrderKind
-from gateway.settings.response import AnyRung, WindowMin, WindowS, rung_of
+from gateway.settings.response import (
+    AnyRung,
+    GradeNumber,
+    GradeSettings,
+    WindowMin,
+    WindowS,
+    graded,
+    rung_of,
+)
 from gateway.settings.values import Id, Language, Model, Name, written
 
+_NO_GRADES: Final[Mapping[GradeNumber, GradeSettings]] = {}
 ReplyWord = Literal["cannot_come", "acknowledge", "en_route", "arrived", "need_help", "done"]
 Level = Literal[1, 2, 3]
 Sentence = Annotated[str, Field(min_length=1, max_length=100)]
@@ -106,7 +115,9 @@ class KindSettings(Model):
     station_acknowledge_s: WindowS | None = None
     ladder: tuple[AnyRung, ...] | None = None
 
-    def kind(self, id_: str, usual: Response) -> OrderKind:
+    def kind(
+        self, id_: str, usual: Response, grades: Mapping[GradeNumber, GradeSettings]
+    ) -> OrderKind:
         """Return what the core decides by; what it does not say is as usual."""
         own: dict[str, Any] = {
             "acknowledge_s": self.acknowledge_s,
@@ -121,6 +132,7 @@ class KindSettings(Model):
             say={str(k): v for k, v in self.say.items()},
             write={str(k): v for k, v in self.write.items()},
             response=replace(usual, **own) if own else None,
+            graded=graded(replace(usual, **own), grades, own) if own else {},
         )  # fmt: skip
 
 
@@ -176,18 +188,21 @@ class PolicySettings(Model):
         Annotated[str, written(r"^[0-9A-F]$", "one digit")], ReplyWord
     ] = Field(default_factory=dict)
 
-    def policy(self, usual: Response) -> Policy:
+    def policy(
+        self, usual: Response, grades: Mapping[GradeNumber, GradeSettings] = _NO_GRADES
+    ) -> Policy:
         """Return what the core decides by.
 
         Args:
             usual: The site's clocks and ladder, which order kinds change.
+            grades: What zone grades set of them.
         """
         return Policy(
             categories={
                 id_: Category(name=each) if isinstance(each, str) else each.category()
                 for id_, each in self.categories.items()
             },
-            kinds={id_: each.kind(id_, usual) for id_, each in self.kinds.items()},
+            kinds={id_: each.kind(id_, usual, grades) for id_, each in self.kinds.items()},
             verbs=self.verbs,
             forbidden=self.forbidden,
             exceeding=self.exceeding,

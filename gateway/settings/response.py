@@ -1,5 +1,7 @@
 """The section ``response``: who is called, the clocks and the ladder."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -36,6 +38,40 @@ AnyRung = Annotated[
 ]
 
 
+GradeNumber = Literal["1", "2", "3"]
+
+
+class GradeSettings(Model):
+    """What a zone's grade sets of its own; what it leaves out is as usual.
+
+    It goes before what ``response`` says. Where the order's kind says it too, the more urgent
+    holds: the shorter window or pause, the more readings; of two ladders that of the kind.
+
+    Attributes:
+        tone: Level whose attention tone goes first, if it is more urgent than the order's.
+        times: How often one page says the order.
+        acknowledge_s: Window for 收到, seconds by level.
+        answer_window_s: A channel is kept clear for answers, seconds; absent = as it says.
+        rung_s: Pause between rungs, seconds by level.
+        station_acknowledge_s: The station's own window, seconds.
+        ladder: Rungs that are climbed.
+    """
+
+    tone: Literal[1, 2, 3] | None = None
+    times: Annotated[int, Field(ge=1, le=3)] | None = None
+    acknowledge_s: tuple[WindowS, WindowS, WindowS] | None = None
+    answer_window_s: Annotated[int, Field(ge=1, le=120)] | None = None
+    rung_s: tuple[WindowS, WindowS, WindowS] | None = None
+    station_acknowledge_s: WindowS | None = None
+    ladder: tuple[AnyRung, ...] | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Return what it sets, under the names of the core's own."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        own["ladder"] = self.ladder and tuple(rung_of(step) for step in self.ladder)
+        return {name: value for name, value in own.items() if value is not None}
+
+
 class ResponseSettings(Model):
     """Who is called, the clocks and the ladder; three figures are by level, or zone grade.
 
@@ -66,6 +102,7 @@ class ResponseSettings(Model):
             taken it.
         stand_down_s: Who was called off has this long to acknowledge it, seconds.
         busy_limit_s: A page that waits longer for a clear channel counts as one that failed.
+        grades: Zone grade, ``"1"`` to ``"3"`` → what it sets of its own.
     """
 
     acknowledge_s: tuple[WindowS, WindowS, WindowS] = (30, 60, 60)
@@ -90,6 +127,7 @@ class ResponseSettings(Model):
     still_answer_s: WindowS = 60
     stand_down_s: WindowS = 120
     busy_limit_s: WindowS = 20
+    grades: dict[GradeNumber, GradeSettings] = Field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[RungKind, ...]:
@@ -122,6 +160,37 @@ def response_of(response: ResponseSettings) -> Response:
         stand_down_s=response.stand_down_s,
         busy_limit_s=response.busy_limit_s,
     )
+
+
+def graded(
+    usual: Response, grades: Mapping[GradeNumber, GradeSettings], own: Mapping[str, Any]
+) -> dict[int, Response]:
+    """Return the clocks and the ladder in each grade that sets something.
+
+    Args:
+        usual: Those without a grade, of the site or of an order kind.
+        grades: What grades set.
+        own: What the kind sets itself, with which each is compared; empty for the site's.
+    """
+    return {
+        int(number): replace(usual, **_sharper(grade.figures(), own))
+        for number, grade in grades.items()
+    }
+
+
+def _sharper(figures: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a grade sets beside a kind: the shorter of both, and the kind's ladder."""
+    return {
+        name: _shorter(value, own[name]) if name in own else value
+        for name, value in figures.items()
+        if name != "ladder" or name not in own
+    }
+
+
+def _shorter(one: Any, other: Any) -> Any:  # noqa: ANN401  # a figure, or one a level
+    if isinstance(one, tuple):
+        return tuple(min(pair) for pair in zip(one, other, strict=True))
+    return min(one, other)
 
 
 def rung_of(step: RungKind | RungSettings) -> Rung:

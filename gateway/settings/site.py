@@ -19,7 +19,7 @@ from gateway.settings.register import (
     policy_of,
     premises_of,
 )
-from gateway.settings.response import response_of
+from gateway.settings.response import graded, response_of
 from gateway.settings.sections import (
     GridSettings,
     PostSettings,
@@ -67,7 +67,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         timezone=zone_of(settings),
         datum=Datum(site.datum),
         number_style=site.number_style,
-        policy=settings.policy.policy(usual),
+        policy=settings.policy.policy(usual, settings.response.grades),
         deciders=_deciders(settings),
         mdc_status={
             int(number, 16): Action[word.upper()]
@@ -104,6 +104,7 @@ def site_of(settings: Settings, catalogues: Mapping[str, Catalogue]) -> Site:
         },
         roster=roster_of(settings.roster, zone_of(settings)),
         response=usual,
+        graded=graded(usual, settings.response.grades, {}),
         machines=settings.machine_alerts.rules(),
         results={code: result.value(code) for code, result in settings.results.items()},
         catalogues=dict(catalogues),

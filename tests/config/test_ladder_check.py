@@ -1,10 +1,14 @@
 """A ladder that ends nowhere is an error with its place; steps may have figures of their own."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from gateway.settings import check, load
+from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.order import Order, OrderStatus
+from gateway.core.policy.policy import response_to, times_of, tone_of
+from gateway.settings import catalogues, check, load, site_of
 from gateway.settings.response import response_of
 from tests.config.examples import MODELS, ONE_POST, copy_of
 
@@ -148,3 +152,73 @@ def test_the_usual_ladders_mistakes_are_said_once(tmp_path):
     text = TEXT.replace(LADDER, "  ladder: [second_manager]").replace(second, "") + kind
     found = errors([str(problem) for problem in check(copy_of(tmp_path, text), MODELS)])
     assert len(found) == TEXT.count(second), found
+
+
+# ---- ladders and figures of zone grades ----
+
+
+def with_grade(folder, number, figures):
+    """The words of every problem where a grade says this of its own."""
+    text = TEXT.replace(LADDER, f'{LADDER}\n  grades: {{"{number}": {figures}}}')
+    return [str(problem) for problem in check(copy_of(folder, text), MODELS)]
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ("{ladder: []}", "ladder: has no rung: an order that nobody answers ends nowhere"),
+        ("{ladder: [repeat, repeat, first_manager]}", "the rung repeat stands twice"),
+        ("{ladder: [repeat, station_patrol]}", "the ladder of grade 1 ends nowhere"),
+        ("{rung_s: [30, 20, 60]}", "should grow by level 1, 2, 3; 20 comes after 30"),
+        ("{acknowledge_s: [900, 900, 900]}", "ends after the order itself: 10 min"),
+        ("{answer_window_s: 0}", "answer_window_s: "),
+    ],
+)
+def test_what_a_grade_sets_is_proved_as_the_usual_is(tmp_path, figures, words):
+    found = errors(with_grade(tmp_path, 1, figures))
+    assert found
+    assert all(words in error for error in found)
+
+
+def test_a_grades_ladder_is_proved_for_its_own_grids_only(tmp_path):
+    """No zone has grade 3, so nobody climbs it: that is said, and nothing of its grids."""
+    (warning,) = [
+        f for f in with_grade(tmp_path, 3, "{ladder: [repeat, station_patrol]}") if "grade" in f
+    ]
+    assert "no zone has grade 3" in warning
+
+
+def test_of_a_grade_and_a_kind_the_more_urgent_holds(tmp_path):
+    """The shorter of each figure, more readings, the more urgent tone, the kind's ladder."""
+    grades = (
+        '  grades: {"1": {acknowledge_s: [20, 90, 90], rung_s: [15, 15, 15], tone: 2, times: 2, '
+        "ladder: [repeat, first_manager]}}"
+    )
+    kinds = (
+        "\npolicy:\n  categories:\n    fight: {name: 打架, kind: storm}\n"
+        "  kinds:\n    storm: {name: 处突, acknowledge_s: [30, 60, 100], times: 3, "
+        "ladder: [repeat, second_manager]}\n"
+    )
+    text = TEXT.replace(LADDER, f"{LADDER}\n{grades}") + kinds
+    settings = load(copy_of(tmp_path, text), MODELS)
+    site = site_of(settings, catalogues())
+    order, plain = (
+        Order(
+            id="o1", number="10", status=OrderStatus.CALLING, grids=("bank_street",),
+            alert=Alert(
+                kind=AlertKind.ALERT, id="JQ-1", sender="zhzx", sent_us=0, category=category,
+                level=Level.TWO, text="有人打架",
+            ), opened_us=0, clock_us=0,
+        )
+        for category in ("fight", "smoke")
+    )  # fmt: skip
+    both, grade = response_to(site, order), response_to(site, plain)
+    assert both.acknowledge_s == (20, 60, 90)
+    assert grade.acknowledge_s == (20, 90, 90)
+    assert both.rung_s == grade.rung_s == (15, 15, 15)
+    assert [r.kind for r in both.ladder] == ["repeat", "second_manager"]
+    assert [r.kind for r in grade.ladder] == ["repeat", "first_manager"]
+    assert (times_of(site, order), times_of(site, plain)) == (3, 2)
+    assert (tone_of(site, order), tone_of(site, plain)) == (None, None)
+    urgent = replace(plain, alert=replace(plain.alert, level=Level.THREE))
+    assert tone_of(site, urgent) == 2

@@ -136,3 +136,45 @@ async def test_level_1_goes_ahead_of_what_waits(w):
     assert [p.level for p in w.pages("east")].index(1) <= 1
 
 
+
+
+BY_GRADE = {
+    "response": {
+        "grades": {
+            "1": {
+                "tone": 1, "times": 2, "acknowledge_s": [20, 20, 20], "answer_window_s": 8,
+                "rung_s": [20, 20, 20], "ladder": ["repeat", "second_manager"],
+            },
+        },
+    },
+}  # fmt: skip
+
+
+@story("C10", settings=BY_GRADE, off={"response": {"grades": None}})
+async def test_the_grade_of_the_zone_sets_tone_readings_window_and_ladder(w):
+    """The same alert in the core zone sounds as an emergency, twice, and climbs sooner."""
+    core, edge = await w.alert(grid="east"), await w.alert(grid="west")
+    await w.until(lambda: w.pages("east") and w.pages("west"))
+    first, other = w.pages("east")[0], w.pages("west")[0]
+    assert (first.tone, other.tone) == (1, 2)
+    assert first.text.count("有人打架") == 2 * other.text.count("有人打架")
+    assert "20秒" in w.chat.card("zhang").text
+    assert "60秒" in w.chat.card("sun").text
+    await w.sleep(50)
+    climbed = [e.order for e in w.centre.found("escalated")]
+    assert climbed == [core.order, core.order]
+    assert core.number in w.chat.text("head")
+    assert edge.number not in w.chat.text("head")
+
+
+@story("C10", settings=BY_GRADE,
+       off=without("gateway.core.intake.amending._another_ladder", gives=False))  # fmt: skip
+async def test_an_order_that_moves_into_another_grade_climbs_its_ladder(w):
+    """Where it was nobody answered; the core zone's own short ladder begins at its foot."""
+    await w.alert(grid="west")
+    await w.sleep(130)
+    await w.update(grid="east")
+    rungs = len(w.centre.found("escalated"))
+    await w.sleep(70)
+    assert len(w.centre.found("escalated")) == rungs + 2
+    assert w.centre.found("unanswered")

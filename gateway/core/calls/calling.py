@@ -23,6 +23,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import Contact, Organisation, Person, Role
 from gateway.core.places import Grid
+from gateway.core.policy.policy import response_to, tone_of
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -160,7 +161,8 @@ def page_channel(
     calls = tuple(dict.fromkeys(call for person in listeners for call in person.calls))
     turns = () if purpose == "update" else turns_for(draft, listeners)
     slot_s = draft.site.response.slot_s if turns else 0
-    window_s = max(known.answer_window_s, len(turns) * slot_s)
+    own_s = response_to(draft.site, order).answer_window_s or known.answer_window_s
+    window_s = max(own_s, len(turns) * slot_s)
     page = Page(
         id=f"p{draft.next_id('page')}",
         order=order.id,
@@ -205,7 +207,7 @@ def page_channel(
             number_style=draft.site.number_style,
             answer_window_s=page.window_s,
             calls=calls[:MOST_CALLS],
-            tone=None if kind is None else kind.tone,
+            tone=tone_of(draft.site, order),
             not_after_us=life_us if not_after is None else not_after,
             routine=order.alert.exercise,
             stand_down=purpose == "stand_down",
@@ -429,7 +431,7 @@ def _stamp_told(draft: Draft, order: Order, person: str, medium: Medium) -> None
     stamp = Stamp(
         node=Node.TOLD, at_us=draft.now_us, medium=medium, assurance=Assurance.M
     )
-    draft.put(assignment.stamped(stamp))
+    draft.put(assignment.stamped(stamp, since_us=order.opened_us))
     draft.report(order, "told", person=person, medium=medium.value, assurance="M")
 
 

@@ -242,7 +242,7 @@ def _call_kept(draft: Draft, order: Order, choice: Choice) -> None:
             draft.put(replace(page, kept=True))
     timer = draft.find(Timer, f"{LADDER}/{order.id}")
     if choice.called and timer is None:
-        window_s = response_to(draft.site, order.alert).acknowledge_s[order.alert.level - 1]
+        window_s = response_to(draft.site, order).acknowledge_s[order.alert.level - 1]
         draft.wake(LADDER, order.id, draft.taken_us + window_s * US)
 
 

@@ -8,7 +8,6 @@ from gateway.core.calls.calling import (
     US,
     channels_used,
     expired,
-    grids_of,
     refresh_cards,
     tell_people,
     tell_person,
@@ -32,7 +31,7 @@ from gateway.core.life import (
 )
 from gateway.core.order import Assignment, Node, Order, OrderStatus, Timer
 from gateway.core.people import Person, Role
-from gateway.core.policy.policy import response_to
+from gateway.core.policy.policy import grade_of, response_to
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -44,7 +43,7 @@ UNREACHED_US = 2 * US
 
 def start_clocks(draft: Draft, order: Order) -> None:
     """Ask to be woken for the acknowledgement, the station and the arrival."""
-    response = response_to(draft.site, order.alert)
+    response = response_to(draft.site, order)
     level = int(order.alert.level)
     draft.wake(LADDER, order.id, order.clock_us + response.acknowledge_s[level - 1] * US)
     start_station_clock(draft, order, order.clock_us)
@@ -57,7 +56,7 @@ def start_clocks(draft: Draft, order: Order) -> None:
 def start_station_clock(draft: Draft, order: Order, from_us: int) -> None:
     """Ask to be woken for a station that was ordered and has not acknowledged."""
     if silent_stations(draft, order):
-        window_us = response_to(draft.site, order.alert).station_acknowledge_s * US
+        window_us = response_to(draft.site, order).station_acknowledge_s * US
         draft.wake(STATION, order.id, from_us + window_us)
 
 
@@ -72,9 +71,7 @@ def silent_stations(draft: Draft, order: Order) -> list[str]:
 
 def arrive_window_us(draft: Draft, order: Order) -> int:
     """Return the arrival window of the zone the order is in, microseconds."""
-    grids = grids_of(draft, order)
-    zone = draft.site.zones.get(grids[0].zone) if grids else None
-    return response_to(draft.site, order.alert).arrive_s[(zone.grade if zone else 3) - 1] * US
+    return response_to(draft.site, order).arrive_s[grade_of(draft.site, order) - 1] * US
 
 
 def stop_clocks(draft: Draft, order: Order) -> None:
@@ -127,7 +124,7 @@ def _ladder_due(draft: Draft, order: Order, due_us: int) -> None:
     """Climb one rung; after downtime skip the rungs whose time passed meanwhile."""
     if trigger_of(order, draft.of_order(Assignment, order.id)) is not Trigger.SHORT:
         return
-    response, level = response_to(draft.site, order.alert), int(order.alert.level)
+    response, level = response_to(draft.site, order), int(order.alert.level)
     late_us = draft.now_us - due_us
     if not trusted(draft, order) or expired(draft, order):
         late_us = 0  # nothing to go by, or climbing ends the ladder anyhow
@@ -151,7 +148,7 @@ def climb(draft: Draft, order_id: str) -> None:
     An order that has expired calls nobody any more: its ladder has ended.
     """
     while (order := draft.find(Order, order_id)) is not None:
-        response = response_to(draft.site, order.alert)
+        response = response_to(draft.site, order)
         if order.status is OrderStatus.HELD:
             return
         if order.rung >= len(response.ladder) or expired(draft, order):
@@ -170,7 +167,7 @@ def climb(draft: Draft, order_id: str) -> None:
 
 def _called(draft: Draft, order: Order, rung: int) -> bool:
     """Call a rung and report it; return whether there was anybody on it."""
-    kind = response_to(draft.site, order.alert).ladder[rung].kind
+    kind = response_to(draft.site, order).ladder[rung].kind
     said = _words(draft, f"detail_rung_{kind}")
     called = call_rung(draft, order, kind)
     if not called:
@@ -224,7 +221,7 @@ def call_help(draft: Draft, order: Order, person: str) -> None:
     order = replace(order, alert=replace(order.alert, needs=needs))
     if expired(draft, order):
         order = replace(order, clock_us=draft.taken_us)
-    here = response_to(draft.site, order.alert).ladder[order.rung : order.rung + 1]
+    here = response_to(draft.site, order).ladder[order.rung : order.rung + 1]
     if here and here[0].kind == "repeat":
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
     draft.put(order)
@@ -287,7 +284,7 @@ def _next_called(draft: Draft, order: Order) -> bool:
     if draft.site.response.call != "nearest" or not call_next(draft, order):
         return False
     draft.report(order, "escalated", detail=_words(draft, "detail_called_next"))
-    rung_s = response_to(draft.site, order.alert).rung_s[int(order.alert.level) - 1]
+    rung_s = response_to(draft.site, order).rung_s[int(order.alert.level) - 1]
     draft.wake(LADDER, order.id, draft.taken_us + rung_s * US)
     return True
 

@@ -104,7 +104,8 @@ def move(draft: Draft, order: Order, alert: Alert) -> None:
         return
     added = _added(before, order)
     dead = expired(draft, order)
-    afresh = added.anybody and order.status is OrderStatus.UNANSWERED and not dead
+    again = added.anybody and order.status is OrderStatus.UNANSWERED
+    afresh = not dead and (again or _another_ladder(draft, before, order))
     if afresh:
         order = _begun_again(replace(order, clock_us=draft.now_us))
     draft.put(order)
@@ -120,9 +121,14 @@ def _begun_again(order: Order) -> Order:
 def _afresh(draft: Draft, before: Order, order: Order, added: Added) -> bool:
     """Return whether the clocks of an order start again, and its ladder at the foot."""
     was, now = before.alert, order.alert
-    another = response_to(draft.site, now).ladder != response_to(draft.site, was).ladder
+    another = _another_ladder(draft, before, order)
     unanswered = order.status is OrderStatus.UNANSWERED and added.anybody
     return now.level < was.level or another or unanswered or expired(draft, before)
+
+
+def _another_ladder(draft: Draft, before: Order, order: Order) -> bool:
+    """Return whether another ladder is to be climbed: its kind, or its zone's grade, is new."""
+    return response_to(draft.site, order).ladder != response_to(draft.site, before).ladder
 
 
 def _added(before: Order, order: Order) -> Added:

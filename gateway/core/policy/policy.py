@@ -17,6 +17,7 @@ from gateway.core.policy.templates import OrderKind
 
 if TYPE_CHECKING:
     from gateway.core.calls.escalation import Response
+    from gateway.core.order import Order
     from gateway.core.places import Site
 
 OnRadio = Literal["none", "code", "summary", "full"]
@@ -211,7 +212,33 @@ def to_all(site: "Site", alert: Alert, grids: Iterable[str]) -> bool:
     return 1 < len(site.grids) <= len(meant) and meant >= site.grids.keys()
 
 
-def response_to(site: "Site", alert: Alert) -> "Response":
-    """Return the clocks and the ladder of an alert: those of its kind, else the site's."""
-    kind = site.policy.kind(alert)
-    return site.response if kind is None else kind.response or site.response
+def grade_of(site: "Site", order: "Order") -> Literal[1, 2, 3]:
+    """Return the grade of the zone an order is in: its own grid's; 3 where it has none."""
+    grid = next((g for i in order.grids if (g := site.grids.get(i)) is not None), None)
+    zone = site.zones.get(grid.zone) if grid is not None else None
+    return 3 if zone is None else zone.grade
+
+
+def response_to(site: "Site", order: "Order") -> "Response":
+    """Return the clocks and the ladder of an order: of its kind, sharpened by its grade."""
+    kind, grade = site.policy.kind(order.alert), grade_of(site, order)
+    if kind is None or kind.response is None:
+        return site.graded.get(grade, site.response)
+    return kind.graded.get(grade, kind.response)
+
+
+def tone_of(site: "Site", order: "Order") -> Literal[1, 2, 3] | None:
+    """Return the level whose attention tone goes before an order; None for its own.
+
+    A grade makes an order sound more urgent than its kind or its level does, never less.
+    """
+    kind, graded = site.policy.kind(order.alert), response_to(site, order).tone
+    own = kind.tone if kind is not None else None
+    sharper = graded is not None and graded < (own or order.alert.level)
+    return graded if sharper else own
+
+
+def times_of(site: "Site", order: "Order") -> int:
+    """Return how often one page says an order: what its kind or its grade asks for at most."""
+    kind = site.policy.kind(order.alert)
+    return max(kind.times if kind is not None else 1, response_to(site, order).times)

@@ -32,6 +32,7 @@ class OrderKind:
         say: Language → sentences for the air, in place of the usual ones.
         write: Language → a line for the card, under the text.
         response: Clocks and ladder in place of the site's; None for the site's.
+        graded: Zone grade → the same, where the grade sets something too.
     """
 
     id: str
@@ -41,6 +42,7 @@ class OrderKind:
     say: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     write: Mapping[str, str] = field(default_factory=dict)
     response: "Response | None" = None
+    graded: Mapping[int, "Response"] = field(default_factory=dict)
 
     @cached_property
     def version(self) -> str | None:
