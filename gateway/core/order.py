@@ -170,9 +170,14 @@ class Assignment:
         """Return the stamps but for having been told: what he said, or was said for him."""
         return tuple(s for s in self.stamps if s.node is not Node.TOLD)
 
-    def stamped(self, *fresh: Stamp) -> "Assignment":
-        """Return it with stamps added; a clock set back does not turn his time around."""
-        floor_us = self.stamps[-1].at_us if self.stamps else 0
+    def stamped(self, *fresh: Stamp, since_us: int = 0) -> "Assignment":
+        """Return it with stamps added; a clock set back does not turn his time around.
+
+        Args:
+            fresh: The stamps.
+            since_us: Before what none lies: when the order was opened.
+        """
+        floor_us = self.stamps[-1].at_us if self.stamps else since_us
         later = (replace(s, at_us=max(s.at_us, floor_us)) for s in fresh)
         return replace(self, stamps=(*self.stamps, *later))
 

@@ -61,7 +61,9 @@ def end_order(draft: Draft, order: Order, trigger: Trigger, outcome: str) -> Non
     status = LIFE[order.status].get(trigger)
     if status is None:
         return
-    order = replace(order, status=status, closed_us=draft.now_us, outcome=outcome)
+    # A clock set back meanwhile does not close it before it was opened.
+    closed_us = max(draft.now_us, order.opened_us)
+    order = replace(order, status=status, closed_us=closed_us, outcome=outcome)
     draft.put(order)
     recall_photos(draft, order)
     stop_clocks(draft, order)

@@ -50,7 +50,8 @@ def apply_reply(
         return True
     led = covered_now(draft, order)
     reason = reason if node is Node.DECLINED else assignment.reason
-    draft.put(replace(assignment.stamped(*fresh), reason=reason))
+    his = assignment.stamped(*fresh, since_us=order.opened_us)
+    draft.put(replace(his, reason=reason))
     for stamp in fresh:
         draft.report(
             order,
