@@ -17,13 +17,18 @@ Answer = dict[str, object]
 LATE_US = 6 * 3600 * 1_000_000
 # Only what this pattern fits was ever written by the recorder.
 PATH = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}\.(?:ogg|wav)")
+_FORMS = """
+    SELECT seq, body FROM journal INDEXED BY journal_sounds WHERE kind = 'RecordingKept'
+    AND substr(json_extract(body, '$.event.path'), 1,
+               length(json_extract(body, '$.event.path')) - 4) = ?
+    ORDER BY seq"""
 _PAGE, _TALK = re.compile(r"p\d+"), re.compile(r"t\d+")
 
 
 def search(
     db: apsw.Connection, wanted: Wanted, name_of: Callable[[str | None], str | None]
 ) -> list[Answer]:
-    """Return recordings, newest first; of one over or transmission the last form only."""
+    """Return recordings, newest first; each in its last form, with all that was ever known."""
     found: list[Answer] = []
     for recording in _newest_first(db, wanted.from_us, wanted.to_us + LATE_US):
         if len(found) >= wanted.limit:
@@ -34,37 +39,59 @@ def search(
 
 
 def one(db: apsw.Connection, seq: int) -> Answer | None:
-    """Return the recording that a row of the journal tells of, or None."""
+    """Return the recording that a row of the journal tells of, in its last form, or None."""
     row = db.execute(
         "SELECT seq, body FROM journal WHERE seq = ? AND kind = 'RecordingKept'", (seq,)
     ).get
-    return None if row is None else _told(*row)
+    return None if row is None else _whole(db, _stem(row[1]))
 
 
 def _newest_first(db: apsw.Connection, from_us: int, to_us: int) -> Iterator[Answer]:
     rows = db.execute(
-        "SELECT seq, body FROM journal INDEXED BY journal_recordings"
+        "SELECT body FROM journal INDEXED BY journal_recordings"
         " WHERE kind = 'RecordingKept' AND at_us >= ? AND at_us < ?"
         " ORDER BY at_us DESC, seq DESC",
         (from_us, min(to_us, 2**63 - 1)),
     )
     seen: set[str] = set()
-    for seq, body in rows:
-        recording = _told(seq, body)
-        # The same sound under another ending: the smaller form has taken the place.
-        stem = str(recording["path"]).rpartition(".")[0]
+    for (body,) in rows:
+        stem = _stem(body)
         if stem not in seen:
             seen.add(stem)
-            yield recording
+            yield _whole(db, stem)
 
 
-def _told(seq: int, body: str) -> Answer:
-    """Return what a row tells of a recording: the event, and what the core knew then."""
-    plain = json.loads(body)
-    event, known = plain["event"], {}
-    for change in plain["changes"]:
+def _stem(body: str) -> str:
+    """Return what all forms of one sound have in common, ``.wav`` or ``.ogg``."""
+    return str(json.loads(body)["event"]["path"])[:-4]
+
+
+def _whole(db: apsw.Connection, stem: str) -> Answer:
+    """Return a sound in the form it was told of last, with what was known of it.
+
+    After a kill or a power cut it may have been told of once more than was needed, or days
+    late, when the core had long forgotten whose it was.
+    """
+    forms = list(db.execute(_FORMS, (stem,)))
+    known: Answer = {}
+    for _, body in forms:
+        known = _known(body) or known
+    seq, body = forms[-1]
+    return _told(seq, body, known)
+
+
+def _known(body: str) -> Answer:
+    """Return what the core knew of a recording in a row; empty when it was nothing."""
+    known: Answer = {}
+    for change in json.loads(body)["changes"]:
         if change[0] == "put" and change[1] == "recording":
             known = change[3]
+    return known
+
+
+def _told(seq: int, body: str, known: Answer) -> Answer:
+    """Return what a row tells of a recording, and what was known."""
+    event = json.loads(body)["event"]
     what, duration_ms = event["what"], event["duration_ms"]
     kind = "page" if _PAGE.fullmatch(what) else "talk" if _TALK.fullmatch(what) else "over"
     return {

@@ -1,12 +1,15 @@
-"""Files that are whole or not there: temporary name, flush to the disk, rename."""
+"""Files that are whole or not there: temporary name, flush to the disk, then the name."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
 PART_SUFFIX = ".part"
+# What a file system says that gives a file one name only, such as that of a memory stick.
+_NO_SECOND_NAMES = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
 def part_of(final: Path) -> Path:
@@ -15,15 +18,24 @@ def part_of(final: Path) -> Path:
 
 
 def settle(part: Path, final: Path) -> str:
-    """Give the file, already flushed, its name, durably; return its SHA-256.
+    """Give the file, already flushed, its name too, durably; return the SHA-256 under it.
+
+    It keeps the temporary name beside, until whoever has to know of the file is known to do.
+    A file that has the name already keeps it: somebody may have been told of its digest.
 
     Raises:
-        OSError: the disk failed; the file may still have its temporary name.
+        OSError: the disk failed; the file still has its temporary name.
     """
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    part.rename(final)
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_SECOND_NAMES:
+            raise
+        part.rename(final)
     sync_folder(final.parent)
-    return digest
+    return hashlib.sha256(final.read_bytes()).hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -68,7 +68,7 @@ class EngineDoor:
         self._paths = paths
         self._on_message = on_message
         self._clock = clock
-        self._events: deque[Told] = deque()
+        self._events: deque[tuple[Told, Callable[[], None] | None]] = deque()
         self._seq = 0
         self._lost = 0
         self._connection: socket.socket | None = None
@@ -82,8 +82,16 @@ class EngineDoor:
         """Return whether the engine is there and beats."""
         return self._connection is not None and now_s - self._heard_s < _SILENT_S
 
-    def tell(self, event: RadioEvent, settles: tuple[int, ...] = ()) -> None:
-        """Number an event, keep it until it is acknowledged, and send it if there is anyone."""
+    def tell(
+        self,
+        event: RadioEvent,
+        settles: tuple[int, ...] = (),
+        once_taken: Callable[[], None] | None = None,
+    ) -> None:
+        """Number an event, keep it until it is acknowledged, and send it if there is anyone.
+
+        ``once_taken`` is called when the engine has it on its disk; never when it is dropped.
+        """
         self._seq += 1
         told = Told(self._seq, event, settles)
         if len(self._events) >= EVENTS_KEPT_MAX:
@@ -92,7 +100,7 @@ class EngineDoor:
             self._lost += 1
             if self._lost == 1:
                 _LOG.error("the engine is away for too long; the oldest events are dropped")
-        self._events.append(told)
+        self._events.append((told, once_taken))
         self.send(told)
 
     def send(self, message: FromRadio) -> None:
@@ -126,7 +134,7 @@ class EngineDoor:
         self._heard_s = self._clock()
         self._selector.register(connection, selectors.EVENT_READ, self._ready)
         self._unsent += encode(Hello(PROTOCOL, self._boot, self._paths()))
-        for told in self._events:
+        for told, _ in self._events:
             self._unsent += encode(told)
         self._flush()
 
@@ -160,8 +168,10 @@ class EngineDoor:
                     pass
 
     def _acknowledged(self, seq: int) -> None:
-        while self._events and self._events[0].seq <= seq:
-            self._events.popleft()
+        while self._events and self._events[0][0].seq <= seq:
+            _, once_taken = self._events.popleft()
+            if once_taken is not None:
+                once_taken()
 
     def _flush(self) -> bool:
         """Send what the socket takes, be woken when it takes more; return whether it lives."""

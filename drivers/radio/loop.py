@@ -16,6 +16,7 @@ import selectors
 import stat
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +62,7 @@ from gateway.core.effects import (
     WithdrawPage,
 )
 from gateway.core.talk.events import RecordingKept, TalkCut
-from gateway.interfaces import GridcallError, SetupError
+from gateway.interfaces import SetupError
 
 _LOG: Final = logging.getLogger("gridcall.radio")
 
@@ -144,15 +145,10 @@ class RadioProcess:
         self._line_up.adopt(read_clocks())
 
     def _open_recordings(self, root: Path) -> RecordingStore:
-        try:
-            left = salvage(root)
-        except GridcallError as error:
-            _LOG.error("%s", error)
-            left = []
+        left = salvage(root)
         store = RecordingStore(root)
         for result in left:
-            self._tell_recording(result)
-            store.convert_later(result.what, result.path)
+            self._tell_recording(result, store)
         return store
 
     # --- the loop ----------------------------------------------------------------------------
@@ -201,7 +197,7 @@ class RadioProcess:
             self._tell_refused(now)
         if self._ticks % _RESULTS_EVERY_TICKS == 0:
             for result in self._recordings.results():
-                self._tell_recording(result)
+                self._tell_recording(result, self._recordings)
             for note in self._voice_notes.results():
                 self._rendered(note)
         self._line_up.adopt(now)
@@ -408,7 +404,7 @@ class RadioProcess:
             self._line_up.page_ended(event.page)
         self._door.tell(event, settles)
 
-    def _tell_recording(self, result: RecordingResult) -> None:
+    def _tell_recording(self, result: RecordingResult, store: RecordingStore) -> None:
         if not isinstance(result, RecordingFinished):
             _LOG.error("recording of %s failed: %s", result.what, result.why)
             return
@@ -425,7 +421,8 @@ class RadioProcess:
                 path=result.path,
                 sha256=result.sha256,
                 duration_ms=result.duration_ms,
-            )
+            ),
+            once_taken=partial(store.committed, result),
         )
 
     # --- settings ----------------------------------------------------------------------------

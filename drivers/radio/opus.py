@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.radio.background import give_way, module_command, module_environment
-from drivers.radio.durable import part_of, settle, sync_folder
+from drivers.radio.durable import PART_SUFFIX, settle
 from drivers.radio.samples import SAMPLE_RATE_HZ, Int16Array
 from drivers.radio.wav import parse_wav
 from gateway.interfaces import GridcallError, LinkError, SetupError
@@ -32,32 +32,45 @@ _LOOK_EVERY_S = 0.5
 
 
 def to_opus(wav_path: Path) -> Path:
-    """Return the OGG/Opus file that has taken the place of the WAV file.
+    """Return the OGG/Opus file that is on the disk, whole, beside the WAV file.
 
-    The WAV file goes once the OGG file is on the disk. Slow: for a process of its own.
+    One that is there already is returned as it is: its digest may stand in the journal. The
+    WAV file stays; it is the evidence until the engine knows of the other. Slow: for a process
+    of its own.
 
     Raises:
-        LinkError: ffmpeg or the disk failed; the WAV file is still there.
+        LinkError: ffmpeg or the disk failed.
         SetupError: pydub or ffmpeg is not installed.
         WireError: it is no WAV file.
     """
     final = wav_path.with_suffix(".ogg")
-    part = part_of(final)
+    if final.exists():
+        return final
+    # Of this process alone: one that a killed radio process has left may still be at work.
+    part = final.with_name(f"{final.name}.{os.getpid()}{PART_SUFFIX}")
     try:
         samples = parse_wav(wav_path.read_bytes())
         _encode(samples, part)
         with part.open("rb") as written:
             os.fsync(written.fileno())
         settle(part, final)
-        wav_path.unlink()
     except OSError as error:
         msg = f"recordings: {wav_path.name} could not be made OGG/Opus ({error})"
         raise LinkError(msg) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    sync_folder(final.parent)
     return final
+
+
+def remove_unfinished(folder: Path, stem: str = "*") -> None:
+    """Return with what conversions that were ended have left in a folder gone.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    for part in folder.glob(f"{stem}.ogg*{PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
 
 
 def _encode(samples: Int16Array, part: Path) -> None:
@@ -98,15 +111,15 @@ class Converted:
 
 
 def convert_in_process(root: Path, path: str, stopped: threading.Event) -> Converted:
-    """Return once ``root / path`` is OGG/Opus; the work is done behind everything else.
+    """Return once ``root / path`` is also there as OGG/Opus; done behind everything else.
 
     Args:
         root: Folder of the recordings.
         path: The WAV file below it.
-        stopped: Set when the answer is no longer wanted; the WAV file then stays.
+        stopped: Set when the answer is no longer wanted.
 
     Raises:
-        LinkError: it did not work; the WAV file is still there.
+        LinkError: it did not work; there is the WAV file only.
     """
     try:
         process = subprocess.Popen(
@@ -123,6 +136,8 @@ def convert_in_process(root: Path, path: str, stopped: threading.Event) -> Conve
     with process:
         answer, complaint = _awaited(process, stopped)
     if process.returncode != 0:
+        with contextlib.suppress(OSError):
+            remove_unfinished((root / path).parent, Path(path).stem)
         why = complaint.decode(errors="replace").strip()[-300:] or "ffmpeg took too long"
         msg = f"{why}; it stays WAV"
         raise LinkError(msg)

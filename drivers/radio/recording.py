@@ -3,7 +3,11 @@
 The 20 ms tick only puts frames into a queue; one writer thread owns the files. A file is
 written under a temporary name, flushed to the disk and renamed when the over ends, so that a
 path which somebody was told of is a whole file. The conversion runs in a process of its own,
-behind everything else; the WAV file stays until the OGG file is on the disk.
+behind everything else.
+
+Nothing goes before the engine holds the row that names what stays (``committed``): until then
+a WAV file has its temporary name too, and stands beside its OGG file. After a kill in between
+the next start finds them so and tells of them again.
 
 Paths are ``YYYYMMDD/<channel>/<over>.wav`` below the root, made of our own ids only. Whatever
 fails comes back as ``RecordingFailed``; nothing here raises into the tick or holds it up.
@@ -25,7 +29,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drivers.radio.durable import PART_SUFFIX, part_of, settle
-from drivers.radio.opus import Converted, convert_in_process, to_opus
+from drivers.radio.opus import Converted, convert_in_process, remove_unfinished, to_opus
 from drivers.radio.samples import SAMPLE_RATE_HZ, Int16Array
 from drivers.radio.wav import HEADER_BYTES, wav_header
 from gateway.interfaces import LinkError
@@ -149,7 +153,7 @@ class RecordingStore:
 
     Args:
         root: Folder of the recordings; made when it is not there.
-        opus: Whether finished overs are converted.
+        opus: Whether finished overs are converted, those left from last time after the new.
         convert: How one WAV file is converted: (root, path below it, stopped).
     """
 
@@ -160,10 +164,11 @@ class RecordingStore:
         self._opus = opus
         self._convert = convert or convert_in_process
         # Unbounded, so that an end is never refused; frames are, beyond a length.
-        self._steps: queue.SimpleQueue[tuple[_WavFile, Callable[[], None]] | None] = (
+        self._steps: queue.SimpleQueue[tuple[_WavFile | Path, Callable[[], None]] | None] = (
             queue.SimpleQueue()
         )
         self._to_convert: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._left = deque(_wav_files(root) if opus else ())
         self._results: deque[RecordingResult] = deque()
         self._stopped = threading.Event()
         self._threads = [
@@ -184,9 +189,10 @@ class RecordingStore:
             results.append(self._results.popleft())
         return results
 
-    def convert_later(self, what: str, path: str) -> None:
-        """Queue a WAV file (below the root) for conversion, such as one left from last time."""
-        self._to_convert.put((what, path))
+    def committed(self, done: RecordingFinished) -> None:
+        """Take away what stood for a recording until the engine held its row. Never waits."""
+        final = self._root / done.path
+        self._steps.put((final, partial(_let_go, final)))
 
     def close(self, time_out_s: float = 10.0) -> None:
         """Write what is queued and stop. Overs without an end are left to ``salvage``."""
@@ -221,8 +227,14 @@ class RecordingStore:
             try:
                 act()
             except OSError as error:
-                file.drop()
-                self._fail(file, error.strerror or str(error))
+                why = error.strerror or str(error)
+                if isinstance(file, _WavFile):
+                    file.drop()
+                    self._fail(file, why)
+                else:
+                    # Nothing is lost: it is tried again at the next start.
+                    why = f"what is no longer needed beside {file} stays: {why}"
+                    self._results.append(RecordingFailed(file.stem, why))
 
     def _finish(self, file: _WavFile, broken: str) -> None:
         if broken:
@@ -234,13 +246,13 @@ class RecordingStore:
             RecordingFinished(file.what, file.relative, digest, file.duration_ms)
         )
         if self._opus:
-            self.convert_later(file.what, file.relative)
+            self._to_convert.put((file.what, file.relative))
 
     def _fail(self, file: _WavFile, why: str) -> None:
         self._results.append(RecordingFailed(file.what, f"{file.relative}: {why}"))
 
     def _make_opus(self) -> None:
-        while (item := self._to_convert.get()) is not None and not self._stopped.is_set():
+        while (item := self._next_wav()) is not None and not self._stopped.is_set():
             what, path = item
             try:
                 done = self._convert(self._root, path, self._stopped)
@@ -250,6 +262,13 @@ class RecordingStore:
                 self._results.append(
                     RecordingFinished(what, done.path, done.sha256, done.duration_ms)
                 )
+
+
+    def _next_wav(self) -> tuple[str, str] | None:
+        """Return what is to be converted next: somebody may wait for what is new."""
+        if self._left and self._to_convert.empty():
+            return self._left.popleft()
+        return self._to_convert.get()
 
 
 class Recorder:
@@ -292,33 +311,56 @@ class Recorder:
             self._store.end(file)
 
 
-def salvage(root: Path) -> list[RecordingFinished]:
-    """Make whole files of the recordings that a crash has left half written; return them.
+def salvage(root: Path) -> list[RecordingResult]:
+    """Make whole files of the WAV files of which it is not sure that the engine knows.
 
-    Call at start, before the store is made. Empty ones are removed.
+    Call at start, before the store is made. Half-written recordings are mended, empty ones and
+    unfinished conversions removed. One that has its OGG file already is left to the store,
+    which tells of that.
+    """
+    results: list[RecordingResult] = []
+    for part in sorted(root.glob(f"*/*/*.wav{PART_SUFFIX}")):
+        wav = part.with_name(part.name.removesuffix(PART_SUFFIX))
+        if not wav.with_suffix(".ogg").exists():
+            results += _mended(root, part, wav)
+    for folder in root.glob("*/*"):
+        with contextlib.suppress(OSError):
+            remove_unfinished(folder)
+    return results
+
+
+def _mended(root: Path, part: Path, wav: Path) -> list[RecordingResult]:
+    path = wav.relative_to(root).as_posix()
+    try:
+        n_samples = (part.stat().st_size - HEADER_BYTES) // 2
+        if n_samples <= 0:
+            part.unlink()
+            return []
+        with part.open("r+b") as file:
+            file.write(wav_header(n_samples))
+            file.truncate(HEADER_BYTES + 2 * n_samples)
+            file.flush()
+            os.fsync(file.fileno())
+        digest = settle(part, wav)
+    except OSError as error:
+        why = f"{path}: cannot be mended ({error.strerror}); is the disk full?"
+        return [RecordingFailed(wav.stem, why)]
+    return [RecordingFinished(wav.stem, path, digest, 1000 * n_samples // SAMPLE_RATE_HZ)]
+
+
+def _wav_files(root: Path) -> list[tuple[str, str]]:
+    """Return the WAV files under their own names, as (over, path below the root)."""
+    found = sorted(root.glob("*/*/*.wav"))
+    return [(wav.stem, wav.relative_to(root).as_posix()) for wav in found]
+
+
+def _let_go(final: Path) -> None:
+    """Remove what stood for a file until the engine knew of it.
 
     Raises:
-        LinkError: the folder cannot be read or written now.
+        OSError: the disk failed.
     """
-    parts = sorted(root.glob(f"*/*/*.wav{PART_SUFFIX}"))
-    try:
-        return [done for part in parts if (done := _mended(root, part)) is not None]
-    except OSError as error:
-        msg = f"recordings: {root} cannot be mended ({error.strerror}); is the disk full?"
-        raise LinkError(msg) from error
-
-
-def _mended(root: Path, part: Path) -> RecordingFinished | None:
-    n_samples = (part.stat().st_size - HEADER_BYTES) // 2
-    if n_samples <= 0:
-        part.unlink()
-        return None
-    with part.open("r+b") as file:
-        file.write(wav_header(n_samples))
-        file.truncate(HEADER_BYTES + 2 * n_samples)
-        file.flush()
-        os.fsync(file.fileno())
-    final = part.with_name(part.name.removesuffix(PART_SUFFIX))
-    digest = settle(part, final)
-    path = final.relative_to(root).as_posix()
-    return RecordingFinished(final.stem, path, digest, 1000 * n_samples // SAMPLE_RATE_HZ)
+    wav = final.with_suffix(".wav")
+    part_of(wav).unlink(missing_ok=True)
+    if final.suffix == ".ogg" and final.exists():
+        wav.unlink(missing_ok=True)

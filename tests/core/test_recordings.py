@@ -162,6 +162,45 @@ async def test_a_page_and_an_answer_are_found_by_their_order(archive):
 
 
 @pytest.mark.asyncio
+async def test_what_is_told_again_after_a_kill_stays_what_it_was(archive):
+    """The engine held the row, and the radio process was killed before it knew."""
+    archive.over("v1", ani="99101")
+    to_us = archive.now_us + US
+    before = await archive.records.recordings(Wanted(to_us=to_us)) if await found(archive) else []
+    said = len(archive.asked)
+    archive.pass_time(3 * 86_400)
+    archive.keep("v1", began_us=before[0]["at_us"])
+    assert len(archive.asked) == said, "no second voice note"
+    (again,) = await archive.records.recordings(Wanted()) if await found(archive) else []
+    assert again == {**before[0], "id": again["id"]}
+    assert (again["person"], again["radio"]) == ("zhang", "dtmf:99101")
+    assert await found(archive, person="zhang") == ["v1"]
+    first = await archive.records.recording(before[0]["id"])
+    assert first is not None
+    assert first["id"] == again["id"]
+
+
+@pytest.mark.asyncio
+async def test_what_was_made_small_days_later_is_found_where_it_was_said(archive):
+    """The machine was off for a weekend between the two forms."""
+    archive.pass_time(60)
+    began_us = archive.now_us
+    archive.take(
+        OverHeard(
+            at_us=began_us, channel="ch1", over="v1", keyed_ms=2500, ani="99101",
+            recording="20261122/ch1/v1.wav",
+        )
+    )  # fmt: skip
+    archive.keep("v1", ending="wav", began_us=began_us).unlink()
+    archive.pass_time(3 * 86_400)
+    archive.keep("v1", began_us=began_us)
+    await archive.write_down()
+    (only,) = await archive.records.recordings(Wanted(to_us=began_us + US))
+    assert (only["path"], only["person"]) == ("20261122/ch1/v1.ogg", "zhang")
+    assert (await archive.records.verify_recordings(archive.folder / "recordings")).ok
+
+
+@pytest.mark.asyncio
 async def test_verify_names_what_is_missing_and_what_was_changed(archive):
     files = [archive.over(f"v{number}") for number in range(4)]
     await archive.write_down()

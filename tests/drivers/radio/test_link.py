@@ -6,6 +6,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -543,6 +544,25 @@ def test_events_are_kept_in_bounds_and_the_newest_survive(
             hello, *told = Lines().feed(engine.recv(1 << 16))
             assert hello == Hello(PROTOCOL, "b1", {})
             assert [message.seq for message in told] == [3, 4, 5]
+
+
+def test_what_waits_for_an_events_row_happens_once_it_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_door, "EVENTS_KEPT_MAX", 3)
+    done: list[int] = []
+    with door_at(tmp_path / "s") as at:
+        for number in range(1, 6):
+            once = partial(done.append, number)
+            at.door.tell(spoken(f"p{number}"), once_taken=once)
+        with engine_at(tmp_path / "s"):
+            at.turn()
+        assert done == [], "sent is not taken"
+        for seq, taken in ((3, [3]), (3, [3]), (5, [3, 4, 5])):
+            with engine_at(tmp_path / "s") as engine:
+                engine.sendall(encode(Ack(seq)))
+                at.turn()
+                assert done == taken, "1 and 2 were dropped untold: nothing may go for them"
 
 
 def test_a_door_that_closes_leaves_its_successors_socket_alone(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ async def a_page_is_keyed_called_spoken_let_go_and_never_spoken_twice(
         once_s, repeated_s = (o.duration_s for o in our_overs(site)[warmed + 1 :])
         print(f"once {once_s:.2f} s, with the word for repeat {repeated_s:.2f} s")
         assert repeated_s > once_s + 0.2
+        forms = (tmp_path / "recordings" / kept.path).with_suffix(".*")
+        await wait_until(
+            lambda: [f.suffix for f in forms.parent.glob(forms.name)] == [".ogg"], 20,
+            "the engine holds the row of the OGG file, and that file alone is left",
+        )  # fmt: skip
 
 
 @story

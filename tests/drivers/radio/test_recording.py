@@ -57,6 +57,14 @@ def await_results(
     return results
 
 
+def commit(store: RecordingStore, done: RecordingFinished) -> None:
+    """The engine holds the row, and the store has drawn its conclusions."""
+    store.committed(done)
+    drawn = threading.Event()
+    store._steps.put((Path(done.path), drawn.set))
+    assert drawn.wait(5)
+
+
 def tone(seconds: float) -> np.ndarray:
     t = np.arange(round(seconds * 8000)) / 8000
     return np.round(9000 * np.sin(2 * np.pi * 1000 * t)).astype(np.int16)
@@ -81,6 +89,7 @@ def test_an_over_becomes_a_whole_file_with_its_digest(opened: Opener, tmp_path: 
     assert done.sha256 == hashlib.sha256(data).hexdigest()
     with wave.open(str(tmp_path / path)) as file:
         assert file.readframes(99999) == sound.tobytes()
+    commit(store, done)
     assert [p.name for p in tmp_path.rglob("*.*")] == ["over-1.wav"]
 
 
@@ -140,6 +149,10 @@ def test_the_finished_over_becomes_opus_and_the_wav_goes(
     assert data[:4] == b"OggS"
     assert b"OpusHead" in data[:64]
     assert ogg.sha256 == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / wav.path).exists(), "nobody holds a row that names the other"
+    commit(store, wav)
+    assert (tmp_path / wav.path).exists()
+    commit(store, ogg)
     assert [p.name for p in tmp_path.rglob("*.*")] == ["over-1.ogg"]
     assert decoded_hz(tmp_path / ogg.path) == pytest.approx(1000, abs=5)
 
@@ -310,15 +323,21 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_an_over_cut_by_a_kill_is_mended_at_the_next_start(tmp_path: Path) -> None:
+def test_an_over_cut_by_a_kill_is_mended_at_the_next_start(
+    opened: Opener, tmp_path: Path
+) -> None:
     subprocess.run([sys.executable, "-c", CRASHER, str(tmp_path)], timeout=20, check=False)
     (mended,) = salvage(tmp_path)
+    assert isinstance(mended, RecordingFinished)
+    assert salvage(tmp_path) == [mended], "nobody has said that he knows of it"
     assert (mended.what, mended.path) == ("over-1", "20261122/north/over-1.wav")
     assert 2000 <= mended.duration_ms <= 3000
     with wave.open(str(tmp_path / mended.path)) as file:
         sound = np.frombuffer(file.readframes(99999), np.int16)
     assert set(sound.tolist()) == {77}
     assert 1000 * len(sound) // 8000 == mended.duration_ms
+    store = opened(tmp_path, opus=False)
+    commit(store, mended)
     assert salvage(tmp_path) == []
     assert [p.name for p in tmp_path.rglob("*.*")] == ["over-1.wav"]
 
