@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+_LOG: Final = logging.getLogger("gridcall.radio")
 
 
 def module_command(module: str, arguments: Sequence[str] = ()) -> list[str]:
@@ -26,11 +30,25 @@ def _behind_the_sound() -> list[str]:
     A child inherits round-robin scheduling. Python alone takes 0.1 s of a processor to start:
     as prompt as the sound, two of them would hold up the sound of two processors so long.
     """
-    if not hasattr(os, "sched_getscheduler"):
-        return []
-    ordinary = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER
-    chrt = None if ordinary else shutil.which("chrt")
+    chrt = shutil.which("chrt") if _prompt() else None
     return [chrt, "-o", "0"] if chrt else []
+
+
+def warn_of_prompt_helpers() -> None:
+    """Log that helpers will begin as prompt as the sound, if they will. Call once, at start."""
+    if _prompt() and shutil.which("chrt") is None:
+        _LOG.warning(
+            "the command chrt is missing: each recording that is made small may hold up the "
+            "sound of all channels for a fifth of a second; install it (Debian: apt install "
+            "util-linux) and start the gateway again"
+        )
+
+
+def _prompt() -> bool:
+    """Return whether this process, and so each child at first, is scheduled as the sound is."""
+    if not hasattr(os, "sched_getscheduler"):
+        return False
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_OTHER
 
 
 def module_environment() -> Mapping[str, str]:

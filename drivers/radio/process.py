@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     _no_library_threads()
+    from drivers.radio.background import warn_of_prompt_helpers
     from drivers.radio.loop import RadioProcess
 
     try:
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Ctrl-C goes to the whole group; whoever started us decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _ask_for_priority()
+    warn_of_prompt_helpers()
     gc.collect()
     gc.freeze()
     gc.disable()  # the loop collects between two ticks

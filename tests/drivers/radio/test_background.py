@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from drivers.radio.background import module_command
+from drivers.radio.background import module_command, warn_of_prompt_helpers
 
 SAYS_ITS_SCHEDULING = "import os; print(os.sched_getscheduler(0))"
 
@@ -39,3 +40,24 @@ def test_a_helper_of_a_prompt_thread_is_ordinary_from_its_first_step() -> None:
 def test_a_helper_of_an_ordinary_process_is_started_as_it_is() -> None:
     assert module_command("drivers.radio.keyer")[0] == sys.executable
     assert scheduling_of_a_child() == os.SCHED_OTHER
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "has_chrt", "warnings"),
+    [("SCHED_RR", False, 1), ("SCHED_RR", True, 0), ("SCHED_OTHER", False, 0)],
+)
+def test_where_helpers_would_begin_as_prompt_as_the_sound_the_log_says_what_to_do(
+    scheduling: str,
+    has_chrt: bool,
+    warnings: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _pid: getattr(os, scheduling))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if has_chrt:
+        (tmp_path / "chrt").touch(mode=0o755)
+    warn_of_prompt_helpers()
+    assert len(caplog.records) == warnings
+    assert all("apt install util-linux" in record.getMessage() for record in caplog.records)
