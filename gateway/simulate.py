@@ -6,7 +6,6 @@ comes by entry point (``gridcall.simulation``), for the product imports no simul
 """
 
 import asyncio
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -29,10 +28,9 @@ from gateway.core.register.events import PersonLeft, RadioBlocked
 from gateway.engine import Engine
 from gateway.installed import load_settings
 from gateway.interfaces import Committed, JournalError, SetupError
-from gateway.journal import MemoryJournal, MemoryTables, SqliteJournal
-from gateway.journal.contract import Recovered
 from gateway.records import Records
 from gateway.settings import Settings, catalogues, people_of, site_of
+from gateway.simulated_journal import InMemory, InSqlite
 from gateway.virtual_time import VirtualClock, VirtualLoop
 
 US = 1_000_000
@@ -42,12 +40,17 @@ DRAIN_S = 2 * 3600 + 60
 CALLS_A_SECOND = 30.0
 # In a life without a disk nothing needs to be proved every five seconds.
 IDLE_S = 300.0
-FAULTS = ("chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver")
+FAULTS = (
+    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver", "clock",
+    "boot",
+)  # fmt: skip
 # Who asks for something while the gateway is away asks again so often.
 AGAIN_S = 5.0
 WHO = "值班员李敏"
 # Longer than what was keyed may lie before the gateway hears it: a dead gateway.
 HEARD_BY_NOW_S = 120.0
+# How long a machine takes to start again.
+BOOT_S = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,17 +156,26 @@ class _Run:
     folder: Path
     downs: list[tuple[int, int]] = field(default_factory=list)
     left: list[tuple[int, str]] = field(default_factory=list)
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    boots: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     unsettled: list[dict[str, Any]] = field(default_factory=list)
+
+    _unset: int = 0
 
     async def run(self) -> None:
         """Return once the county's days are over and everything has come to rest."""
         self._loop = asyncio.get_running_loop()
         assert isinstance(self._loop, VirtualLoop)
+        # The gateway's clock may be wrong; that of everybody outside never is.
         self.clock = VirtualClock(self._loop, BEGIN_US)
+        self.outside = VirtualClock(self._loop, BEGIN_US)
         self._read_settings()
         self._people_outside()
-        self._store = _store(self.plan, self.folder, self._loop)
+        self._store = (
+            InMemory(self.plan.seed) if self.plan.journal == "memory"
+            else InSqlite(self.folder, self._loop)
+        )  # fmt: skip
         self._engine: Engine | None = None
         self._reachable = True
         async with asyncio.TaskGroup() as group:
@@ -180,7 +192,7 @@ class _Run:
                 plan.hours, plan.alerts_per_day, plan.storms, plan.storm_alerts
             )
             await asyncio.sleep(DRAIN_S)
-            self.ended_us = self.clock.now_us()
+            self.ended_us = self.outside.now_us()
             await self._stop()
             await _end(outside)
         self.rows, recovered = await self._store.read(self.folder)
@@ -200,23 +212,24 @@ class _Run:
         self.site = replace(site_of(self.settings, catalogues()), version="simulated")
 
     def _people_outside(self) -> None:
-        plan, now_us = self.plan, self.clock.now_us
+        plan, now_us = self.plan, self.outside.now_us
         self.people = part("people")(self.county.residents, plan.seed, now_us)
         self.centre = part("centre")(self, self.county.grids, plan.seed, now_us)
         self.radio = part("radio")(
-            self.settings.channels, self.clock, _chance(plan.seed), on_sent=self.people.heard
-        )
+            self.settings.channels, self.clock, _chance(plan.seed), on_sent=self.people.heard,
+            beside=self.outside,
+        )  # fmt: skip
         (chat,) = self.settings.chats
         self.chat = part("chat")(
             chat, self.clock, self.folder / "media", on_post=self.people.shown,
-            calls_a_second=CALLS_A_SECOND,
+            calls_a_second=CALLS_A_SECOND, beside=self.outside,
         )  # fmt: skip
 
     # The gateway's life
 
     async def _start(self) -> None:
         engine = Engine(
-            journal=self._store.open(), records=Records(self.folder / "none"),
+            journal=self._store.open(self.boots), records=Records(self.folder / "none"),
             site=self.site, clock=self.clock, quiet_s=IDLE_S,
         )  # fmt: skip
         ready = asyncio.Event()
@@ -263,19 +276,43 @@ class _Run:
         faults = part("misfortunes")(plan.faults, plan.hours, channels, plan.seed)
         async with asyncio.TaskGroup() as group:
             for fault in faults:
-                wait_s = fault.at_s - (self.clock.now_us() - BEGIN_US) / US
+                wait_s = fault.at_s - (self.outside.now_us() - BEGIN_US) / US
                 await asyncio.sleep(max(0.0, wait_s))
                 if fault.kind == "kill":
                     await self._kill(fault.lasts_s)
+                elif fault.kind == "boot":
+                    await self._boot(fault, group)
+                elif fault.kind == "clock":
+                    group.create_task(self._mistime(fault.lasts_s, fault.wrong_s))
                 else:
                     group.create_task(self._fail(fault.kind, fault.where, fault.lasts_s))
 
     async def _kill(self, lasts_s: float) -> None:
-        from_us = self.clock.now_us()
+        from_us = self.outside.now_us()
         await self._stop()
         await asyncio.sleep(lasts_s)
         await self._start()
-        self.downs.append((from_us, self.clock.now_us()))
+        self.downs.append((from_us, self.outside.now_us()))
+
+    async def _boot(self, fault: Any, group: asyncio.TaskGroup) -> None:  # noqa: ANN401
+        """The machine starts again with its clock unset, which is set some time after."""
+        self.boots += 1
+        self._unset += 1
+        self.clock.trusted = False
+        group.create_task(self._mistime(fault.lasts_s, fault.wrong_s, unset=1))
+        await self._kill(BOOT_S)
+
+    async def _mistime(self, lasts_s: float, wrong_s: float, *, unset: int = 0) -> None:
+        """The gateway's clock is wrong for a while."""
+        self._move_clock(wrong_s)
+        await asyncio.sleep(lasts_s)
+        self._unset -= unset
+        self.clock.trusted = not self._unset
+        self._move_clock(-wrong_s)
+
+    def _move_clock(self, by_s: float) -> None:
+        self.clock.moved_us += round(by_s * US)
+        self.steps.append((self.outside.now_us(), self.clock.moved_us))
 
     async def _fail(self, kind: str, channel: str, lasts_s: float) -> None:
         if kind in ("busy", "talk", "emergency", "lost", "leaver"):
@@ -298,7 +335,7 @@ class _Run:
         else:
             person = self.people.leaver()
             await self._until_taken(lambda now_us: PersonLeft(at_us=now_us, person=person))
-            self.left.append((self.clock.now_us(), person))
+            self.left.append((self.outside.now_us(), person))
 
     async def _lose_a_radio(self, lasts_s: float) -> None:
         """A radio is lost and said to be; somebody finds it and keys; it comes back."""
@@ -355,6 +392,8 @@ class _Run:
             people=self.people.log(),
             downs=self.downs,
             left=self.left,
+            steps=self.steps,
+            begin_us=BEGIN_US,
             lines=self.rows,
             unsettled=self.unsettled,
             time_out_s=self.radio.time_out_s,
@@ -378,6 +417,8 @@ class _Run:
             "deeds": len(self.people.deeds),
             "kills": len(self.downs),
             "leavers": len(self.left),
+            "boots": self.boots,
+            "clock_steps": len(self.steps),
             "rows": len(self.rows),
         }
 
@@ -397,72 +438,3 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
-
-
-# ---- where the journal is kept ----
-
-
-class _InMemory:
-    """A journal that outlives its engine, in memory."""
-
-    def __init__(self, seed: int) -> None:
-        self._tables = MemoryTables()
-        self._draw = _chance(seed).randbytes
-
-    def open(self) -> MemoryJournal:
-        """Return the journal as it stands, to be recovered."""
-        return MemoryJournal(tables=self._tables, draw=self._draw)
-
-    async def close(self) -> None:
-        """Nothing is to be closed."""
-
-    async def read(self, folder: Path) -> tuple[list[dict[str, Any]], Recovered]:
-        """Return the rows with their hashes, and what a restart would find."""
-        del folder
-        lines = [
-            {
-                "seq": row.seq, "boot": row.boot, "at_us": row.at_us, "mono_us": row.mono_us,
-                "settings": row.settings, "kind": row.kind, "order": row.order,
-                "body": json.loads(row.body), "text": row.body, "hash": own.hex(),
-            }
-            for row, own in self._tables.rows
-        ]  # fmt: skip
-        return lines, await self.open().recover()
-
-
-class _InSqlite:
-    """A journal in an SQLite file; time stands still while its writer is at work."""
-
-    def __init__(self, folder: Path, loop: VirtualLoop) -> None:
-        self._path = folder / "journal.sqlite"
-        self._journal: SqliteJournal | None = None
-        loop.at_work.append(self._at_work)
-
-    def _at_work(self) -> bool:
-        return self._journal is not None and self._journal.at_work
-
-    def open(self) -> SqliteJournal:
-        """Return the journal as it stands, to be recovered."""
-        self._journal = SqliteJournal(self._path, boot_id="simulated")
-        return self._journal
-
-    async def close(self) -> None:
-        """Close the file: what was queued is written, so a kill here loses nothing."""
-        if self._journal is not None:
-            await self._journal.close()
-            self._journal = None
-
-    async def read(self, folder: Path) -> tuple[list[dict[str, Any]], Recovered]:
-        """Return the rows with their hashes, and what a restart would find."""
-        journal = self.open()
-        recovered = await journal.recover()
-        await self.close()
-        export = folder / "rows.jsonl"
-        with export.open("w", encoding="utf-8") as out:
-            await Records(self._path).export(out)
-        with export.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines], recovered
-
-
-def _store(plan: Plan, folder: Path, loop: VirtualLoop) -> _InMemory | _InSqlite:
-    return _InMemory(plan.seed) if plan.journal == "memory" else _InSqlite(folder, loop)

@@ -13,19 +13,30 @@ from typing import Any, Final, Literal, Protocol
 
 Json = dict[str, Any]
 Fault = Literal[
-    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver"
-]
+    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver", "clock",
+    "boot",
+]  # fmt: skip
 FAULTS: Final[tuple[Fault, ...]] = (
-    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver",
+    "chat", "ptt", "busy", "broker", "kill", "talk", "emergency", "lost", "leaver", "clock",
+    "boot",
 )  # fmt: skip
 # How long each lasts, seconds, from and to.
 LASTS_S: Final[Mapping[Fault, tuple[float, float]]] = {
     "chat": (5, 900), "ptt": (20, 600), "busy": (20, 400), "broker": (10, 300), "kill": (1, 90),
     "talk": (60, 900), "emergency": (0, 0), "lost": (600, 7200), "leaver": (0, 0),
+    "clock": (5, 3600), "boot": (60, 900),
 }  # fmt: skip
 # Each kind of fault so often a day; people call for help, and leave for good, less often.
 A_DAY: Final = 2.0
-SELDOM_A_DAY: Final[Mapping[Fault, float]] = {"emergency": 0.5, "leaver": 0.2}
+SELDOM_A_DAY: Final[Mapping[Fault, float]] = {
+    "emergency": 0.5, "leaver": 0.2, "clock": 1.0, "boot": 0.3,
+}  # fmt: skip
+# How wrong a clock is, seconds: a step that comes and is taken back; the time of a machine that
+# has none at its start, of 2016 or from a file of when it was last at work.
+WRONG_S: Final[Mapping[Fault, tuple[float, ...]]] = {
+    "clock": (-3600, -600, -45, -2, 2, 45, 600, 3600),
+    "boot": (-10 * 365 * 86_400.0, -1800, -120),
+}
 # So many of a storm's alarms turn out to be false ones.
 FALSE_ALARMS: Final = 0.08
 TEXTS: Final = (
@@ -59,12 +70,14 @@ class Misfortune:
         at_s: When, seconds from the beginning.
         lasts_s: For how long.
         where: Channel, for what happens to one.
+        wrong_s: How far ahead the gateway's clock is meanwhile.
     """
 
     at_s: float
     kind: Fault
     lasts_s: float
     where: str
+    wrong_s: float = 0.0
 
 
 def misfortunes(
@@ -80,7 +93,12 @@ def misfortunes(
         at_s = chance.uniform(0, min(hours, 24.0) * 3600)
         while kind in kinds and at_s < hours * 3600:
             lasts_s, where = chance.uniform(*LASTS_S[kind]), chance.choice(channels)
-            found.append(Misfortune(at_s=at_s, kind=kind, lasts_s=lasts_s, where=where))
+            wrong_s = chance.choice(WRONG_S[kind]) if kind in WRONG_S else 0.0
+            found.append(
+                Misfortune(
+                    at_s=at_s, kind=kind, lasts_s=lasts_s, where=where, wrong_s=wrong_s
+                )
+            )  # fmt: skip
             at_s += chance.expovariate(SELDOM_A_DAY.get(kind, A_DAY) / 86_400)
     return sorted(found, key=lambda m: m.at_s)
 

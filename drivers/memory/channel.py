@@ -107,6 +107,10 @@ class Behind(Protocol):
         """Return wall time, UTC microseconds."""
         ...
 
+    def beside_us(self) -> int:
+        """Return the time of who listens beside the channel, UTC microseconds."""
+        ...
+
     def tell(self, event: Event, settles: Iterable[int] = ()) -> None:
         """Queue an event for the engine."""
         ...
@@ -243,7 +247,8 @@ class Channel:
         sent = self._key(page, start)
         if not page.started:
             page.started = True
-            self._radio.tell(PageStarted(at_us=sent.began_us, page=page.effect.page))
+            began_us = self._radio.now_us()
+            self._radio.tell(PageStarted(at_us=began_us, page=page.effect.page))
         await asyncio.sleep(self._ahead_s(page.effect))
         why = await self._say(page, sent)
         self._unkey(sent)
@@ -254,7 +259,7 @@ class Channel:
         talk = isinstance(effect, TalkOnChannel)
         sent = Transmission(
             channel=self.id, kind="talk" if talk else "page", of=effect.page,
-            began_us=self._radio.now_us(), level=effect.level, over_others=start.over_open,
+            began_us=self._radio.beside_us(), level=effect.level, over_others=start.over_open,
             order=effect.order if isinstance(effect, PageChannel) else None,
             attention=isinstance(effect, PageChannel) and effect.attention,
             tone=_tone_of(effect),
@@ -284,7 +289,7 @@ class Channel:
             on_air_s += lasts_s
             if on_air_s > self._traits.time_out_s:
                 return "the time-out timer struck"
-            sent.sentences_us.append(self._radio.now_us())
+            sent.sentences_us.append(self._radio.beside_us())
             await asyncio.sleep(lasts_s)
             if self.fault is not None:
                 return self.fault
@@ -333,7 +338,7 @@ class Channel:
         answer = self._answers.popleft()
         sent = Transmission(
             channel=self.id, kind="answer", of=answer.over, accepted=answer.accepted,
-            began_us=self._radio.now_us(), signal=answer.signal, whole=True,
+            began_us=self._radio.beside_us(), signal=answer.signal, whole=True,
         )  # fmt: skip
         self._begin(sent)
         await asyncio.sleep(self._traits.tx_delay_s + ANSWER_TONE_S)
@@ -347,7 +352,7 @@ class Channel:
     def _unkey(self, sent: Transmission) -> None:
         self.on_air = False
         self._clear_since_s = max(_now_s(), self._busy_until_s)
-        sent.ended_us = self._radio.now_us()
+        sent.ended_us = self._radio.beside_us()
         self._on_sent(sent)
 
 

@@ -85,9 +85,10 @@ class MemoryChat:
         language: Language of what the driver itself says.
         on_post: Called with each new or changed message: simulated people act on it.
         calls_a_second: The platform's limit; None for none.
+        beside: The platform's own clock; None for the gateway's.
 
     Attributes:
-        calls_us: When each call of the bot was made, UTC microseconds.
+        calls_us: When each call of the bot was made by the platform's clock, UTC microseconds.
         messages: What the bot wrote, oldest first.
         toasts: Press id → what the person was told.
         refused: Addresses that do not take messages.
@@ -104,6 +105,7 @@ class MemoryChat:
         language: str = "zh_CN",
         on_post: Callable[[MemoryMessage], None] = lambda _: None,
         calls_a_second: float | None = None,
+        beside: WallClock | None = None,
     ) -> None:
         self.name = f"chat:{chat}"
         self.messages: list[MemoryMessage] = []
@@ -115,6 +117,7 @@ class MemoryChat:
         self._call_s = 1 / calls_a_second if calls_a_second else 0.0
         self._chat = chat
         self._clock = clock
+        self._beside = beside or clock
         self._media_dir = media_dir
         self._language = language
         self._on_post = on_post
@@ -291,7 +294,7 @@ class MemoryChat:
         """Return once the platform's limit lets one call more go out."""
         if self._call_s:
             await asyncio.sleep(self._call_s)
-        self.calls_us.append(self._clock.now_us())
+        self.calls_us.append(self._beside.now_us())
 
     def _replaced(self, outgoing: Outgoing) -> bool:
         effect = outgoing.effect

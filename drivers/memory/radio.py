@@ -36,6 +36,7 @@ class MemoryRadio:
         clock: Wall time.
         chance: Draws the back-off of a channel.
         on_sent: Called with each transmission at its end: simulated people act on it.
+        beside: Clock of who listens beside the channels; None for the gateway's own.
 
     Attributes:
         sent: Every transmission, in the order of their beginnings.
@@ -51,7 +52,9 @@ class MemoryRadio:
         chance: random.Random,
         *,
         on_sent: Callable[[Transmission], None] = lambda _: None,
+        beside: WallClock | None = None,
     ) -> None:
+        self._beside = beside or clock
         self.sent: list[Transmission] = []
         self.switched: list[SetTalkGroup] = []
         self._clock = clock
@@ -152,6 +155,10 @@ class MemoryRadio:
     def now_us(self) -> int:
         """Return wall time, UTC microseconds."""
         return self._clock.now_us()
+
+    def beside_us(self) -> int:
+        """Return the time of who listens beside the channels, UTC microseconds."""
+        return self._beside.now_us()
 
     # What people on a channel do
 
@@ -304,6 +311,7 @@ def radio_of(
     chance: random.Random,
     *,
     on_sent: Callable[[Transmission], None] = lambda _: None,
+    beside: WallClock | None = None,
 ) -> MemoryRadio:
     """Return the channels of a site's settings in memory."""
     traits = {
@@ -314,4 +322,4 @@ def radio_of(
         )
         for name, channel in channels.items()
     }
-    return MemoryRadio(traits, clock, chance, on_sent=on_sent)
+    return MemoryRadio(traits, clock, chance, on_sent=on_sent, beside=beside)

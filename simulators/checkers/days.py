@@ -13,14 +13,18 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from simulators.checkers.clocks import (
+    Moved,
+    check_clocks,
+    check_order_of_times,
+    check_steps,
+)
 from simulators.checkers.findings import Finding
-from simulators.checkers.journal import ANSWERS, NODE_OF_DIGIT, Journal, Row
+from simulators.checkers.journal import NODE_OF_DIGIT, Journal, Row
 from simulators.checkers.repeats import check_repeats
 
 Json = dict[str, Any]
 US: Final = 1_000_000
-# What a clock may be late while the gateway is there.
-CLOCK_LATE_US: Final = 2 * US
 # An answer waits at most so long for the gateway: an outage of the chat and a kill.
 ANSWER_LATE_US: Final = 1200 * US
 # From the receipt to the channel.
@@ -39,6 +43,8 @@ class Evidence:
         people: Every deed of everybody.
         downs: From when to when the gateway was dead, UTC microseconds.
         left: From when on somebody was not of the service any more: moment, person.
+        steps: When the gateway's clock was moved, and how far ahead of ours it then was.
+        begin_us: What our clock told when the monotonic one told 0.
         lines: The exported rows, each with its ``text`` where the body was kept as written.
         unsettled: Effects that are not done with at the end: kind, not_after_us.
         time_out_s: Longest transmission of each channel.
@@ -52,6 +58,8 @@ class Evidence:
     people: list[Json]
     downs: list[tuple[int, int]]
     left: list[tuple[int, str]]
+    steps: list[tuple[int, int]]
+    begin_us: int
     lines: list[Json]
     unsettled: list[Json]
     time_out_s: dict[str, float]
@@ -64,18 +72,27 @@ class Evidence:
 
     def read(self) -> None:
         """Read the lines (again)."""
-        self.journal = Journal([_row(line) for line in self.lines])
+        self.journal = Journal([_row(line, self.begin_us) for line in self.lines])
+        self._moved = Moved(self.steps)
+
+    def when(self, row: Row, wall_us: int) -> int:
+        """Return when a moment was of which a row tells by the gateway's clock."""
+        return self._moved.when(row, wall_us)
 
     def down(self, from_us: int, to_us: int) -> bool:
         """Whether the gateway was dead at some moment between."""
         return any(a <= to_us and from_us <= b for a, b in self.downs)
 
 
-def _row(line: Json) -> Row:
+def _row(line: Json, begin_us: int) -> Row:
+    """Return a row at its moment by our clock."""
     body = line["body"]
+    at_us = begin_us + line["mono_us"]
+    moved_us = line["at_us"] - at_us
     return Row(
-        seq=line["seq"], at_us=line["at_us"], kind=line["kind"], event=body["event"],
+        seq=line["seq"], at_us=at_us, kind=line["kind"], event=body["event"],
         changes=tuple(body["changes"]), reports=tuple(body["reports"]), receipt=body["receipt"],
+        moved_us=moved_us if abs(moved_us) > 1 else 0, boot=line["boot"],
     )  # fmt: skip
 
 
@@ -181,14 +198,15 @@ def check_answers(evidence: Evidence) -> Finding:
         for report in row.answers():
             finding.compared += 1
             person = report["person"]
-            wrong = _wrong_with(row, report, left, deeds)
+            when_us = evidence.when(row, report["at_us"])
+            wrong = _wrong_with(row, report, when_us, left, deeds)
             addressed = f"{report['order']}/{person}" in assigned
-            of_itself = row.kind == "PersonLeft" or _of_a_call(row, person, deeds)
+            of_itself = row.kind == "PersonLeft" or _of_a_call(row, person, when_us, deeds)
             if wrong is None and not of_itself and not (addressed and active.get(person)):
                 wrong = "is not in the register" if addressed else "was not addressed"
             if wrong:
                 text = f"{report['node']} of order {report['number']}: {person} {wrong}"
-                finding.object(report["at_us"], "people", text, row.seq)
+                finding.object(when_us, "people", text, row.seq)
         for change in row.changes:
             if change[0] == "put" and change[1] == "assignment":
                 assigned.add(change[2])
@@ -198,7 +216,11 @@ def check_answers(evidence: Evidence) -> Finding:
 
 
 def _wrong_with(
-    row: Row, report: Json, left: dict[str, int], deeds: Mapping[tuple[str, str], list[Json]]
+    row: Row,
+    report: Json,
+    when_us: int,
+    left: dict[str, int],
+    deeds: Mapping[tuple[str, str], list[Json]],
 ) -> str | None:
     """Return what of an answer those outside know better, or None."""
     person = report["person"]
@@ -208,60 +230,31 @@ def _wrong_with(
     if row.at_us > left.get(person, row.at_us):
         return "had left"
     his = [*deeds.get((person, report["number"]), ()), *deeds.get((person, ""), ())]
-    if not (_of_a_call(row, person, deeds) or any(_did(deed, report) for deed in his)):
+    did = any(_did(deed, report, when_us) for deed in his)
+    if not (did or _of_a_call(row, person, when_us, deeds)):
         return "never did that"
     return None
 
 
-def _of_a_call(row: Row, person: str, deeds: Mapping[tuple[str, str], list[Json]]) -> bool:
+def _of_a_call(
+    row: Row, person: str, when_us: int, deeds: Mapping[tuple[str, str], list[Json]]
+) -> bool:
     """Whether a row tells of somebody's call for help, which he made.
 
     He is at the place by his own word, and nobody addressed him.
     """
     calls = deeds.get((person, ""), ())
     told = [r for r in row.reports if r["node"] == "emergency" and r["person"] == person]
-    return any(
-        -US <= report["at_us"] - call["at_us"] <= ANSWER_LATE_US
-        for report in told
-        for call in calls
-    )
+    return bool(told) and any(-US <= when_us - c["at_us"] <= ANSWER_LATE_US for c in calls)
 
 
-def _did(deed: Json, report: Json) -> bool:
+def _did(deed: Json, report: Json, when_us: int) -> bool:
     # Who calls for help while he is on an order calls it to that order.
     node = NODE_OF_DIGIT.get(deed["digit"], "need_help")
     implied = report["node"] == "acknowledged" and deed["digit"] in ("2", "3", "5")
-    late_us = report["at_us"] - deed["at_us"]
+    late_us = when_us - deed["at_us"]
     right = node == report["node"] or implied
     return right and deed["medium"] == report["medium"] and -US <= late_us <= ANSWER_LATE_US
-
-
-def check_clocks(evidence: Evidence) -> Finding:
-    """I6: each clock rings once, in time unless the gateway was dead, and none is left."""
-    finding = Finding("I6", "I6 clocks ↔ moments", "clocks", "each once, in time")
-    rung: set[tuple[str, int]] = set()
-    due: dict[str, int] = {}
-    for row in evidence.journal.rows:
-        if row.kind == "TimerFired":
-            finding.compared += 1
-            timer, due_us = row.event["timer"], row.event["due_us"]
-            if due.get(timer) == due_us and (timer, due_us) in rung:
-                finding.object(row.at_us, "clock", f"{timer} rang twice", row.seq)
-            rung.add((timer, due_us))
-            if row.at_us - due_us > CLOCK_LATE_US and not evidence.down(due_us, row.at_us):
-                late_s = (row.at_us - due_us) / US
-                text = f"{timer} rang {late_s:.1f} s late"
-                finding.object(row.at_us, "clock", text, row.seq)
-        for change in row.changes:
-            if change[1] == "timer":
-                if change[0] == "put":
-                    due[change[2]] = change[3]["due_us"]
-                else:
-                    due.pop(change[2], None)
-    for timer, due_us in due.items():
-        if due_us + CLOCK_LATE_US < evidence.ended_us:
-            finding.object(due_us, "clock", f"{timer} never rang")
-    return finding
 
 
 def check_ptt(evidence: Evidence) -> Finding:
@@ -407,29 +400,6 @@ def _compact(value: Any) -> str:  # noqa: ANN401
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def check_order_of_times(evidence: Evidence) -> Finding:
-    """I12: no person's time runs backwards, nobody arrives who has not acknowledged."""
-    finding = Finding("I12", "I12 timelines", "timelines", "none runs backwards")
-    opened = {order["id"]: order["opened_us"] for order in evidence.journal.last("order")}
-    for part in evidence.journal.last("assignment"):
-        finding.compared += 1
-        before_us, taken = opened.get(part["order"], 0), False
-        for stamp in part["stamps"]:
-            node = stamp["node"]
-            wrong = "backwards" if stamp["at_us"] < before_us else None
-            if node in ("en_route", "arrived", "done") and not taken:
-                wrong = f"{node} without an acknowledgement"
-            if wrong:
-                text = f"{part['person']} in {part['order']}: {wrong}"
-                finding.object(stamp["at_us"], "timeline", text)
-            before_us = stamp["at_us"]
-            if node in ANSWERS | {"released"}:
-                taken = node not in ("declined", "released") and (
-                    taken or node == "acknowledged"
-                )
-    return finding
-
-
 def check_pages(evidence: Evidence) -> Finding:
     """What the journal says was spoken went out whole, and what went out whole stands there."""
     finding = Finding("pages", "pages ↔ air", "pages", "both tell the same")
@@ -453,7 +423,7 @@ def check_calls_for_help(evidence: Evidence) -> Finding:
     finding = Finding("help", "calls for help ↔ people", "calls", "each taken, none invented")
     left = {person: at_us for at_us, person in evidence.left}
     told = [
-        (report, row)
+        (report, row, evidence.when(row, report["at_us"]))
         for row in evidence.journal.rows
         for report in row.reports
         if report["node"] == "emergency"
@@ -461,20 +431,20 @@ def check_calls_for_help(evidence: Evidence) -> Finding:
     called = [deed for deed in evidence.people if deed["digit"] == "9" and deed["sent"]]
     finding.compared = len(called)
     for deed in called:
-        if not any(_is_call(deed, report, left) for report, _ in told):
+        if not any(_is_call(deed, report, at_us, left) for report, _, at_us in told):
             text = f"{deed['person']} called for help, and nobody was told"
             finding.object(deed["at_us"], "people", text)
-    for report, row in told:
-        if not any(_is_call(deed, report, left) for deed in called):
+    for report, row, at_us in told:
+        if not any(_is_call(deed, report, at_us, left) for deed in called):
             text = f"{report['person']} is said to have called for help, and did not"
-            finding.object(report["at_us"], "people", text, row.seq)
+            finding.object(at_us, "people", text, row.seq)
     return finding
 
 
-def _is_call(deed: Json, report: Json, left: dict[str, int]) -> bool:
+def _is_call(deed: Json, report: Json, at_us: int, left: dict[str, int]) -> bool:
     """Whether that call was told so: by name, or by no name of somebody who has left."""
-    late_us = report["at_us"] - deed["at_us"]
-    gone = left.get(deed["person"], report["at_us"]) < report["at_us"]
+    late_us = at_us - deed["at_us"]
+    gone = left.get(deed["person"], at_us) < at_us
     stranger = gone and report["person"] is None
     named = report["person"] == deed["person"]
     return (named or stranger) and -US <= late_us <= ANSWER_LATE_US
@@ -493,7 +463,7 @@ def check_core(evidence: Evidence) -> Finding:
 CHECKS: Final[tuple[Callable[[Evidence], Finding], ...]] = (
     check_receipts, check_ends, check_once, check_outbox, check_answers, check_clocks,
     check_ptt, check_after_end, check_level_1, check_limit, check_chain, check_order_of_times,
-    check_pages, check_calls_for_help, check_repeats, check_core,
+    check_pages, check_calls_for_help, check_repeats, check_steps, check_core,
 )  # fmt: skip
 
 

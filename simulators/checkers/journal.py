@@ -35,6 +35,8 @@ class Row:
     Attributes:
         kind: Name of the event.
         event: Its fields; ``at_us`` is when it happened, the row's own when it was written.
+        moved_us: How far ahead of the time outside the gateway's clock was.
+        boot: Of which start of the machine it is.
     """
 
     seq: int
@@ -44,6 +46,8 @@ class Row:
     changes: tuple[Any, ...]
     reports: tuple[Json, ...]
     receipt: Json | None
+    moved_us: int = 0
+    boot: str = ""
 
     @property
     def happened_us(self) -> int:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final
 
 from simulators.checkers.days import US, Evidence, ended_by_centre
@@ -51,6 +52,29 @@ def _clock(evidence: Evidence) -> None:
     line = _first((x for x in evidence.lines if x["kind"] == "TimerFired"), "clock")
     line["body"]["event"]["due_us"] -= 3600 * US
     evidence.downs.clear()
+    evidence.read()
+
+
+def _wait(evidence: Evidence) -> None:
+    timers = (
+        change[3]
+        for line in evidence.lines
+        for change in line["body"]["changes"]
+        if line["kind"] == "ClockStepped" and change[:2] == ["put", "timer"]
+        and change[3]["what"] == "ladder"
+    )  # fmt: skip
+    _first(timers, "ladder when the clock was moved")["due_us"] += 600 * US
+    evidence.read()
+
+
+def _step(evidence: Evidence) -> None:
+    moved = (
+        line
+        for before, line in pairwise(evidence.lines)
+        if line["kind"] == "ClockStepped" and line["boot"] == before["boot"]
+    )
+    line = _first(moved, "moved clock")
+    line["body"]["event"]["by_us"] += 30 * US
     evidence.read()
 
 
@@ -136,6 +160,8 @@ PLANTED: Final[dict[str, tuple[str, Callable[[Evidence], None]]]] = {
     "stuck": ("I4", _stuck),
     "ack": ("I5", _ack),
     "clock": ("I6", _clock),
+    "wait": ("I6", _wait),
+    "step": ("steps", _step),
     "ptt": ("I7", _ptt),
     "cancel": ("I8", _cancel),
     "level": ("I9", _level),

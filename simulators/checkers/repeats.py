@@ -50,20 +50,21 @@ def check_repeats(evidence: Evidence) -> Finding:
                     wrong = f"said {meant} again and was refused"
             elif node == "repeated_reply":
                 finding.compared += 1
-                if key not in ever or not _keyed(evidence, report):
+                at_us = evidence.when(row, report["at_us"])
+                if key not in ever or not _keyed(evidence, report, at_us):
                     wrong = "is said to have repeated what he had not said"
             if wrong:
                 text = f"order {report['number']}: {report['person']} {wrong}"
-                finding.object(report["at_us"], "people", text, row.seq)
+                finding.object(row.at_us, "people", text, row.seq)
     return finding
 
 
-def _keyed(evidence: Evidence, report: Json) -> bool:
+def _keyed(evidence: Evidence, report: Json, at_us: int) -> bool:
     return any(
         deed["person"] == report["person"]
         and deed["number"] == report["number"]
         and deed["medium"] == report["medium"]
-        and -US <= report["at_us"] - deed["at_us"] <= HEARD_LATE_US
+        and -US <= at_us - deed["at_us"] <= HEARD_LATE_US
         for deed in evidence.people
     )
 

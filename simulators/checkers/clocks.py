@@ -1,0 +1,222 @@
+"""What the clocks of the gateway did, by the time outside, which nobody moves.
+
+A row tells two times: the wall clock of its moment, which may have been wrong, and the
+monotonic one, which was not. By the second every row, and so whatever stands in it, is put
+where it belongs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from simulators.checkers.findings import Finding
+from simulators.checkers.journal import ANSWERS
+
+if TYPE_CHECKING:
+    from simulators.checkers.days import Evidence
+    from simulators.checkers.journal import Row, State
+
+US: Final = 1_000_000
+# What a clock may be late while the gateway is there.
+CLOCK_LATE_US: Final = 2 * US
+# What is said of a moment, and when it was: cents of a second are lost in between.
+SAME_US: Final = US // 10
+# A clock that is further off than this was moved, and the journal says so.
+STEP_US: Final = US
+# Steps as small as this need no remark of the orders that stood open.
+SKEW_US: Final = 31 * US
+# These ring by the hour of the day, and go with the clock that tells it.
+BY_THE_HOUR: Final = frozenset(
+    {
+        "certificates", "cover", "drill", "event_plan", "roll_call", "self_test",
+        "weekly_drill", "weekly_drill_notice",
+    }
+)  # fmt: skip
+
+
+class Moved:
+    """How far the gateway's clock was from the time outside, and since when.
+
+    Args:
+        steps: Each step: time outside, how far ahead the clock was from then on.
+    """
+
+    def __init__(self, steps: list[tuple[int, int]]) -> None:
+        self._since = [at_us for at_us, _ in steps]
+        self._ahead = [0, *(ahead_us for _, ahead_us in steps)]
+
+    def when(self, row: Row, wall_us: int) -> int:
+        """Return when a moment was that a row tells of by the gateway's clock.
+
+        It is the latest that can be meant; one to come is told by the row's own clock.
+        """
+        at_us = wall_us - row.moved_us
+        last = bisect_right(self._since, row.at_us)
+        if last == 0 or at_us >= self._since[last - 1]:
+            return at_us
+        for place in range(last - 1, -1, -1):
+            earlier_us = wall_us - self._ahead[place]
+            from_us = self._since[place - 1] if place else 0
+            if from_us - SAME_US <= earlier_us < self._since[place] + SAME_US:
+                return earlier_us
+        return at_us
+
+
+def check_clocks(evidence: Evidence) -> Finding:
+    """I6: each clock rings once, after the wait it was set for, and none is left.
+
+    A wait is as long as it was meant, whatever becomes of the wall clock meanwhile.
+    """
+    finding = Finding("I6", "I6 clocks ↔ moments", "clocks", "each once, in time")
+    rung: set[str] = set()
+    # Of each clock that is set: the moment it is set for, and when that is.
+    due: dict[str, tuple[int, int]] = {}
+    moved: set[tuple[str, int]] = set()
+    boot = None
+    for row in evidence.journal.rows:
+        anew = boot is not None and row.boot != boot
+        boot = row.boot
+        if row.kind == "TimerFired":
+            _rings(evidence, finding, row, due, rung, moved)
+        for change in row.changes:
+            if change[1] != "timer":
+                continue
+            if change[0] != "put":
+                due.pop(change[2], None)
+                continue
+            if row.kind != "ClockStepped":
+                rung.discard(change[2])
+            due_us = change[3]["due_us"]
+            at_us = due_us - row.moved_us
+            waits = change[3]["what"] not in BY_THE_HOUR and not anew
+            if row.kind == "ClockStepped" and change[2] in due:
+                moved.add((change[2], due[change[2]][0]))
+            if row.kind == "ClockStepped" and waits and change[2] in due:
+                _, before_us = due[change[2]]
+                if abs(at_us - before_us) > SAME_US:
+                    moved_s = (at_us - before_us) / US
+                    text = f"{change[2]} was to ring {moved_s:+.1f} s from when it should"
+                    finding.object(row.at_us, "clock", text, row.seq)
+                at_us = before_us
+            due[change[2]] = (due_us, at_us)
+    for timer, (_, at_us) in due.items():
+        if at_us + CLOCK_LATE_US < evidence.ended_us:
+            finding.object(at_us, "clock", f"{timer} never rang")
+    return finding
+
+
+def _rings(
+    evidence: Evidence,
+    finding: Finding,
+    row: Row,
+    due: dict[str, tuple[int, int]],
+    rung: set[str],
+    moved: set[tuple[str, int]],
+) -> None:
+    finding.compared += 1
+    timer, due_us = row.event["timer"], row.event["due_us"]
+    known = due.get(timer)
+    if known is not None and (timer, due_us) in moved and known[0] != due_us:
+        return  # its moment was moved with the clock: this means nothing, and it rings again
+    if known is not None and known[0] != due_us:
+        finding.object(row.at_us, "clock", f"{timer} rang for no moment of its own", row.seq)
+    if timer in rung:
+        finding.object(row.at_us, "clock", f"{timer} rang twice", row.seq)
+    rung.add(timer)
+    at_us = known[1] if known is not None else due_us - row.moved_us
+    late_us = row.at_us - at_us
+    late = late_us > CLOCK_LATE_US and not evidence.down(at_us, row.at_us)
+    if late or late_us < -CLOCK_LATE_US:
+        text = f"{timer} rang {late_us / US:+.1f} s from when it should"
+        finding.object(row.at_us, "clock", text, row.seq)
+
+
+def check_order_of_times(evidence: Evidence) -> Finding:
+    """I12: no person's time runs backwards, nobody arrives who has not acknowledged.
+
+    Neither in the record nor by the time outside; and what the record says has passed since
+    the order was opened has passed, unless the record itself says that its clock was moved.
+    """
+    finding = Finding("I12", "I12 timelines", "timelines", "none runs backwards")
+    orders = {key: _Opened(evidence, states) for key, states in evidence.journal.each("order")}
+    for _, states in evidence.journal.each("assignment"):
+        finding.compared += 1
+        part = next(s.fields for s in reversed(states) if s.fields)
+        for wrong in _wrong_in(part, _stamps(evidence, states), orders[part["order"]]):
+            text = f"{part['person']} in {part['order']}: {wrong}"
+            finding.object(part["stamps"][-1]["at_us"], "timeline", text)
+    return finding
+
+
+class _Opened:
+    """When an order was opened, in the record and outside; whether its times are a doubt."""
+
+    def __init__(self, evidence: Evidence, states: list[State]) -> None:
+        known = [s for s in states if s.fields]
+        first = known[0].fields or {}
+        self.told_us: int = first["opened_us"]
+        self.at_us = evidence.when(known[0].row, self.told_us)
+        self.doubtful = any(
+            {"clock_stepped", "clock_unset", "clock_skew"} & set((s.fields or {})["flags"])
+            for s in known
+        )
+
+
+def _wrong_in(
+    part: dict[str, Any], known: dict[tuple[Any, ...], int], order: _Opened
+) -> Iterator[str]:
+    """Yield what is wrong with somebody's times."""
+    told_us, before_us, taken = order.told_us, order.at_us, False
+    for stamp in part["stamps"]:
+        node, at_us = stamp["node"], known[_name(stamp)]
+        if stamp["at_us"] < told_us or at_us < before_us - SAME_US:
+            yield f"{node} backwards"
+        since_us = (stamp["at_us"] - order.told_us) - (at_us - order.at_us)
+        if abs(since_us) > SKEW_US and not order.doubtful:
+            yield f"{node} is {since_us / US:+.0f} s from when it was, and nothing says so"
+        if node in ("en_route", "arrived", "done") and not taken:
+            yield f"{node} without an acknowledgement"
+        told_us, before_us = stamp["at_us"], at_us
+        if node in ANSWERS | {"released"}:
+            taken = node not in ("declined", "released") and (taken or node == "acknowledged")
+
+
+def _name(stamp: dict[str, Any]) -> tuple[Any, ...]:
+    return stamp["node"], stamp["at_us"], stamp["medium"]
+
+
+def _stamps(evidence: Evidence, states: list[State]) -> dict[tuple[Any, ...], int]:
+    """Return when each stamp of somebody's part was, by the row that first has it.
+
+    In the record nobody's time runs backwards when the clock is set back, but stands still: of
+    what was told so to be yet to come, the row's own moment is meant.
+    """
+    found: dict[tuple[Any, ...], int] = {}
+    for state in states:
+        for stamp in state.fields["stamps"] if state.fields else ():
+            if _name(stamp) not in found:
+                at_us = evidence.when(state.row, stamp["at_us"])
+                found[_name(stamp)] = min(at_us, state.row.at_us)
+    return found
+
+
+def check_steps(evidence: Evidence) -> Finding:
+    """F12: the journal tells of each step of the clock, as far as it was, and of no other."""
+    finding = Finding("steps", "steps of the clock ↔ rows", "steps", "each told, none invented")
+    before: Row | None = None
+    for row in evidence.journal.rows:
+        by_us = row.moved_us - before.moved_us if before else 0
+        rebooted = before is not None and row.boot != before.boot
+        before = row
+        told_us = row.event["by_us"] if row.kind == "ClockStepped" else 0
+        finding.compared += abs(by_us) > STEP_US or told_us != 0
+        # Whoever was off cannot know by how much a clock went wrong meanwhile.
+        if not rebooted and abs(by_us - told_us) > SAME_US:
+            text = f"the clock was moved by {by_us / US:+.1f} s, told are {told_us / US:+.1f} s"
+            finding.object(row.at_us, "clock", text, row.seq)
+    return finding
+
+
+__all__ = ["Moved", "check_clocks", "check_order_of_times", "check_steps"]
