@@ -14,6 +14,9 @@ from gateway.core.dispatch import Outcome
 from gateway.core.effects import Effect, Receipt, ReportStatus
 from gateway.core.events import Event, InputRefused
 from gateway.core.intake.events import AlertReceived, MessageNoted
+from gateway.core.places import Site
+from gateway.core.reasons import Why
+from gateway.core.wording import because
 from gateway.hand_out import driver_of
 from gateway.interfaces import Cursor, OutboxEffect
 from gateway.journal.contract import Entry, Written
@@ -73,7 +76,7 @@ def opens_level_1(received: AlertReceived) -> bool:
     return alert.kind is AlertKind.ALERT and alert.level is Level.ONE
 
 
-def put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
+def put_aside(event: Event, error: Exception, site: Site) -> tuple[Event, Outcome]:
     """Return a refusal in the place of an event on which the core has failed.
 
     The core is pure, so a failure in it has changed nothing. Without this, one event that
@@ -88,7 +91,8 @@ def put_aside(event: Event, error: Exception) -> tuple[Event, Outcome]:
     if asked is None:
         return refused, Outcome((), ())
     sender, id_ = asked
-    receipt = Receipt(status="refused", sender=sender, id=id_, reason=reason)
+    said = because(site, Why.FAULT, event=kind, error=type(error).__name__)
+    receipt = Receipt(status="refused", sender=sender, id=id_, reason=said)
     return refused, Outcome((), (receipt,))
 
 

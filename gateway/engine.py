@@ -297,7 +297,7 @@ class Engine:
                 taken_us=self._clock.now_us(),
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001  # a supervisor's duty: see put_aside
-            event, outcome = put_aside(event, error)
+            event, outcome = put_aside(event, error, self._site)
         entry = entry_of(
             event, outcome, settles, cursor,
             settings=self._site.version, at_us=self._clock.now_us(),

@@ -7,6 +7,8 @@ twice after a crash; then it carries ``again`` and says so (重发 / 重复).
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.core.reasons import Worded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageChannel:
@@ -277,7 +279,7 @@ class Receipt:
 
     Attributes:
         status: accepted, duplicate, conflict or refused.
-        reason: Why it was refused or conflicts.
+        reason: Why it was refused or conflicts, or what is to be known, in the site's language.
     """
 
     status: Literal["accepted", "duplicate", "conflict", "refused"]
@@ -285,7 +287,7 @@ class Receipt:
     id: str
     order: str | None = None
     number: str | None = None
-    reason: str | None = None
+    reason: Worded | None = None
     flags: tuple[str, ...] = field(default=())
 
 

@@ -15,6 +15,7 @@ from gateway.core.order import Assignment, Node, Order, OrderStatus
 from gateway.core.policy.policy import grade_of, response_to, times_of
 from gateway.core.policy.redaction import redacted
 from gateway.core.policy.templates import filled
+from gateway.core.reasons import Why, Worded
 from gateway.core.spoken_numbers import spoken_number, spoken_numbers
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
+def because(site: "Site", why: Why, **gaps: object) -> Worded:
+    """Return a reason in the site's language."""
+    return Wording(site).text(why, **gaps)
+
+
 class Wording:
     """The catalogue of one language, applied to one site."""
 
@@ -59,9 +65,10 @@ class Wording:
         self.language = language if language in site.catalogues else site.language
         self._words = site.catalogues[self.language]
 
-    def text(self, key: str, **gaps: object) -> str:
+    def text(self, key: str, **gaps: object) -> Worded:
         """Return a sentence with its gaps filled; the fillings are never formats themselves."""
-        return self._words[key].format_map({k: _plain(str(v)) for k, v in gaps.items()})
+        plain = {k: _plain(str(v)) for k, v in gaps.items()}
+        return Worded(self._words[key].format_map(plain))
 
     def grid_names(self, order: Order) -> str:
         """Return the names of the grids an order addresses, own grid first."""
@@ -112,7 +119,7 @@ class Wording:
         """
         alert = order.alert
         body, cut = self._say_what(order)
-        sentences = [self.text("repeat_word")] if repeat else []
+        sentences: list[str] = [self.text("repeat_word")] if repeat else []
         sentences.append(
             self.text(
                 "say_call",
@@ -276,7 +283,7 @@ class Wording:
         """Return the sentences that speak an amendment."""
         place, text, cut = self._on_air(order.alert)
         text = self._joined(place, text)
-        said = [self.text("say_update", number=self._number(order), text=text)]
+        said: list[str] = [self.text("say_update", number=self._number(order), text=text)]
         if order.alert.level == 1:
             said.append(self.text("say_safety"))
         if cut:
@@ -334,7 +341,7 @@ class Wording:
             silent: Key of what is said where none of the people has said anything.
         """
         alert = order.alert
-        lines = [self.text("card_exercise")] if alert.exercise else []
+        lines: list[str] = [self.text("card_exercise")] if alert.exercise else []
         if heading:
             lines.append(heading)
         lines.append(
@@ -416,7 +423,7 @@ class Wording:
     def state(self, assignment: Assignment) -> str:
         """Return what one person last said, in words, with his reason if he gave one."""
         last = assignment.said[-1].node if assignment.said else Node.TOLD
-        said = self.text(f"state_{last.value}")
+        said: str = self.text(f"state_{last.value}")
         if last is Node.DECLINED and assignment.reason:
             said += f"（{_plain(assignment.reason)}）"
         return f"{said} {_plain(assignment.point)}" if assignment.point else said

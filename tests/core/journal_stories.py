@@ -161,6 +161,7 @@ def instances(cls: type) -> st.SearchStrategy[Any]:
 
 
 def _values(hint: Any) -> st.SearchStrategy[Any]:
+    hint = getattr(hint, "__supertype__", hint)
     simple = {str: TEXT, int: WHOLE, bool: st.booleans(), NoneType: st.none()}
     if hint in simple:
         return simple[hint]

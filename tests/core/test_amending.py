@@ -115,7 +115,7 @@ def test_an_update_to_nobody_that_is_known_is_refused():
     desk = Desk("zhang", "sun")
     desk.alert()
     update = desk.message(AlertKind.UPDATE, to="person/nobody")
-    assert desk.send(update).reason == "to: there is no person nobody here"
+    assert desk.send(update).reason == desk.words("why_no_target", target="person/nobody")
     assert desk.order.revision == 0
     taken = desk.message(AlertKind.UPDATE, to="person/sun")
     desk.send(taken)

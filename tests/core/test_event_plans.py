@@ -19,7 +19,7 @@ from gateway.core.readiness.event_plan import (
     PlanStarted,
 )
 from gateway.core.readiness.event_plans import CLOCK, site_in_force
-from gateway.core.register.events import DutyChanged
+from gateway.core.register.events import DutyChanged, PersonChanged
 from gateway.core.roster import DutyChanges
 from tests.core.site_for_tests import NOON_US, US, Desk, make_site, square
 
@@ -98,7 +98,7 @@ def test_a_plan_without_hours_waits_for_somebody():
 
 def test_its_people_have_back_just_what_was_theirs():
     """Grids that somebody gave zhao meanwhile stay his, and so does a post."""
-    desk = desk_of(plan())
+    desk = desk_of(plan(keep_own=True))
     before = {p.id: p for p in desk.state.each(Person)}
     desk.wait(3700)
     zhao = desk.state.find(Person, "zhao")
@@ -175,13 +175,17 @@ def test_two_plans_of_one_grid_are_not_in_force_together():
 
 
 @pytest.mark.parametrize(
-    ("id_", "to_us", "words"),
-    [("nothing", None, "there is no event plan"), ("p", NOON_US - 1, "over already")],
+    ("id_", "to_us", "why", "gaps"),
+    [
+        ("nothing", None, "why_no_plan", {"plan": "nothing", "known": "p"}),
+        ("p", NOON_US - 1, "why_plan_over", {}),
+    ],
 )
-def test_what_cannot_be_started_is_refused_with_the_reason(id_, to_us, words):
+def test_what_cannot_be_started_is_refused_with_the_reason(id_, to_us, why, gaps):
     desk = desk_of(plan())
     receipt = start(desk, id_, to_us)
-    assert (receipt.status, words in receipt.reason, run(desk)) == ("refused", True, None)
+    told = desk.words(why, **gaps)
+    assert (receipt.status, receipt.reason, run(desk)) == ("refused", told, None)
 
 
 def test_a_rehearsal_does_not_stand_for_the_day_itself():
@@ -239,3 +243,49 @@ def test_a_clock_that_is_set_does_not_move_a_plan():
     desk.pass_time(1800)
     desk.take(ClockStepped(at_us=desk.now_us, by_us=1800 * US))
     assert desk.state.find(Timer, f"{CLOCK}/plan:p").due_us == NOON_US + HOUR_US
+
+
+def test_who_stands_for_a_plan_serves_its_grids_only_while_he_does():
+    """Before and after his part he is in his own street; what he is given by hand is his own."""
+    part = PlanDuty(
+        person="chen", grids=("fair",),
+        from_us=NOON_US + 2 * HOUR_US, to_us=NOON_US + 4 * HOUR_US,
+    )  # fmt: skip
+    desk = desk_of(plan(1, 6, roster=(part,)))
+    assert desk.state.find(Person, "chen").grids == ("G2",)
+    desk.wait(1.5 * 3600)
+    assert (standing(desk, "G2"), standing(desk, "fair")) == (["chen"], [])
+    desk.wait(3600)
+    assert (standing(desk, "G2"), standing(desk, "fair")) == ([], ["chen"])
+    desk.take(
+        PersonChanged(at_us=desk.now_us, person="chen", changes=(("grids", "G1"),), by="李队")
+    )
+    assert (standing(desk, "fair"), "chen" in standing(desk, "G1")) == (["chen"], False)
+    desk.wait(2 * 3600)
+    assert (standing(desk, "fair"), "chen" in standing(desk, "G1")) == ([], True)
+    desk.wait(3 * 3600)
+    assert desk.state.find(Person, "chen").grids == ("G1",)
+
+
+def test_two_plans_of_one_man_end_in_any_order():
+    other = replace(SQUARE, id="match", name="球场", codes=(), aliases=())
+    second = plan(
+        2, 3, id="q", grids={"match": other}, posts={},
+        roster=(PlanDuty(person="chen", grids=("match",)),),
+    )  # fmt: skip
+    desk = desk_of(plan(1, 4, roster=(PlanDuty(person="chen", grids=("fair",)),)), second)
+    seen = []
+    for _ in range(5):
+        seen.append(desk.state.find(Person, "chen").grids)
+        desk.wait(3600)
+    assert seen == [("G2",), ("fair",), ("fair", "match"), ("fair",), ("G2",)]
+
+
+def test_a_plan_that_is_over_with_an_order_open_leaves_its_grids_beside_his_own():
+    desk = desk_of(plan(1, 3, roster=(PlanDuty(person="chen", grids=("fair",)),)))
+    desk.wait(3600 + 60)
+    desk.alert(grid="990001")
+    desk.wait(2 * 3600)
+    assert desk.state.find(Person, "chen").grids == ("G2", "fair")
+    desk.act("close", result="已处置")
+    assert desk.state.find(Person, "chen").grids == ("G2",)

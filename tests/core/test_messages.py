@@ -277,11 +277,11 @@ def test_an_exercise_cannot_amend_or_end_what_is_real():
     desk.alert()
     for receipt in (desk.update(exercise=True, text="演练"), desk.cancel(exercise=True)):
         assert receipt.status == "refused"
-        assert receipt.reason.startswith("exercise: order 10 is real")
+        assert receipt.reason == desk.words("why_is_real", number="10")
     assert desk.order.alert.text == "有人打架"
     refused = desk.alert(id="JQ-0", exercise=True)
     assert (refused.status, refused.reason) == (
-        "refused", "exercise: order 10 is live there; a drill cannot run beside it"
+        "refused", desk.words("why_drill_live", number="10")
     )  # fmt: skip
     desk.alert(id="JQ-2", grid="G3", exercise=True)
     assert desk.update(id="JQ-2", text="真的").status == "refused"

@@ -260,8 +260,10 @@ def test_a_planned_drill_can_be_given_up_once():
     assert [asked(desk, off).status for _ in range(2)] == ["accepted", "refused"]
     desk.wait(7200)
     assert desk.of(PageChannel) == []
-    assert drill(desk, starts_us=desk.now_us - 1).reason.startswith("at: is past")
-    assert drill(desk, "G9").reason.startswith("there is no grid G9")
+    assert drill(desk, starts_us=desk.now_us - 1).reason == desk.words("why_drill_past")
+    assert drill(desk, "G9").reason == desk.words(
+        "why_no_grid", grid="G9", known=", ".join(desk.site.grids)
+    )
 
 
 @pytest.mark.parametrize(

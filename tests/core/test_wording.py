@@ -4,17 +4,19 @@ import re
 import string
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.alert import Alert, AlertKind, Level
-from gateway.core.effects import PageChannel
+from gateway.core.effects import PageChannel, Receipt
 from gateway.core.order import Order, OrderStatus
 from gateway.core.policy.policy import Policy
+from gateway.core.reasons import Why, Worded
 from gateway.core.spoken_numbers import spoken_number
-from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording
+from gateway.core.wording import SPOKEN_TEXT_CHARS, Wording, because
 from tests.core.site_for_tests import Desk, catalogue, make_site
 
 LANGUAGES = ("zh_CN", "en")
@@ -60,6 +62,7 @@ MADE_UP = {
     "detail_card_": ("failed", "expired"), "detail_": (
         "photo", "voice", "location", "nobody_near",
     ),
+    "right_": ("release", "promote", "close"),
     "redacted_": ("names", "plates", "phones", "ids"),
     "detail_noted_": ("test", "system", "ack", "error"),
     "detail_machine_": ("restore", "test", "trouble"),
@@ -102,6 +105,37 @@ def test_every_sentence_that_the_core_asks_for_exists():
     )))  # fmt: skip
     assert len(asked) > 50
     assert sorted(asked - set(catalogue("zh_CN"))) == []
+
+
+HAN = re.compile("[\u4e00-\u9fff]")
+# An English word in a Chinese sentence is the name of a field or a command that is to be typed.
+TYPED = {
+    "at", "certificate", "drill", "exercise", "filing", "grid", "gridcall", "guard_code", "move",
+    "organisation", "people", "person", "photo", "policy", "radios", "rejoin", "result",
+    "rights", "role", "to",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", Why)
+def test_every_reason_that_the_core_can_give_is_worded_in_each_language(why):
+    """A receipt takes no reason but a catalogue's: mypy holds ``Worded``, and this the table."""
+    told = {}
+    for language in LANGUAGES:
+        wanted = gaps(catalogue(language)[why])
+        said = because(make_site(language), why, **dict.fromkeys(wanted, "7"))
+        assert "{" not in said
+        told[language] = said
+    bare = re.sub(r"\{[a-z_]+\}", "", catalogue("zh_CN")[why])
+    assert HAN.search(bare), "it is Chinese where the site is"
+    assert set(re.findall("[A-Za-z_]{2,}", bare)) <= TYPED
+    assert not HAN.search(told["en"])
+
+
+def test_a_receipt_takes_a_reason_from_the_catalogues_alone():
+    assert get_type_hints(Receipt)["reason"] == Worded | None
+    known = {value for key, value in catalogue("en").items() if key.startswith("why_")}
+    assert len(known) == len(Why), "each reason is said in its own way"
+    assert {str(why) for why in Why} == {k for k in catalogue("en") if k.startswith("why_")}
 
 
 # ---- on the air ----

@@ -100,7 +100,7 @@ async def test_a_drill_cannot_begin_beside_a_live_order(w):
     await w.press("zhang", "收到")
     refused = await w.act("drill", grid="east", text="演练内容")
     assert refused.status == "refused"
-    assert "live" in refused.reason
+    assert "真实警情" in refused.reason
     await w.sleep(700)
     assert not any("演练" in "".join(page.text) for page in w.pages("east"))
     assert w.centre.found("drill", detail="演练取消：东街网格有真实警情或已不存在")

@@ -90,7 +90,7 @@ async def test_a_company_raises_nothing_where_it_has_no_guards(w):
     receipt = await from_company(w, "ximen", grid="west")
     await w.sleep(60)
     assert receipt.status == "refused"
-    assert "ximen has no guards in west" in receipt.reason
+    assert "ximen在west没有保安" in receipt.reason
     assert w.chat.card("sun") is None
 
 

@@ -32,8 +32,9 @@ from gateway.core.intake.numbers import rested, take_number
 from gateway.core.life import left
 from gateway.core.order import Assignment, Node, NumberLease, Order, OrderStatus, Stamp, Timer
 from gateway.core.people import Person
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 FOLLOW_UP: Final = "follow_up"
 DAY_US: Final = 24 * 3600 * US
@@ -63,7 +64,8 @@ def order_tended(draft: Draft, tended: OrderTended, hold: Hold) -> None:
     if order is None and tended.prior is not None:
         order = tended.prior.order
     if order is None:
-        _answer(draft, tended, None, f"order {tended.order} is not known")
+        unknown = because(draft.site, Why.ORDER_UNKNOWN, order=tended.order)
+        _answer(draft, tended, None, unknown)
         return
     problem = _ACTS[tended.act](draft, order, tended)
     if tended.act == "reopen" and problem is None:
@@ -72,7 +74,7 @@ def order_tended(draft: Draft, tended: OrderTended, hold: Hold) -> None:
 
 
 def _answer(
-    draft: Draft, tended: OrderTended, order: Order | None, problem: str | None
+    draft: Draft, tended: OrderTended, order: Order | None, problem: Worded | None
 ) -> None:
     status: Literal["accepted", "refused"] = "refused" if problem else "accepted"
     draft.ask(
@@ -83,17 +85,17 @@ def _answer(
     )  # fmt: skip
 
 
-def _not_open(order: Order) -> str | None:
-    return None if order.open else f"order {order.id} is not open"
+def _not_open(draft: Draft, order: Order) -> Worded:
+    return because(draft.site, Why.ORDER_NOT_OPEN, order=order.number)
 
 
 # ---- while it is open ----
 
 
-def _caution(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _caution(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     """Warn everybody called, spoken and written; level and clocks stay."""
     if not order.open:
-        return _not_open(order)
+        return _not_open(draft, order)
     wording = Wording(draft.site)
     barred = draft.site.policy.barred(tended.text)
     if barred:
@@ -107,9 +109,9 @@ def _caution(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     return None
 
 
-def _handed(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _handed(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     if not order.open:
-        return _not_open(order)
+        return _not_open(draft, order)
     hand_over(draft, order, by=tended.by, note=tended.text)
     return None
 
@@ -117,12 +119,12 @@ def _handed(draft: Draft, order: Order, tended: OrderTended) -> str | None:
 # ---- afterwards ----
 
 
-def _follow_up(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _follow_up(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     person = draft.find(Person, tended.person or "")
     if person is None or not person.active:
-        return f"person {tended.person} is not in the register"
+        return because(draft.site, Why.NO_PERSON, person=tended.person)
     if order.alert.exercise:
-        return f"order {order.id} is a drill: nobody goes there again"
+        return because(draft.site, Why.DRILL_NO_VISIT, order=order.number)
     owe_follow_up(draft, order, person.id, tended.days or 1, by=tended.by)
     return None
 
@@ -172,10 +174,10 @@ def _write(draft: Draft, person: Person, owed: FollowUp) -> None:
         )  # fmt: skip
 
 
-def _followed_up(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _followed_up(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     owed = draft.find(FollowUp, order.id)
     if owed is None:
-        return f"order {order.id} has no follow-up to come"
+        return because(draft.site, Why.NO_VISIT, order=order.number)
     draft.drop(FollowUp, owed.key)
     draft.sleep(FOLLOW_UP, f"{FOLLOW_UP}:{owed.order}")
     detail = Wording(draft.site).text("detail_followed_up", by=tended.by, text=tended.text)
@@ -201,7 +203,7 @@ def _report(
     )  # fmt: skip
 
 
-def _correct(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _correct(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     """Say what is wrong in the record and what is right; what stood there stays."""
     detail = Wording(draft.site).text(
         "detail_corrected", what=tended.what, old=tended.old, new=tended.new,
@@ -211,7 +213,7 @@ def _correct(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     return None
 
 
-def _complaint(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _complaint(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     """Tie a complaint to an order; from then on nothing that belongs to it is deleted."""
     detail = Wording(draft.site).text("detail_complaint", text=tended.text, by=tended.by)
     draft.report(order, "complaint", medium="centre", assurance="H", detail=detail)
@@ -220,9 +222,9 @@ def _complaint(draft: Draft, order: Order, tended: OrderTended) -> str | None:
     return None
 
 
-def _hold(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _hold(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     if draft.find(LegalHold, order.id) is not None:
-        return f"order {order.id} is held already"
+        return because(draft.site, Why.KEPT_ALREADY, order=order.number)
     _held(draft, order, tended)
     return None
 
@@ -234,9 +236,9 @@ def _held(draft: Draft, order: Order, tended: OrderTended) -> None:
     draft.report(order, "hold", medium="centre", assurance="H", detail=detail)
 
 
-def _unhold(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _unhold(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     if draft.find(LegalHold, order.id) is None:
-        return f"order {order.id} is not held"
+        return because(draft.site, Why.NOT_KEPT, order=order.number)
     draft.drop(LegalHold, order.id)
     detail = Wording(draft.site).text("detail_unhold", text=tended.text, by=tended.by)
     draft.report(order, "unhold", medium="centre", assurance="H", detail=detail)
@@ -246,12 +248,12 @@ def _unhold(draft: Draft, order: Order, tended: OrderTended) -> str | None:
 # ---- reopening ----
 
 
-def _reopen(draft: Draft, order: Order, tended: OrderTended) -> str | None:
+def _reopen(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     """Open an ended order again under its id."""
     if order.open:
-        return f"order {order.id} is open"
+        return because(draft.site, Why.ORDER_OPEN, order=order.number)
     if order.alert.exercise:
-        return f"order {order.id} was a drill: begin another (act drill)"
+        return because(draft.site, Why.DRILL_OVER, order=order.number)
     if tended.prior is not None and draft.find(Order, order.id) is None:
         for part in tended.prior.parts:
             draft.put(part)
@@ -307,7 +309,7 @@ def _released(draft: Draft, order: Order) -> None:
             draft.put(part.stamped(stamp))
 
 
-_ACTS: Final[dict[str, Callable[[Draft, Order, OrderTended], str | None]]] = {
+_ACTS: Final[dict[str, Callable[[Draft, Order, OrderTended], Worded | None]]] = {
     "caution": _caution,
     "handover": _handed,
     "follow_up": _follow_up,

@@ -27,8 +27,9 @@ from gateway.core.order import (
 from gateway.core.people import Person, Tries
 from gateway.core.policy.held import Held
 from gateway.core.policy.rights import lacking
+from gateway.core.reasons import Why
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # How long a cancel that came before its alert is remembered.
 TOMBSTONE_US = 24 * 3600 * US
@@ -85,7 +86,7 @@ def order_acted(draft: Draft, acted: OrderActed) -> None:
     """Do what the centre, or somebody in its name, does to an open order."""
     order = draft.find(Order, acted.order)
     if order is None or not order.open:
-        reason = f"order {acted.order} is not open"
+        reason = because(draft.site, Why.ORDER_NOT_OPEN, order=acted.order)
         draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
         return
     problem = lacking(draft, acted.by, "close")
@@ -108,7 +109,7 @@ def _close(draft: Draft, order: Order, acted: OrderActed) -> None:
     result = draft.site.results.get(code)
     if draft.site.results and result is None:
         known = ", ".join(f"{r.code} ({r.name})" for r in draft.site.results.values())
-        reason = f"result: must begin with one of {known}; a note may follow behind a blank"
+        reason = because(draft.site, Why.NO_RESULT, known=known)
         draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))
         return
     outcome = acted.result or acted.act
@@ -147,5 +148,7 @@ def _confirm(draft: Draft, order: Order, acted: OrderActed) -> None:
     if applied:
         _answer_act(draft, acted, order)
         return
-    reason = f"person {acted.person} is not addressed by order {order.number}"
+    reason = because(
+        draft.site, Why.NOT_ADDRESSED, person=acted.person, number=order.number
+    )
     draft.ask(Receipt(status="refused", sender=acted.by, id=acted.order, reason=reason))

@@ -23,8 +23,9 @@ from gateway.core.guard_reports.words import shown
 from gateway.core.order import Order, OrderStatus, Timer
 from gateway.core.people import Person
 from gateway.core.places import ChatGroup
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 PHOTO_DUE: Final = "photo"
 # Taking back is worth trying for a day.
@@ -35,15 +36,15 @@ MOST_REPLIES: Final = 100
 MOST_A_MINUTE, MINUTE_US = 12, 60 * US
 _SHOWN_CHARS: Final = 200
 
-Why = Literal["expired", "act", "closed"]
+Cause = Literal["expired", "act", "closed"]
 Said = TextReceived | MediaReceived
 
 
 def photo_acted(draft: Draft, acted: PhotoActed) -> None:
     """Do what a named person wants done with a photo, and answer him."""
     order = draft.find(Order, acted.order) or order_of_number(draft, acted.order)
-    problem = None if order is not None and order.open else f"order {acted.order} is not open"
-    if order is not None and problem is None:
+    problem: Worded | None = because(draft.site, Why.ORDER_NOT_OPEN, order=acted.order)
+    if order is not None and order.open:
         do = {"release": _release, "recall": _recall_by_act, "useful": _marked_useful}
         problem = do[acted.act](draft, order, acted)
     status: Literal["accepted", "refused"] = "refused" if problem else "accepted"
@@ -58,7 +59,7 @@ def photo_acted(draft: Draft, acted: PhotoActed) -> None:
 # ---- out ----
 
 
-def _release(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
+def _release(draft: Draft, order: Order, acted: PhotoActed) -> Worded | None:
     if _kept_from_guards(order):
         return Wording(draft.site).text("photo_held", number=order.number)
     groups: dict[str, ChatGroup] = {}
@@ -66,7 +67,7 @@ def _release(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
         grid = draft.site.grids.get(id_)
         group = draft.site.chat_groups.get(grid.chat) if grid and grid.chat else None
         if group is None:
-            return f"to: grid {id_} has no chat group here"
+            return because(draft.site, Why.NO_GROUP, grid=id_)
         groups[group.address] = group
     photo = Photo(
         id=f"f{draft.next_id('photo')}",
@@ -110,7 +111,7 @@ def _post(
     )
     draft.put(post)
     wording = Wording(draft.site)
-    said = wording.text(
+    said: str = wording.text(
         "photo_caption", number=wording.written_number(order),
         text=wording.written(caption, order.alert),
     )  # fmt: skip
@@ -181,10 +182,10 @@ def recall_photos(draft: Draft, order: Order) -> None:
         _take_back(draft, order, photo, "closed")
 
 
-def _recall_by_act(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
+def _recall_by_act(draft: Draft, order: Order, acted: PhotoActed) -> Worded | None:
     photo = _meant(draft, order, acted.photo)
     if photo is None or photo.recalled is not None:
-        return f"photo: order {order.number} has no photo out that is meant"
+        return because(draft.site, Why.NO_PHOTO, number=order.number)
     _take_back(draft, order, photo, "act", by=acted.by)
     return None
 
@@ -197,7 +198,7 @@ def _meant(draft: Draft, order: Order, photo: str | None) -> Photo | None:
 
 
 def _take_back(
-    draft: Draft, order: Order, photo: Photo, why: Why, *, by: str | None = None
+    draft: Draft, order: Order, photo: Photo, why: Cause, *, by: str | None = None
 ) -> None:
     if photo.recalled is not None:
         return
@@ -347,11 +348,11 @@ def _first_useful(draft: Draft, order: Order, photo: Photo, at_us: int) -> None:
     draft.report(order, "photo_useful", medium="chat", detail=detail)
 
 
-def _marked_useful(draft: Draft, order: Order, acted: PhotoActed) -> str | None:
+def _marked_useful(draft: Draft, order: Order, acted: PhotoActed) -> Worded | None:
     """Take the latest answer for useful because a dispatcher says so."""
     photo = _meant(draft, order, acted.photo)
     if photo is None or not photo.replies:
-        return f"photo: nobody has answered a photo of order {order.number}"
+        return because(draft.site, Why.NO_PHOTO_REPLY, number=order.number)
     latest = replace(photo.replies[-1], useful=True)
     photo = replace(photo, replies=(*photo.replies[:-1], latest))
     draft.put(photo)

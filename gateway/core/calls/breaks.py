@@ -4,8 +4,9 @@ from gateway.core.calls.events import BreakTaken
 from gateway.core.calls.whereabouts import OnBreak
 from gateway.core.effects import Receipt
 from gateway.core.people import Person
+from gateway.core.reasons import Why
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 US = 1_000_000
 
@@ -14,7 +15,7 @@ def break_taken(draft: Draft, event: BreakTaken) -> None:
     """Note that somebody rests, or is back; refused for who is not in the register."""
     person = draft.find(Person, event.person)
     if person is None or not person.active:
-        reason = f"there is no person {event.person} in the register"
+        reason = because(draft.site, Why.NO_PERSON, person=event.person)
         draft.ask(Receipt(status="refused", sender=event.by, id=event.person, reason=reason))
         return
     for old in list(draft.state.each(OnBreak)):

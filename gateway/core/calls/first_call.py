@@ -30,14 +30,15 @@ from gateway.core.order import Assignment, Order, Page, Timer
 from gateway.core.people import Person, Role
 from gateway.core.places import Grid
 from gateway.core.policy.policy import ALL, response_to
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # What an alert may name beside a grid, and the kind of thing it is.
 PERSON, TEAM, ZONE, STATION = "person", "team", "zone", "station"
 
 
-def unknown_target(draft: Draft, to: str | None) -> str | None:
+def unknown_target(draft: Draft, to: str | None) -> Worded | None:
     """Return what is wrong with whom an alert is meant for, or None."""
     kind, _, name = (to or "").partition("/")
     person = draft.find(Person, name)
@@ -49,7 +50,9 @@ def unknown_target(draft: Draft, to: str | None) -> str | None:
         ALL: kind == to,
         "grid": name in draft.site.grids or name in draft.site.finder.codes,
     }
-    return None if to is None or known.get(kind) else f"to: there is no {kind} {name} here"
+    if to is None or known.get(kind):
+        return None
+    return because(draft.site, Why.NO_TARGET, target=to)
 
 
 def by_name(to: str | None) -> bool:

@@ -15,8 +15,9 @@ from gateway.core.effects import Receipt
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Person
 from gateway.core.places import metres_between
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # So many grids with people on duty are looked at, the nearest first.
 GRIDS_ASKED = 8
@@ -86,7 +87,7 @@ def _grids_by_distance(draft: Draft, order: Order) -> list[str]:
 def partner_called(draft: Draft, event: PartnerCalled) -> None:
     """Call a partner to an order because somebody of the centre decided so."""
     order = draft.find(Order, event.order) or order_of_number(draft, event.order)
-    problem, person = _whom(draft, order, event.person)
+    problem, person = _whom(draft, order, event)
     if order is None or person is None:
         draft.ask(
             Receipt(status="refused", sender=event.by, id=event.order, reason=problem)
@@ -107,17 +108,19 @@ def partner_called(draft: Draft, event: PartnerCalled) -> None:
 
 
 def _whom(
-    draft: Draft, order: Order | None, named: str | None
-) -> tuple[str | None, Person | None]:
+    draft: Draft, order: Order | None, event: PartnerCalled
+) -> tuple[Worded | None, Person | None]:
     """Return why nobody can be called, or whom to call: the one named, else the nearest."""
     if order is None or not order.open:
-        return "the order is not open", None
+        return because(draft.site, Why.ORDER_NOT_OPEN, order=event.order), None
+    named = event.person
     if named is None:
         near = nearest_partner(draft, order)
-        return "there is no partner on duty: name a person", near.person if near else None
+        none = because(draft.site, Why.NO_PARTNER)
+        return (None, near.person) if near else (none, None)
     person = draft.find(Person, named)
     if person is None or not person.active:
-        return f"there is no person {named} in the register", None
+        return because(draft.site, Why.NO_PERSON, person=named), None
     if draft.find(Assignment, f"{order.id}/{named}") is not None:
-        return f"{named} has a part in the order already", None
+        return because(draft.site, Why.HAS_PART, person=named), None
     return None, person

@@ -34,8 +34,10 @@ from gateway.core.order import AlertKey, Card, Order, OrderStatus, Timer
 from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
 from gateway.core.policy.rights import lacking
+from gateway.core.readiness.notices import no_grid
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # Under this name our own reports stand among the centre's alerts.
 SENDER: Final = "guard-report"
@@ -387,22 +389,22 @@ def report_acted(draft: Draft, acted: ReportActed) -> None:
     _answer(draft, acted, "accepted", order=order)
 
 
-def _refused(draft: Draft, report: GuardReport | None, acted: ReportActed) -> str | None:
+def _refused(draft: Draft, report: GuardReport | None, acted: ReportActed) -> Worded | None:
     """Return why an act is not done, or None."""
     never_told = report is not None and report.state == "dismissed" and not report.by
     if report is None or report.state == "draft" or never_told:
-        return f"there is no report {acted.report}; see the nodes report and emergency"
+        return because(draft.site, Why.NO_REPORT, report=acted.report)
     if (problem := lacking(draft, acted.by, "promote")) is not None:
         return problem
     if acted.act == "dismiss":
         if report.state in ("open", "offered"):
             return None
-        done = "become an order: stand that down" if report.order else "been dismissed"
-        return f"report {report.number} has {done}"
+        done = Why.REPORT_ORDERED if report.order else Why.REPORT_DISMISSED
+        return because(draft.site, done, number=report.number)
     if report.order is None and acted.grid is None and report.grid is None:
-        return f"where report {report.number} is from is not known: name a grid"
+        return because(draft.site, Why.REPORT_NOWHERE, number=report.number)
     if acted.grid is not None and acted.grid not in draft.site.grids:
-        return f"there is no grid {acted.grid}; there are: {', '.join(draft.site.grids)}"[:400]
+        return no_grid(draft, acted.grid)
     return None
 
 
@@ -412,7 +414,7 @@ def _answer(
     status: Literal["accepted", "duplicate", "refused"],
     *,
     order: Order | None = None,
-    reason: str | None = None,
+    reason: Worded | None = None,
 ) -> None:
     draft.ask(
         Receipt(

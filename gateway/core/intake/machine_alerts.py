@@ -34,6 +34,7 @@ from gateway.core.intake.machines import (
 from gateway.core.intake.opening import answer_message, open_order
 from gateway.core.intake.placing import place
 from gateway.core.order import AlertKey, Order, OrderStatus, Timer
+from gateway.core.reasons import Worded
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -275,5 +276,5 @@ def _remember_message(
     )  # fmt: skip
 
 
-def _words(draft: Draft, key: str, machine: MachineSignal, text: str) -> str:
+def _words(draft: Draft, key: str, machine: MachineSignal, text: str) -> Worded:
     return Wording(draft.site).text(key, host=machine.host, zone=machine.zone, text=text)

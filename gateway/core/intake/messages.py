@@ -35,8 +35,9 @@ from gateway.core.life import Trigger
 from gateway.core.order import AlertKey, Order, OrderStatus
 from gateway.core.policy.release import CLEARED, why_held
 from gateway.core.readiness.drills import alert_barred
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # So many alerts are named to people at once.
 _NAMED: Final = 5
@@ -91,7 +92,7 @@ def _repeated(draft: Draft, received: AlertReceived, known: AlertKey) -> bool:
     elif known.sha256 == AWAITED:
         return False
     else:
-        reason = "the same (sender, id) came before with another body"
+        reason = because(draft.site, Why.OTHER_BODY)
         answer_message(draft, alert, "conflict", key=known, reason=reason)
     return True
 
@@ -124,7 +125,7 @@ def _raise(draft: Draft, received: AlertReceived) -> None:
     elif alert.machine is not None:
         machine_alarm(draft, received)
     elif alert.exercise and (why := alert_barred(draft, alert)) is not None:
-        answer_message(draft, alert, "refused", reason=f"exercise: {why}")
+        answer_message(draft, alert, "refused", reason=why)
     else:
         open_order(draft, received, flags=())
 
@@ -301,7 +302,7 @@ def _take_in(draft: Draft, order: Order, alert: Alert, *, note: str | None = Non
     )
 
 
-def _why_untold(draft: Draft, order_id: str) -> str | None:
+def _why_untold(draft: Draft, order_id: str) -> Worded | None:
     """Return in words why an amendment is told to nobody, or None."""
     order = draft.find(Order, order_id)
     if order is not None and order.open and expired(draft, order):
@@ -320,8 +321,8 @@ def _sent(key: AlertKey) -> int:
 
 
 def _refuse_exercise(draft: Draft, alert: Alert, order: Order) -> None:
-    what = "an exercise" if order.alert.exercise else "real"
-    reason = f"exercise: order {order.number} is {what}, and this message is not"
+    why = Why.IS_DRILL if order.alert.exercise else Why.IS_REAL
+    reason = because(draft.site, why, number=order.number)
     answer_message(draft, alert, "refused", order=order, reason=reason)
 
 
@@ -384,7 +385,8 @@ def _update_known(
     live = [o for o in orders if o.open]
     ended = [o for o in orders if o.status is OrderStatus.CANCELLED]
     if not live and not ended:
-        answer_message(draft, alert, "refused", key=known[0], reason="the order is closed")
+        closed = because(draft.site, Why.ORDER_CLOSED)
+        answer_message(draft, alert, "refused", key=known[0], reason=closed)
         return
     order = (live or ended)[0]
     if alert.exercise is not order.alert.exercise:
@@ -465,7 +467,8 @@ def _answer_cancel(
     known: list[AlertKey],
 ) -> None:
     if not known:
-        answer_message(draft, alert, "accepted", reason="cancelled before it came")
+        first = because(draft.site, Why.CANCEL_FIRST)
+        answer_message(draft, alert, "accepted", reason=first)
         return
     if not live:
         answer_message(draft, alert, "duplicate", key=known[0])

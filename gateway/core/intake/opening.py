@@ -26,6 +26,7 @@ from gateway.core.policy.release import (
     why_held,
 )
 from gateway.core.readiness.settings import Drill
+from gateway.core.reasons import Worded
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -37,7 +38,7 @@ def answer_message(
     *,
     order: Order | None = None,
     key: AlertKey | None = None,
-    reason: str | None = None,
+    reason: Worded | None = None,
 ) -> None:
     """Give the receipt of a message: what became of it, and of which order it is."""
     assert status in ("accepted", "duplicate", "conflict", "refused")
@@ -128,7 +129,7 @@ def incident_id(incident: str) -> str:
     return f"{incident}\nincident"
 
 
-def in_doubt(draft: Draft, placing: Placing) -> str | None:
+def in_doubt(draft: Draft, placing: Placing) -> Worded | None:
     """Return in words which other grids the centre may choose by an update, or None."""
     wording = Wording(draft.site)
     if placing.wide:
@@ -139,7 +140,7 @@ def in_doubt(draft: Draft, placing: Placing) -> str | None:
     return wording.text("detail_border", called=named[0], others="、".join(named[1:]))
 
 
-def _unheard(draft: Draft, order: Order) -> str | None:
+def _unheard(draft: Draft, order: Order) -> Worded | None:
     """Return in words why an accepted alert has reached nobody in its own grid, or None."""
     wording = Wording(draft.site)
     if "expired" in order.flags:

@@ -39,8 +39,9 @@ from gateway.core.policy.held_news import (
 from gateway.core.policy.policy import Objection, objections, to_all
 from gateway.core.policy.rights import lacking
 from gateway.core.policy.two_people import one_door, same_hand
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # The clock's name, and the flag of a held order.
 HELD: Final = "held"
@@ -99,7 +100,7 @@ def _hold(draft: Draft, order: Order, held: Held) -> Order:
     return order
 
 
-def why_held(draft: Draft, order: Order) -> str | None:
+def why_held(draft: Draft, order: Order) -> Worded | None:
     """Return in words why guards are not told of an order, or its amendment, and what to do."""
     held = draft.find(Held, order.id)
     wording = Wording(draft.site)
@@ -115,7 +116,7 @@ def why_held(draft: Draft, order: Order) -> str | None:
     return wording.text(key, reasons=_in_words(draft, found))
 
 
-def what_was_said(draft: Draft, order: Order) -> str | None:
+def what_was_said(draft: Draft, order: Order) -> Worded | None:
     """Return in words what was found in an order's text that guards may not do, or None."""
     wording = Wording(draft.site)
     if "reworded" in order.flags:
@@ -233,10 +234,10 @@ def held_acted(
 
 def _problem(
     draft: Draft, acted: HeldActed, order: Order | None, held: Held | None
-) -> str | None:
+) -> Worded | None:
     """Return why a decision is not taken, or None."""
     if order is None or held is None or not order.open:
-        return f"nothing of order {acted.order} is held"
+        return because(draft.site, Why.NOT_HELD, order=acted.order)
     if acted.act == "drop":
         return lacking(draft, acted.by, "release")
     if held.lapsed:
@@ -245,7 +246,7 @@ def _problem(
         return one
     expires_us = (held.alert or order.alert).expires_us
     if expires_us is not None and draft.now_us > expires_us:
-        return "it has expired: send it again"
+        return because(draft.site, Why.EXPIRED)
     return lacking(draft, acted.by, "release")
 
 
@@ -267,7 +268,7 @@ def _release(
     amend: Callable[[Draft, Order, Alert], None],
 ) -> None:
     gaps = {"by": acted.by, "reason": acted.reason}
-    detail = Wording(draft.site).text("detail_let_go", **gaps)
+    detail: str = Wording(draft.site).text("detail_let_go", **gaps)
     if one_door(held, acted):
         detail += Wording(draft.site).text("detail_one_door")
     if held.alert is None:

@@ -4,11 +4,12 @@ from gateway.core.effects import Receipt
 from gateway.core.policy.events import RightDelegated
 from gateway.core.policy.held import Delegation
 from gateway.core.policy.policy import Right
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 
-def lacking(draft: Draft, by: str, right: Right) -> str | None:
+def lacking(draft: Draft, by: str, right: Right) -> Worded | None:
     """Return why somebody may not do what he asks, or None when he may.
 
     A right that the settings give to nobody in particular is everybody's who may act at all. A
@@ -17,7 +18,9 @@ def lacking(draft: Draft, by: str, right: Right) -> str | None:
     holders = draft.site.policy.rights.get(right, ())
     if not holders or by in holders or _given(draft, by, right, holders):
         return None
-    return f"{by} may not {right}; who may: {'、'.join(holders)}"
+    wording = Wording(draft.site)
+    who = wording.listed(holders)
+    return wording.text(Why.NO_RIGHT, by=by, right=wording.text(f"right_{right}"), who=who)
 
 
 def _given(draft: Draft, by: str, right: Right, holders: tuple[str, ...]) -> bool:
@@ -53,17 +56,20 @@ def right_delegated(draft: Draft, event: RightDelegated) -> None:
             )
         )  # fmt: skip
     key = "detail_delegated" if event.until_us > event.from_us else "detail_taken_back"
-    detail = Wording(draft.site).text(key, right=event.right, to=event.to, by=event.by)
+    wording = Wording(draft.site)
+    right = wording.text(f"right_{event.right}")
+    detail = wording.text(key, right=right, to=event.to, by=event.by)
     draft.report(None, "health", medium="centre", assurance="H", detail=detail)
     draft.ask(Receipt(status="accepted", sender=event.by, id=event.right, reason=detail))
 
 
-def _problem(draft: Draft, event: RightDelegated) -> str | None:
+def _problem(draft: Draft, event: RightDelegated) -> Worded | None:
+    right = Wording(draft.site).text(f"right_{event.right}")
     holders = draft.site.policy.rights.get(event.right, ())
     if not holders:
-        return f"the settings give {event.right} to everybody: see policy.rights"
+        return because(draft.site, Why.RIGHT_OF_ALL, right=right)
     if event.by not in holders:
-        return f"{event.by} may not {event.right}, so he cannot give that to another"
+        return because(draft.site, Why.RIGHT_NOT_HIS, by=event.by, right=right)
     if event.to == event.by:
-        return "nobody gives a right to himself"
+        return because(draft.site, Why.RIGHT_TO_HIMSELF)
     return None

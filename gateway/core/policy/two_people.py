@@ -12,7 +12,9 @@ import unicodedata
 from gateway.core.order import Order
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.held import Held
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
+from gateway.core.wording import because
 
 
 def folded(name: str) -> str:
@@ -21,17 +23,15 @@ def folded(name: str) -> str:
     return "".join(char for char in usual if char.isalnum())
 
 
-def same_hand(draft: Draft, order: Order, held: Held, acted: HeldActed) -> str | None:
+def same_hand(draft: Draft, order: Order, held: Held, acted: HeldActed) -> Worded | None:
     """Return why somebody is no second person for what is held, or None when he is one."""
     senders = {folded(name) for name in (order.alert.sender, held.by) if name}
     if folded(acted.by) in senders:
-        return f"{acted.by} has sent it: a second person must confirm it"
+        return because(draft.site, Why.SAME_PERSON, by=acted.by)
     others = draft.site.deciders - {acted.through}
     if others and one_door(held, acted):
-        return (
-            f"it was sent through {acted.through} too: a second person confirms it through "
-            f"another token, one of {', '.join(sorted(others))}"
-        )
+        named = ", ".join(sorted(others))
+        return because(draft.site, Why.SAME_DOOR, through=acted.through, others=named)
     return None
 
 

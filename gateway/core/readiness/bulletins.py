@@ -53,8 +53,8 @@ def bulletin_sent(draft: Draft, event: BulletinSent) -> None:
         if person.id not in reached:
             notice = _privately(draft, notice, person, event)
     if event.radio:
-        text = wording.on_open_radio(event.text)[:SPOKEN_TEXT_CHARS]
-        said = wording.text("say_bulletin", text=text)
+        words = wording.on_open_radio(event.text)[:SPOKEN_TEXT_CHARS]
+        said = wording.text("say_bulletin", text=words)
         for channel in dict.fromkeys(g.channel for g in meant if g.channel is not None):
             notice = notices.speak(draft, notice, channel, (), lambda _: (said,))
     draft.ask(Receipt(status="accepted", sender=event.by, id=notice.id))

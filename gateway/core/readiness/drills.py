@@ -25,12 +25,13 @@ from gateway.core.order import AlertKey, Assignment, Order, Put, Timer
 from gateway.core.people import Person, Role
 from gateway.core.policy.policy import DRILL
 from gateway.core.readiness.events import DrillAsked, DrillDropped
-from gateway.core.readiness.notices import just_rung, named
+from gateway.core.readiness.notices import just_rung, named, no_grid
 from gateway.core.readiness.settings import Drill, DrillRule
+from gateway.core.reasons import Why, Worded
 from gateway.core.register.duty import local_words
 from gateway.core.roster import local_moment
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # Under this name our own drills stand among the centre's alerts.
 SENDER: Final = "drill"
@@ -67,21 +68,21 @@ def drill_event(draft: Draft, event: DrillAsked | DrillDropped) -> None:
     _answer(draft, event.by, drill.id, None)
 
 
-def _wrong(draft: Draft, asked: DrillAsked) -> str | None:
+def _wrong(draft: Draft, asked: DrillAsked) -> Worded | None:
     if asked.grid not in draft.site.grids:
-        return f"there is no grid {asked.grid}; there are: {', '.join(draft.site.grids)}"[:400]
+        return no_grid(draft, asked.grid)
     if asked.starts_us is not None:
         past = asked.starts_us <= draft.now_us
-        return "at: is past; leave it out to begin at once" if past else None
+        return because(draft.site, Why.DRILL_PAST) if past else None
     return barred(draft, (asked.grid,))
 
 
-def barred(draft: Draft, grids: tuple[str, ...]) -> str | None:
+def barred(draft: Draft, grids: tuple[str, ...]) -> Worded | None:
     """Return why no drill can begin in these grids now, or None."""
     live = live_in(draft, grids)
     if live is None:
         return None
-    return f"order {live.number} is live there; a drill cannot run beside it"
+    return because(draft.site, Why.DRILL_LIVE, number=live.number)
 
 
 def live_in(draft: Draft, grids: tuple[str, ...]) -> Order | None:
@@ -94,12 +95,12 @@ def live_in(draft: Draft, grids: tuple[str, ...]) -> Order | None:
     return None
 
 
-def alert_barred(draft: Draft, alert: Alert) -> str | None:
+def alert_barred(draft: Draft, alert: Alert) -> Worded | None:
     """Return why an exercise of the centre cannot begin now, or None."""
     return barred(draft, grids_meant(draft, alert, place(draft.site, alert).grids))
 
 
-def _answer(draft: Draft, by: str, id_: str, reason: str | None) -> None:
+def _answer(draft: Draft, by: str, id_: str, reason: Worded | None) -> None:
     if reason is None:
         draft.ask(Receipt(status="accepted", sender=by, id=id_))
     else:
@@ -109,7 +110,7 @@ def _answer(draft: Draft, by: str, id_: str, reason: str | None) -> None:
 def _give_up(draft: Draft, event: DrillDropped) -> None:
     drill = draft.find(Drill, event.drill)
     if drill is None or drill.order is not None:
-        reason = f"no drill {event.drill} is planned; stand down one that runs by its order"
+        reason = because(draft.site, Why.NO_DRILL, drill=event.drill)
         _answer(draft, event.by, event.drill, reason)
         return
     draft.drop(Drill, drill.key)

@@ -25,10 +25,11 @@ from gateway.core.readiness.event_plan import (
     PlanRun,
     Posting,
 )
+from gateway.core.reasons import Why, Worded
 from gateway.core.register.duty import changes_of, local_words
 from gateway.core.roster import DutyChanges, RosterException
 from gateway.core.state import Draft, State
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 CLOCK: Final = "event_plan"
 # The end of what has none yet: 1 January 2100.
@@ -99,30 +100,30 @@ def plan_event(draft: Draft, event: PlanEvent) -> None:
     draft.ask(Receipt(status=status, sender=event.by, id=event.plan, reason=refused))
 
 
-def _by_hand(draft: Draft, event: PlanEvent) -> str | None:
+def _by_hand(draft: Draft, event: PlanEvent) -> Worded | None:
     """Do it, or return why not."""
     run = draft.find(PlanRun, event.plan)
     running = run is not None and run.state == "in_force"
     if isinstance(event, PlanEnded):
         if run is None or not running:
-            return f"{event.plan} is not in force"
+            return because(draft.site, Why.PLAN_NOT_ON, plan=event.plan)
         _end(draft, run, event.by)
         keep(draft)  # another may have waited for its grids
         return None
     plan = draft.site.event_plans.get(event.plan)
     if plan is None:
-        known = ", ".join(sorted(draft.site.event_plans)) or "none"
-        return f"there is no event plan {event.plan}; known: {known}"
+        known = ", ".join(sorted(draft.site.event_plans)) or "-"
+        return because(draft.site, Why.NO_PLAN, plan=event.plan, known=known)
     if running:
-        return f"{event.plan} is in force already: end it first"
+        return because(draft.site, Why.PLAN_ON, plan=event.plan)
     to_us = event.to_us
     if to_us is None and plan.to_us is not None and plan.to_us > draft.now_us:
         to_us = plan.to_us
     if to_us is not None and to_us <= draft.now_us:
-        return "its end is over already"
+        return because(draft.site, Why.PLAN_OVER)
     other = _in_the_way(draft, plan)
     if other is not None:
-        return f"{other.plan} is in force and has some of the same grids: end it first"
+        return because(draft.site, Why.PLAN_IN_THE_WAY, plan=other.plan)
     _start(draft, plan, to_us, event.by)
     return None
 

@@ -39,12 +39,15 @@ from gateway.core.order import Assignment, Order, Timer
 from gateway.core.people import Person, Role
 from gateway.core.places import Grid
 from gateway.core.readiness.settings import Notice, NoticeCard, NoticePage, Present
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft, by_age
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 CLOCK: Final = "notice"
 # The lowest level of an order: a notice is besides marked as routine.
 LEVEL: Final = 3
+# Of the grids that there are, a refusal names so many letters' worth.
+_MOST_KNOWN_CHARS: Final = 340
 Said = Callable[[Sequence[Person]], tuple[str, ...]]
 
 
@@ -94,12 +97,18 @@ def grids_meant(draft: Draft, grids: tuple[str, ...]) -> list[Grid]:
     return [known[g] for g in grids if g in known] if grids else list(known.values())
 
 
-def unknown_grid(draft: Draft, grids: tuple[str, ...]) -> str | None:
+def unknown_grid(draft: Draft, grids: tuple[str, ...]) -> Worded | None:
     """Return what is wrong with grids that somebody has named, or None."""
     for grid in grids:
         if grid not in draft.site.grids:
-            return f"there is no grid {grid}; there are: {', '.join(draft.site.grids)}"[:400]
+            return no_grid(draft, grid)
     return None
+
+
+def no_grid(draft: Draft, grid: str) -> Worded:
+    """Return that there is no such grid, and which there are."""
+    known = ", ".join(draft.site.grids)[:_MOST_KNOWN_CHARS]
+    return because(draft.site, Why.NO_GRID, grid=grid, known=known)
 
 
 def busy(draft: Draft, person: str) -> bool:

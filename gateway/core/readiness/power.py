@@ -30,7 +30,7 @@ def power_changed(draft: Draft, event: PowerChanged) -> None:
         off = ()
     draft.put(Power(state=event.state, since_us=draft.now_us, bridged_off=off))
     wording = Wording(draft.site)
-    detail = wording.text(f"power_{event.state}", by=event.by)
+    detail: str = wording.text(f"power_{event.state}", by=event.by)
     if off:
         parted = wording.text("power_talk_off", groups=wording.listed(off))
         detail = f"{detail}；{parted}"

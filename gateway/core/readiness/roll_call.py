@@ -34,10 +34,11 @@ from gateway.core.places import Grid
 from gateway.core.readiness import notices
 from gateway.core.readiness.events import RollCallAsked
 from gateway.core.readiness.settings import MissedRolls, Notice, NoticePage, RollCallRule
+from gateway.core.reasons import Why
 from gateway.core.register.duty import on_duty_now
 from gateway.core.roster import local_moment, span_of
 from gateway.core.state import Draft, name_of
-from gateway.core.wording import SPOKEN_NAME_CHARS, Wording
+from gateway.core.wording import SPOKEN_NAME_CHARS, Wording, because
 
 SCHEDULE: Final = "roll_call"
 # An answer by voice is short; what is longer is something else, and said to somebody.
@@ -59,7 +60,7 @@ def roll_call_asked(draft: Draft, event: RollCallAsked) -> None:
     wrong = notices.unknown_grid(draft, event.grids)
     notice = None if wrong else call_roll(draft, event.grids, by=event.by)
     if notice is None:
-        reason = wrong or "nobody is on duty there, or all are on orders"
+        reason = wrong or because(draft.site, Why.NOBODY_TO_CALL)
         draft.ask(Receipt(status="refused", sender=event.by, id=SCHEDULE, reason=reason))
         return
     draft.ask(Receipt(status="accepted", sender=event.by, id=notice.id))

@@ -16,9 +16,10 @@ from gateway.core.people import Person
 from gateway.core.readiness import notices
 from gateway.core.readiness.events import SelfTestAsked
 from gateway.core.readiness.settings import Notice, NoticeCard, NoticePage
+from gateway.core.reasons import Why
 from gateway.core.roster import local_moment
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 SCHEDULE: Final = "self_test"
 _SITE: Final = "site"
@@ -31,7 +32,7 @@ MOST_WAITS: Final = 6
 def self_test_asked(draft: Draft, event: SelfTestAsked) -> None:
     """Test the whole chain at somebody's word; answered by a receipt."""
     if _live(draft):
-        reason = "a live order is open; the test would be in its way"
+        reason = because(draft.site, Why.SELF_TEST_LIVE)
         draft.ask(Receipt(status="refused", sender=event.by, id=SCHEDULE, reason=reason))
         return
     notice = begin(draft, by=event.by)

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from gateway.core.people import Person, Role
 from gateway.core.places import Site
+from gateway.core.reasons import Reason, Why, Worded, reason
 from gateway.core.state import Draft
+from gateway.core.wording import because
 
 
-def mistake_in(draft: Draft, person: Person, within: str | None = None) -> str | None:
+def mistake_in(draft: Draft, person: Person, within: str | None = None) -> Worded | None:
     """Return the first thing wrong with a person as he shall stand, or None.
 
     Args:
@@ -19,25 +21,25 @@ def mistake_in(draft: Draft, person: Person, within: str | None = None) -> str |
         person: As he shall stand.
         within: The organisation that alone may be written by whoever asks, or None.
     """
-    found = (
+    found: tuple[Reason, ...] = (
         *_of_others(person, within),
         *dangling(draft.site, person),
         *_taken(draft, person, within),
         *same_paper(person, draft.state.each(Person), within),
     )
-    return next(iter(found), None)
+    return because(draft.site, found[0].why, **dict(found[0].gaps)) if found else None
 
 
-def _of_others(person: Person, within: str | None) -> Iterator[str]:
+def _of_others(person: Person, within: str | None) -> Iterator[Reason]:
     if within is None:
         return
     if person.organisation != within:
-        yield f"organisation: only people of {within} can be written with this token"
+        yield reason(Why.ONLY_OWN_PEOPLE, organisation=within)
     if person.role is not Role.GUARD or person.tier != "guard":
-        yield "role: a company writes guards only; stations and managers are the centre's"
+        yield reason(Why.ONLY_GUARDS)
 
 
-def dangling(site: Site, person: Person) -> Iterator[str]:
+def dangling(site: Site, person: Person) -> Iterator[Reason]:
     """Yield what a person names that the settings do not know, the nearest known with it."""
     yield from _unknown("organisation", (person.organisation,), site.organisations)
     yield from _unknown("premises", (person.premises,), site.premises)
@@ -48,37 +50,41 @@ def dangling(site: Site, person: Person) -> Iterator[str]:
 
 def _unknown(
     field: str, names: Iterable[str | None], known: Iterable[str]
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     known = list(known)
     for name in names:
         if name is not None and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            yield f"{field}: the settings know no {name}{meant}"
+            if near:
+                yield reason(Why.NAME_MISSPELT, field=field, name=name, near=near[0])
+            else:
+                yield reason(Why.NAME_UNKNOWN, field=field, name=name)
 
 
-def _whose(other: Person, within: str | None) -> str:
-    """Return whose something is; of other bodies' people a body is told nothing."""
-    return f"{other.id}'s" if within in (None, other.organisation) else "somebody else's"
+def _told(other: Person, within: str | None) -> bool:
+    """Return whether it is told whose something is: never of another body's people."""
+    return within in (None, other.organisation)
 
 
-def _taken(draft: Draft, person: Person, within: str | None) -> Iterator[str]:
+def _taken(draft: Draft, person: Person, within: str | None) -> Iterator[Reason]:
     """Yield codes and radios that somebody active, or a post, has already."""
     if person.guard_code is not None:
         for other in draft.state.holders_of_code(person.guard_code):
             if other.active and other.id != person.id:
-                yield f"guard_code: {person.guard_code} is {_whose(other, within)} already"
+                why = Why.CODE_TAKEN if _told(other, within) else Why.CODE_TAKEN_ELSEWHERE
+                yield reason(why, code=person.guard_code, person=other.id)
     for radio in person.addresses:
         for other in draft.state.holders_of_radio(radio):
             if other.active and other.id != person.id:
-                yield f"radios: {radio} is {_whose(other, within)} already"
+                why = Why.RADIO_TAKEN if _told(other, within) else Why.RADIO_TAKEN_ELSEWHERE
+                yield reason(why, radio=radio, person=other.id)
         for post in draft.site.posts_of_radio.get(radio, ()):
-            yield f"radios: {radio} stays at the post {post}"
+            yield reason(Why.RADIO_AT_POST, radio=radio, post=post)
 
 
 def same_paper(
     person: Person, others: Iterable[Person], within: str | None = None
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     """Yield whose certificate or filing number it already is: one guard, one organisation."""
     if person.certificate is None and person.filing is None:
         return
@@ -88,9 +94,6 @@ def same_paper(
         for field in ("certificate", "filing"):
             number = getattr(person, field)
             if number is not None and number == getattr(other, field):
-                known = within in (None, other.organisation)
-                of = f" of {other.organisation}" if known else ""
-                yield (
-                    f"{field}: this number is {_whose(other, within)}{of} already; a "
-                    "guard is of one organisation (`gridcall people move`)"
-                )
+                why = Why.PAPER_TAKEN if _told(other, within) else Why.PAPER_TAKEN_ELSEWHERE
+                body = other.organisation
+                yield reason(why, field=field, person=other.id, organisation=body)

@@ -11,7 +11,9 @@ from gateway.core.calls.teams import members_of
 from gateway.core.effects import Receipt
 from gateway.core.intake.events import AlertReceived
 from gateway.core.people import Person, Role
+from gateway.core.reasons import Why, Worded
 from gateway.core.state import Draft
+from gateway.core.wording import because
 
 
 def company_refused(draft: Draft, received: AlertReceived) -> bool:
@@ -26,16 +28,16 @@ def company_refused(draft: Draft, received: AlertReceived) -> bool:
     return True
 
 
-def _against(draft: Draft, alert: Alert, organisation: str) -> str | None:
+def _against(draft: Draft, alert: Alert, organisation: str) -> Worded | None:
     grid = find_grid(draft.site, alert)
     if grid is None:
-        return "grid: this token's alerts must name a place where its own guards are"
+        return because(draft.site, Why.COMPANY_PLACE)
     if not _has_guards_in(draft, grid, organisation):
-        return f"grid: {organisation} has no guards in {grid}; ask the command centre"
+        return because(draft.site, Why.COMPANY_GRID, organisation=organisation, grid=grid)
     return _against_whom(draft, alert, organisation)
 
 
-def _against_whom(draft: Draft, alert: Alert, organisation: str) -> str | None:
+def _against_whom(draft: Draft, alert: Alert, organisation: str) -> Worded | None:
     """Return why a company may not mean whom it names, or None: it orders its own only."""
     kind, _, name = (alert.to or "").partition("/")
     if kind in (PERSON, TEAM):
@@ -45,7 +47,9 @@ def _against_whom(draft: Draft, alert: Alert, organisation: str) -> str | None:
     else:
         meant = grids_meant(draft, alert, ())
         own = not meant or any(_has_guards_in(draft, g, organisation) for g in meant)
-    return None if own else f"to: {alert.to} is not of {organisation}; ask the command centre"
+    if own:
+        return None
+    return because(draft.site, Why.COMPANY_TARGET, target=alert.to, organisation=organisation)
 
 
 def _has_guards_in(draft: Draft, grid: str, organisation: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from gateway.core.effects import Receipt
 from gateway.core.people import Person
+from gateway.core.reasons import Why, Worded
 from gateway.core.register.duty import (
     changed,
     changes_of,
@@ -17,7 +18,7 @@ from gateway.core.register.duty import (
 from gateway.core.register.events import DutyChanged, DutySwapped
 from gateway.core.roster import DutyChanges, RosterException, Span
 from gateway.core.state import Draft, name_of
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 MINUTE_US = 60_000_000
 
@@ -32,15 +33,17 @@ def duty_event(draft: Draft, event: DutyChanged | DutySwapped) -> None:
     draft.ask(Receipt(status=status, sender=event.by, id=event.person, reason=refused))
 
 
-def may_not_touch(draft: Draft, person_id: str, within: str | None) -> str | None:
+def may_not_touch(draft: Draft, person_id: str, within: str | None) -> Worded | None:
     """Return why somebody's duty cannot be changed, or None."""
     person = draft.find(Person, person_id)
     if person is None or (within is not None and person.organisation != within):
-        return f"there is no person {person_id} in the register"
-    return None if person.active else f"{person_id} has left: `gridcall people rejoin`"
+        return because(draft.site, Why.NO_PERSON, person=person_id)
+    if person.active:
+        return None
+    return because(draft.site, Why.PERSON_LEFT, person=person_id)
 
 
-def change_duty(draft: Draft, event: DutyChanged) -> str | None:
+def change_duty(draft: Draft, event: DutyChanged) -> Worded | None:
     """Put a person on or off duty for a while, or give him back; return why not."""
     refused = may_not_touch(draft, event.person, event.within)
     if refused is not None:
@@ -62,10 +65,10 @@ def change_duty(draft: Draft, event: DutyChanged) -> str | None:
     return None
 
 
-def _resume(draft: Draft, person: Person, event: DutyChanged) -> str | None:
+def _resume(draft: Draft, person: Person, event: DutyChanged) -> Worded | None:
     kept = cut_short(draft, person.id, draft.now_us)
     if len(kept.changes) == len(changes_of(draft, person.id)):
-        return f"nothing was changed of the duty of {person.id} now"
+        return because(draft.site, Why.DUTY_UNCHANGED, person=person.id)
     if kept.changes:
         draft.put(kept)
     else:
@@ -82,12 +85,12 @@ def _make(draft: Draft, change: RosterException, key: str) -> None:
     draft.put(changed(draft, change, draft.now_us))
     wording = Wording(draft.site)
     begin, end = (local_words(draft.site, us) for us in (change.from_us, change.to_us))
-    detail = wording.text(key, by=change.by, begin=begin, end=end)
+    detail: str = wording.text(key, by=change.by, begin=begin, end=end)
     detail += f"（{change.reason}）" if change.reason else ""
     draft.report(None, "duty", person=change.person, medium="centre", detail=detail)
 
 
-def swap(draft: Draft, event: DutySwapped) -> str | None:
+def swap(draft: Draft, event: DutySwapped) -> Worded | None:
     """Let two people stand one another's shifts, both or neither; return why not."""
     legs = (
         (event.person, event.other, date.fromisoformat(event.day)),
@@ -101,7 +104,7 @@ def swap(draft: Draft, event: DutySwapped) -> str | None:
             return refused
         spans = [s for s in spans_of(draft.site, giver, day) if s.to_us > draft.now_us]
         if not spans:
-            return f"{giver_id} stands no shift that starts on {day} and is not over"
+            return because(draft.site, Why.NO_SHIFT, person=giver_id, day=day)
         found += [(giver_id, taker_id, span) for span in spans]
     for giver_id, taker_id, span in found:
         _hand_over(draft, giver_id, taker_id, span, event.by)

@@ -17,6 +17,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import ERASED, EnrolmentCode, Person
 from gateway.core.readiness.settings import Notice
+from gateway.core.reasons import Why, Worded
 from gateway.core.register.accounts import forget_account
 from gateway.core.register.check import mistake_in
 from gateway.core.register.events import (
@@ -32,7 +33,7 @@ from gateway.core.register.fields import changed
 from gateway.core.roster import DutyChanges
 from gateway.core.state import Draft, by_age, name_of
 from gateway.core.talk.groups import take_back_talk
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 Status = Literal["accepted", "duplicate", "refused"]
 
@@ -72,7 +73,7 @@ def person_acted(draft: Draft, event: PersonEntered | PersonChanged | PersonStru
 
 def _done(
     draft: Draft, event: PersonEntered | PersonChanged | PersonStruck
-) -> tuple[Status, str | None]:
+) -> tuple[Status, Worded | None]:
     """Do what is asked and return what became of it, with the reason where it was refused."""
     if isinstance(event, PersonEntered):
         return _enter(draft, event)
@@ -105,17 +106,17 @@ def _tell_erased(draft: Draft, event: PersonErased, name: str) -> None:
         draft.report(None, "register", medium="centre", assurance="H", detail=detail)
 
 
-def _unknown(id_: str) -> tuple[Status, str]:
-    return "refused", f"there is no person {id_} in the register"
+def _unknown(draft: Draft, id_: str) -> tuple[Status, Worded]:
+    return "refused", because(draft.site, Why.NO_PERSON, person=id_)
 
 
-def _enter(draft: Draft, event: PersonEntered) -> tuple[Status, str | None]:
+def _enter(draft: Draft, event: PersonEntered) -> tuple[Status, Worded | None]:
     person = event.person
     known = draft.find(Person, person.id)
     if known is not None:
         same = known == replace(person, certificate_told=known.certificate_told)
         return ("duplicate", None) if same else (
-            "refused", f"{person.id} stands in the register already: change it"
+            "refused", because(draft.site, Why.PERSON_KNOWN, person=person.id)
         )  # fmt: skip
     wrong = mistake_in(draft, person, event.within)
     if wrong is not None:
@@ -125,20 +126,21 @@ def _enter(draft: Draft, event: PersonEntered) -> tuple[Status, str | None]:
     return "accepted", None
 
 
-def _change(draft: Draft, event: PersonChanged) -> tuple[Status, str | None]:
+def _change(draft: Draft, event: PersonChanged) -> tuple[Status, Worded | None]:
     known = draft.find(Person, event.person)
     if known is None or (event.within is not None and known.organisation != event.within):
-        return _unknown(event.person)
+        return _unknown(draft, event.person)
     if known.active == event.rejoins:
-        return "refused", _wrong_way(event)
+        wrong_way = Why.PERSON_NOT_LEFT if event.rejoins else Why.PERSON_LEFT
+        return "refused", because(draft.site, wrong_way, person=known.id)
     if known.name == ERASED:
-        return "refused", f"{known.id} was erased: enter a new person"
+        return "refused", because(draft.site, Why.PERSON_ERASED, person=known.id)
     # What told him from others died with his entry: it is given anew.
     bare = replace(known, active=True) if known.active else without_signs(known)
     try:
         person = changed(bare, dict(event.changes))
     except ValueError as error:
-        return "refused", str(error)
+        return "refused", because(draft.site, Why.FIELD_VALUE, said=error)
     if person == known:
         return "duplicate", None
     wrong = mistake_in(draft, person, event.within)
@@ -151,12 +153,6 @@ def _change(draft: Draft, event: PersonChanged) -> tuple[Status, str | None]:
     return "accepted", None
 
 
-def _wrong_way(event: PersonChanged) -> str:
-    if event.rejoins:
-        return f"{event.person} has not left"
-    return f"{event.person} has left: `gridcall people rejoin` takes him back"
-
-
 def without_signs(person: Person) -> Person:
     """Return a person who is back, without the codes and radios that he had before."""
     return replace(
@@ -164,10 +160,10 @@ def without_signs(person: Person) -> Person:
     )
 
 
-def _strike(draft: Draft, event: PersonStruck) -> tuple[Status, str | None]:
+def _strike(draft: Draft, event: PersonStruck) -> tuple[Status, Worded | None]:
     person = draft.find(Person, event.person)
     if person is None or (event.within is not None and person.organisation != event.within):
-        return _unknown(event.person)
+        return _unknown(draft, event.person)
     if not person.active:
         return "duplicate", None
     _leave(draft, person.id)

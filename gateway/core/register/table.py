@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.core.people import ERASED, Person
 from gateway.core.places import Site
+from gateway.core.reasons import Reason
 from gateway.core.register.check import dangling
 from gateway.core.register.fields import (
     BY_HEADING,
@@ -25,6 +26,7 @@ from gateway.core.register.fields import (
     read_id,
     written,
 )
+from gateway.core.wording import Wording
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_ROWS: Final = 50_000
@@ -265,7 +267,7 @@ def planned(rows: Iterable[Row], register: Mapping[str, Person], site: Site) -> 
             continue
         lines[row.id] = row.line
         after[row.id] = person
-        plan.mistakes += (_placed(row.line, wrong) for wrong in dangling(site, person))
+        plan.mistakes += (_placed(row.line, wrong, site) for wrong in dangling(site, person))
         _note(plan, row, known, person)
     plan.mistakes += _clashes(after, lines, site)
     plan.mistakes.sort(key=lambda mistake: mistake.line)
@@ -301,8 +303,10 @@ def _note(plan: Plan, row: Row, known: Person | None, person: Person) -> None:
         plan.same += 1
 
 
-def _placed(line: int, wrong: str) -> Mistake:
-    column, _, what = wrong.partition(": ")
+def _placed(line: int, wrong: Reason, site: Site) -> Mistake:
+    # A table's mistakes are a technician's to read, like those of the settings.
+    said = Wording(site, "en").text(wrong.why, **dict(wrong.gaps))
+    column, _, what = said.partition(": ")
     return Mistake(line, column, what)
 
 
