@@ -106,6 +106,7 @@ from gateway.core.policy.rights import right_delegated
 from gateway.core.readiness import event_plans
 from gateway.core.readiness import steps as readiness_steps
 from gateway.core.readiness.event_plan import PlanEnded, PlanStarted
+from gateway.core.readiness.event_plan_people import register_changed
 from gateway.core.register.certificates import CERTIFICATES, keep_watch
 from gateway.core.register.certificates import morning as look_at_certificates
 from gateway.core.register.company_alerts import company_refused
@@ -242,6 +243,7 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             settle_all(draft)
         case PersonEntered() | PersonChanged() | PersonStruck():
             person_acted(draft, event)
+            register_changed(draft)
             settle_all(draft)
         case PartnerCalled():
             partner_called(draft, event)

@@ -42,7 +42,7 @@ class PlanDutySettings(Model):
 
     Attributes:
         person: Who; a guard.
-        grids: Grids he serves meanwhile, beside his own; absent = every grid of the plan.
+        grids: Grids he serves meanwhile; absent = every grid of the plan.
         post: Post where he stands meanwhile.
         from_: From when he is on duty for it, local time; absent = the plan's beginning.
         to: Until when, not included; absent = the plan's end.
@@ -73,6 +73,8 @@ class EventPlanSettings(Model):
         posts: Posts it adds, as in the section ``posts``.
         changes: Other channels or groups of grids that are always there.
         roster: Who has a part in it.
+        keep_own: Whether its people are called to their own grids as well while they are on
+            duty for it, and count as cover there.
     """
 
     name: Name
@@ -82,6 +84,7 @@ class EventPlanSettings(Model):
     posts: dict[Id, PostSettings] = Field(default_factory=dict)
     changes: dict[Id, GridChangeSettings] = Field(default_factory=dict)
     roster: tuple[PlanDutySettings, ...] = ()
+    keep_own: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -184,6 +184,7 @@ def _plan(id_: str, plan: EventPlanSettings, timezone: ZoneInfo) -> EventPlan:
         name=plan.name,
         from_us=moment(plan.from_),
         to_us=moment(plan.to),
+        keep_own=plan.keep_own,
         grids={grid_id: _grid(grid_id, grid) for grid_id, grid in plan.grids.items()},
         posts={post_id: _post(post_id, post) for post_id, post in plan.posts.items()},
         changes={

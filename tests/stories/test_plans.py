@@ -67,7 +67,7 @@ async def test_an_order_of_a_plan_goes_on_after_its_end(w):
     assert w.centre.found("acknowledged", person="zhao", order="o1")
 
 
-@story("B9", off=without("gateway.core.readiness.event_plans._give_parts"), settings=BY_HAND)
+@story("B9", off=without("gateway.core.readiness.event_plan_people.give_parts"), settings=BY_HAND)
 async def test_a_plan_survives_a_restart_and_a_reload(w):
     """It was started by hand, outlives the engine, and takes in who is new in its roster."""
     assert (await w.act("event_plan_start", plan="fair")).status == "accepted"
@@ -87,6 +87,59 @@ async def test_a_plan_survives_a_restart_and_a_reload(w):
     await w.sleep(30)
     assert not w.centre.found("called", order=refused.order, person="zhao")
     assert len(w.chat.cards("zhao")) == cards
+
+
+# Chen is the only one of the middle; li is one of three of the east.
+AWAY = {
+    "event_plans": {
+        "fair": FAIR["event_plans"]["fair"] | {"roster": [{"person": "chen"}, {"person": "li"}]}
+    },
+}  # fmt: skip
+BESIDE = {"event_plans": {"fair": {"keep_own": True}}}
+
+
+@story("B9", settings=AWAY, off=BESIDE)
+async def test_who_stands_at_the_fair_is_not_called_to_his_street(w):
+    """His own grid is told to be without him, an hour before and meanwhile, and has him back."""
+    await w.sleep(120)
+    ahead = [e.detail for e in w.centre.found("cover") if "中街" in e.detail]
+    assert ["13:00" in detail for detail in ahead] == [True]
+    await w.sleep(HOUR_S)
+    assert [e.detail for e in w.centre.found("cover") if "中街" in e.detail][1:]
+    assert not [e for e in w.centre.found("cover") if "庙会" in e.detail]
+    await w.alert(grid="east")
+    await w.alert(**ON_THE_SQUARE)
+    await w.until(lambda: w.chat.card("zhang") and w.chat.card("chen") and w.chat.card("li"))
+    assert [len(w.chat.cards(who)) for who in ("zhang", "chen", "li")] == [1, 1, 1]
+    assert "庙会" in w.chat.card("li").text
+    for order in ("o1", "o2"):
+        await w.close(order, result="已处置")
+    await w.sleep(2 * HOUR_S)
+    await w.alert(grid="east")
+    await w.alert(grid="middle")
+    await w.until(lambda: len(w.chat.cards("li")) == len(w.chat.cards("chen")) == 2)
+    assert w.centre.found("cover_ok")
+
+
+@story("B9", settings=AWAY, off=without("gateway.core.readiness.event_plan_people._regrid"))
+async def test_a_plan_cut_short_gives_its_people_back_at_once(w):
+    """The engine dies meanwhile, and the plan is edited: li leaves it, and it ends an hour early."""
+    await w.sleep(HOUR_S + 60)
+    await w.kill()
+    await w.start()
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhang"))
+    assert w.chat.card("li") is None
+    await w.close("o1", result="误报")
+    assert (await w.reload({"event_plans": {"fair": {"roster": [{"person": "chen"}]}}}))["ok"]
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("li"))
+    await w.close("o2", result="误报")
+    assert (await w.reload({"event_plans": {"fair": {"to": "2026-11-22T14:00"}}}))["ok"]
+    await w.sleep(HOUR_S)
+    await w.alert(grid="middle")
+    await w.until(lambda: w.chat.card("chen"))
+    assert "中街" in w.chat.card("chen").text
 
 
 # ---- bulletins ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from gateway.core.effects import ReportStatus, SendText
 from gateway.core.order import Path, Put, Timer
 from gateway.core.people import Contact, Person, Role
 from gateway.core.places import Grid
+from gateway.core.readiness.event_plan_people import grids_at, grids_over, moments
 from gateway.core.readiness.settings import ChannelHeard, CoverGap, CoverKind
 from gateway.core.register.duty import changes_of, local_words, stands
 from gateway.core.roster import DutyChanges, duty_at, local_date, span_of
@@ -133,9 +134,10 @@ def _served(draft: Draft, guards: list[Person], at_us: int) -> dict[str, list[Pe
     """Return who is on duty at a moment, by grid."""
     duty = duty_at(draft.site.roster, at_us, draft.site.timezone)
     found: dict[str, list[Person]] = {}
+    elsewhere = grids_at(draft, at_us)
     for person in guards:
         if stands(draft, duty, person):
-            for grid in person.grids:
+            for grid in elsewhere.get(person.id, person.grids):
                 found.setdefault(grid, []).append(person)
     return found
 
@@ -161,8 +163,9 @@ def _ahead(draft: Draft, guards: list[Person], grids: list[Grid]) -> Iterator[Ho
     found: set[str] = set()
     for at_us in sorted(t for t in _moments(draft) if draft.now_us < t <= until_us):
         served = _served(draft, guards, at_us)
+        over = grids_over(draft, at_us)
         for grid in grids:
-            if not served.get(grid.id) and grid.id not in found:
+            if not served.get(grid.id) and grid.id not in found | over:
                 found.add(grid.id)
                 yield Hole("ahead", grid.id, at_us)
 
@@ -184,7 +187,7 @@ def _moments(draft: Draft) -> set[int]:
     for changes in site.roster.exceptions.values():
         for change in changes:
             found |= {change.from_us, change.to_us}
-    return found
+    return found | moments(draft)
 
 
 def _unheard(draft: Draft) -> Iterator[Hole]:

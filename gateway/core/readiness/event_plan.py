@@ -30,7 +30,7 @@ class PlanDuty:
 
     Attributes:
         person: Person id.
-        grids: Grid ids he serves meanwhile, beside his own.
+        grids: Grid ids he serves meanwhile.
         post: Post id where he stands meanwhile, or None for where he always does.
         from_us: From when he is on duty for it, UTC microseconds; None for its beginning.
         to_us: Until when, not included; None for its end.
@@ -56,6 +56,7 @@ class EventPlan:
         posts: Posts that it adds, by id.
         changes: What it changes of other grids, by grid id.
         roster: Who has a part in it.
+        keep_own: Whether they serve their own grids as well while they are on duty for it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class EventPlan:
     posts: Mapping[str, "Post"] = field(default_factory=dict)
     changes: Mapping[str, GridChange] = field(default_factory=dict)
     roster: tuple[PlanDuty, ...] = ()
+    keep_own: bool = False
 
     @property
     def touched(self) -> frozenset[str]:
@@ -84,6 +86,9 @@ class Posting:
         post_before: Post id that he had.
         from_us: Beginning of his duty, UTC microseconds.
         to_us: End of his duty.
+        serves: Grid ids of the plan that are his meanwhile.
+        own: Grid ids that he serves when no plan wants him; None in a journal of before.
+        alone: Whether he serves none but the plan's while he is on duty for it.
     """
 
     person: str
@@ -92,6 +97,9 @@ class Posting:
     post_before: str | None
     from_us: int
     to_us: int
+    serves: tuple[str, ...] = ()
+    own: tuple[str, ...] | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,37 +3,27 @@
 Theory of operation. A plan stands in the settings and changes nothing until it is in force: by
 the clock, or by a named person. Then two things differ. The site that every step decides by has
 the plan laid over it (:func:`site_in_force`), from the next step on. And the people of its
-roster have its grids beside their own and are on duty, as rows of the register: whatever asks
-who serves a grid need not know of plans. What was changed of each is noted and just that is
-taken back. An order that is still open in a grid of the plan keeps grid and people until it is
-closed; meanwhile no alert is found to lie there any more.
+roster have its grids (``event_plan_people``) and are on duty, as rows of the register: whatever
+asks who serves a grid need not know of plans. What was changed of each is noted and just that
+is taken back. An order that is still open in a grid of the plan keeps grid and people until it
+is closed; meanwhile no alert is found to lie there any more.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Literal
 
 from gateway.core.effects import Receipt
 from gateway.core.order import Order, Put, Timer
-from gateway.core.people import Person
 from gateway.core.places import Grid, Site
-from gateway.core.readiness.event_plan import (
-    EventPlan,
-    PlanDuty,
-    PlanEnded,
-    PlanEvent,
-    PlanRun,
-    Posting,
-)
+from gateway.core.readiness import event_plan_people as people
+from gateway.core.readiness.event_plan import EventPlan, PlanEnded, PlanEvent, PlanRun
 from gateway.core.reasons import Why, Worded
-from gateway.core.register.duty import changes_of, local_words
-from gateway.core.roster import DutyChanges, RosterException
+from gateway.core.register.duty import local_words
 from gateway.core.state import Draft, State
 from gateway.core.wording import Wording, because
 
 CLOCK: Final = "event_plan"
-# The end of what has none yet: 1 January 2100.
-_NO_END_US: Final = 4_102_444_800_000_000
 # So many sites with different plans laid over them are kept ready.
 _MOST_LAID: Final = 16
 
@@ -161,9 +151,8 @@ def _go_on(draft: Draft, id_: str) -> None:
     if plan is None or (to_us is not None and to_us <= draft.now_us):
         _end(draft, replace(run, window=window), "")
         return
-    _give_parts(draft, plan, replace(run, window=window, to_us=to_us))
-    if to_us is not None:
-        _wake(draft, id_, to_us)
+    people.give_parts(draft, plan, replace(run, window=window, to_us=to_us))
+    _wake_next(draft, id_)
 
 
 def _begin_if_due(draft: Draft, plan: EventPlan) -> None:
@@ -208,26 +197,23 @@ def _start(draft: Draft, plan: EventPlan, to_us: int | None, by: str) -> None:
         window=(plan.from_us, plan.to_us), by=by,
     )  # fmt: skip
     draft.put(run)
-    _give_parts(draft, plan, run)
-    if to_us is None:
-        draft.sleep(CLOCK, f"plan:{plan.id}")
-    else:
-        _wake(draft, plan.id, to_us)
+    people.give_parts(draft, plan, run)
+    _wake_next(draft, plan.id)
     wording = Wording(draft.site)
     names = [g.name for g in plan.grids.values()]
     names += [draft.site.grids[g].name for g in plan.changes if g in draft.site.grids]
     end = wording.text("plan_no_end") if to_us is None else local_words(draft.site, to_us)
-    people = len({duty.person for duty in plan.roster})
+    count = len({duty.person for duty in plan.roster})
     grids = wording.listed(names) or "—"
     detail = wording.text(
-        "detail_plan_on", name=plan.name, end=end, grids=grids, count=people
+        "detail_plan_on", name=plan.name, end=end, grids=grids, count=count
     )
     _tell(draft, detail, by)
 
 
 def _end(draft: Draft, run: PlanRun, by: str) -> None:
     """Take a plan out of force; what its open orders need stays until they are closed."""
-    _off_duty(draft, run.postings)
+    people.off_duty(draft, run.postings)
     draft.sleep(CLOCK, f"plan:{run.plan}")
     still = _open_in(draft, run)
     begun = run.window[0] is not None and run.window[0] <= draft.now_us
@@ -235,7 +221,8 @@ def _end(draft: Draft, run: PlanRun, by: str) -> None:
         run = replace(run, window=(None, None))
     key = "detail_plan_closing" if still else "detail_plan_off"
     if still:
-        draft.put(replace(run, state="closing"))
+        draft.put(people.closing(run))
+        people.settle_grids(draft, run.postings)
     else:
         _release(draft, run)
     name = _name_of(draft, run.plan)
@@ -256,6 +243,16 @@ def _wake(draft: Draft, id_: str, due_us: int) -> None:
     draft.wake(CLOCK, f"plan:{id_}", due_us)
 
 
+def _wake_next(draft: Draft, id_: str) -> None:
+    """Ask to be woken when a plan in force ends, or somebody's part in it begins or ends."""
+    run = draft.find(PlanRun, id_)
+    due_us = None if run is None else people.next_change_us(run, draft.now_us)
+    if due_us is None:
+        draft.sleep(CLOCK, f"plan:{id_}")
+    else:
+        _wake(draft, id_, due_us)
+
+
 def settle(draft: Draft) -> None:
     """Let the last of a plan go when the last order in its grids is closed."""
     closed = any(isinstance(c, Put) and isinstance(c.entity, Order) for c in draft.changes)
@@ -273,85 +270,8 @@ def _open_in(draft: Draft, run: PlanRun) -> list[str]:
     return [o.id for o in found if o is not None and o.open and grids.intersection(o.grids)]
 
 
-# ---- its people ---------------------------------------------------------------------------
-
-
-def _give_parts(draft: Draft, plan: EventPlan, run: PlanRun) -> None:
-    """Give everybody of a plan's roster his part, unless all have just this already."""
-    known = draft.find(PlanRun, plan.id)
-    posted = {posting.person for posting in run.postings}
-    same = known is not None and known.to_us == run.to_us and run.roster == plan.roster
-    if same and all(d.person in posted for d in _present(draft, plan.roster)):
-        draft.put(run)
-        return
-    _off_duty(draft, run.postings)
-    _take_back(draft, run.postings)
-    postings = tuple(_posted(draft, run, duty) for duty in _present(draft, plan.roster))
-    draft.put(replace(run, roster=plan.roster, postings=postings))
-
-
-def _present(draft: Draft, roster: Iterable[PlanDuty]) -> Iterator[PlanDuty]:
-    """Yield the parts of those whom the register knows and who have not left."""
-    for duty in roster:
-        person = draft.find(Person, duty.person)
-        if person is not None and person.active:
-            yield duty
-
-
-def _posted(draft: Draft, run: PlanRun, duty: PlanDuty) -> Posting:
-    """Give one person his grids, his post and his duty; return what was changed."""
-    person = draft.find(Person, duty.person)
-    assert person is not None
-    new = tuple(g for g in duty.grids if g not in person.grids)
-    posting = Posting(
-        person=person.id, grids=new, post=duty.post, post_before=person.post,
-        from_us=run.from_us if duty.from_us is None else duty.from_us,
-        to_us=(run.to_us or _NO_END_US) if duty.to_us is None else duty.to_us,
-    )  # fmt: skip
-    draft.put(replace(person, grids=(*person.grids, *new), post=duty.post or person.post))
-    stands = RosterException(
-        person=person.id, from_us=posting.from_us, to_us=posting.to_us, on_duty=True,
-        reason=_name_of(draft, run.plan), by=run.by,
-    )  # fmt: skip
-    # First of all: a leave or a pause that somebody gives him by hand goes before it.
-    draft.put(DutyChanges(person=person.id, changes=(stands, *changes_of(draft, person.id))))
-    return posting
-
-
-def _off_duty(draft: Draft, postings: Iterable[Posting]) -> None:
-    """Take the duty of a plan from its people; what others changed of it stays."""
-    for posting in postings:
-        changes = list(changes_of(draft, posting.person))
-        mine = (c for c in changes if _is_of(c, posting))
-        first = next(mine, None)
-        if first is None:
-            continue
-        changes.remove(first)
-        if changes:
-            draft.put(DutyChanges(person=posting.person, changes=tuple(changes)))
-        else:
-            draft.drop(DutyChanges, posting.person)
-
-
-def _is_of(change: RosterException, posting: Posting) -> bool:
-    return change.on_duty and (change.from_us, change.to_us) == (posting.from_us, posting.to_us)
-
-
 def _release(draft: Draft, run: PlanRun) -> None:
     """Give everybody of a plan back what was his, and be done with it."""
-    _off_duty(draft, run.postings)
-    _take_back(draft, run.postings)
+    people.off_duty(draft, run.postings)
+    people.take_back(draft, run)
     draft.put(replace(run, state="over", postings=()))
-
-
-def _take_back(draft: Draft, postings: tuple[Posting, ...]) -> None:
-    """Take a plan's grids and posts from its people, the last given first."""
-    for posting in reversed(postings):
-        person = draft.find(Person, posting.person)
-        if person is None:
-            continue
-        grids = tuple(g for g in person.grids if g not in posting.grids)
-        given = posting.post is not None and person.post == posting.post
-        draft.put(
-            replace(person, grids=grids, post=posting.post_before if given else person.post)
-        )
