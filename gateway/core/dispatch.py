@@ -343,7 +343,7 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
     key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
         changed.path.split(":")[0], "detail_path_down"
     )
-    detail = wording.text(key, path=changed.path, reason=changed.reason or "")
+    detail = wording.text(key, path=changed.path, reason=wording.fault(changed.reason))
     draft.report(None, "health", detail=detail)
     for order_id in list(draft.state.open_orders()):
         order = draft.find(Order, order_id)

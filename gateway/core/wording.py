@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.alert import Alert
 from gateway.core.effects import Button
+from gateway.core.faults import in_words
 from gateway.core.order import Assignment, Node, Order, OrderStatus
 from gateway.core.policy.policy import grade_of, response_to, times_of
 from gateway.core.policy.redaction import redacted
@@ -69,6 +70,11 @@ class Wording:
         """Return a sentence with its gaps filled; the fillings are never formats themselves."""
         plain = {k: _plain(str(v)) for k, v in gaps.items()}
         return Worded(self._words[key].format_map(plain))
+
+    def fault(self, said: str | None) -> Worded:
+        """Return what a driver says failed; what is not known to the catalogues, as it came."""
+        english = self._site.catalogues.get("en", self._words)
+        return Worded(_plain(in_words(said or "", english, self._words)))
 
     def grid_names(self, order: Order) -> str:
         """Return the names of the grids an order addresses, own grid first."""
@@ -431,6 +437,13 @@ class Wording:
     def understood_button(self) -> tuple[tuple[Button, ...], ...]:
         """Return the one button of a card whose order was called off: it says 知道了."""
         return ((Button(label=self.text("button_understood"), action="1"),),)
+
+    def say_called_off(self, order: Order, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the sentences that call people off by name while the order goes on."""
+        said = self.listed(name[:SPOKEN_NAME_CHARS] for name in names)
+        return self._framed(
+            order, [self.text("say_called_off", number=self._number(order), names=said)]
+        )
 
     def say_still(self, order: Order, names: Sequence[str]) -> tuple[str, ...]:
         """Return the sentences that ask people by name whether they are still on it."""

@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.radio.chat_talk import CROWDED, NOT_DECODED, NOT_RENDERED
+from drivers.radio.radiation import NOTHING_RADIATED
+from drivers.radio.transmission import TIME_OUT
+from gateway.core.airtime import NO_LICENCE
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.effects import PageChannel, Receipt
 from gateway.core.order import Order, OrderStatus
@@ -89,7 +93,7 @@ def made_up_keys(text):
 
 def test_every_sentence_is_used_somewhere():
     text = source()
-    used = set(re.findall(r'"([a-z_0-9]+)"', text)) | set(made_up_keys(text))
+    used = set(re.findall(r'"([a-z_0-9]+)"', text)) | set(made_up_keys(text)) | set(FAULTS)
     assert sorted(set(catalogue("zh_CN")) - used) == []
 
 
@@ -129,6 +133,43 @@ def test_every_reason_that_the_core_can_give_is_worded_in_each_language(why):
     assert HAN.search(bare), "it is Chinese where the site is"
     assert set(re.findall("[A-Za-z_]{2,}", bare)) <= TYPED
     assert not HAN.search(told["en"])
+
+
+FAULTS = [key for key in catalogue("zh_CN") if key.startswith("fault_")]
+
+
+@pytest.mark.parametrize("key", FAULTS)
+def test_what_a_driver_says_failed_is_read_in_the_sites_language(key):
+    english = catalogue("en")[key]
+    filled_in = {name: f"x{place}" for place, name in enumerate(sorted(gaps(english)))}
+    told = Wording(SITE).fault(english.format(**filled_in))
+    assert told == catalogue("zh_CN")[key].format(**filled_in)
+    assert HAN.search(re.sub(r"\\{[a-z_]+\\}", "", catalogue("zh_CN")[key]))
+    assert Wording(make_site("en")).fault(english.format(**filled_in)) == english.format(**filled_in)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (NO_LICENCE, "没有登记执照"), (NOTHING_RADIATED, "没有发出去"), (TIME_OUT, "超过限时"),
+        (NOT_DECODED, "放不出来"), (NOT_RENDERED, "念不出来"), (CROWDED, "在准备"),
+        ("line lost: the control port failed", "控制线断了：控制口出错"),
+        ("its time passed; last attempt: no answer within 5 s; it may stand in the chat", "5秒"),
+        ("Chat not found", "没有这个聊天"),
+    ],
+)
+def test_a_drivers_own_words_are_known(said, told):
+    assert told in Wording(SITE).fault(said)
+
+
+def test_a_platforms_own_words_stay_as_they_came_and_are_no_format():
+    assert Wording(SITE).fault("FLOOD {0.__class__}") == "FLOOD {0.__class__}"
+    assert "{0.__class__}" in Wording(SITE).fault("no connection: {0.__class__}")
+
+
+@given(st.text())
+def test_no_words_of_a_driver_break_a_sentence(said):
+    assert Wording(SITE).fault(said).isprintable()
 
 
 def test_a_receipt_takes_a_reason_from_the_catalogues_alone():

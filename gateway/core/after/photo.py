@@ -152,7 +152,9 @@ def photo_failed(draft: Draft, failed: PhotoFailed) -> None:
     stood = post.state == "recalling" and post.message is not None
     draft.put(replace(post, state="stands" if stood else failed.state))
     key = "detail_photo_stands" if stood else "detail_photo_not_posted"
-    detail = Wording(draft.site).text(key, group=post.group, reason=failed.reason)
+    wording = Wording(draft.site)
+    why = wording.fault(failed.reason)
+    detail = wording.text(key, group=post.group, reason=why)
     draft.report(order, "warning", medium="chat", detail=detail)
 
 

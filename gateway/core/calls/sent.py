@@ -83,7 +83,8 @@ def _page_failed(draft: Draft, order: Order, page: Page, failed: PageFailed) -> 
     if failed.state == "withdrawn":
         return
     key = "detail_page_expired" if failed.state == "expired" else "detail_page_failed"
-    detail = Wording(draft.site).text(key, reason=failed.reason)
+    wording = Wording(draft.site)
+    detail = wording.text(key, reason=wording.fault(failed.reason))
     draft.report(order, "warning", medium="radio", detail=detail)
     path = draft.find(Path, f"channel:{page.channel}")
     cut_short = page.state == "on_air" and failed.state == "failed"
@@ -111,6 +112,8 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> None:
     if card.state == "queued":
         draft.put(replace(card, state=event.state))
         end_deliveries(draft, order, card.id, event.state, event.reason)
-    detail = Wording(draft.site).text(f"detail_card_{event.state}", reason=event.reason)
+    wording = Wording(draft.site)
+    why = wording.fault(event.reason)
+    detail = wording.text(f"detail_card_{event.state}", reason=why)
     draft.report(order, "warning", person=card.person, medium="chat", detail=detail)
     medium_failed(draft, order.id, Medium.CHAT)

@@ -204,7 +204,9 @@ def card_event(draft: Draft, event: CardPosted | CardFailed) -> bool:
         return True
     if card.state == "queued":
         draft.put(replace(card, state=event.state))
-    detail = Wording(draft.site).text(f"detail_card_{event.state}", reason=event.reason)
+    wording = Wording(draft.site)
+    why = wording.fault(event.reason)
+    detail = wording.text(f"detail_card_{event.state}", reason=why)
     draft.report(
         None, "warning", person=card.person, medium="chat", detail=f"{report.number}：{detail}"
     )

@@ -104,7 +104,8 @@ def _why(draft: Draft, name: str, way: NoticePage | NoticeCard) -> str:
     """Return why a way did not work: what was told of it, or of its path."""
     path = draft.find(Path, name)
     down = path.reason if path is not None and not path.up else None
-    return way.reason or down or Wording(draft.site).text("self_test_late")
+    wording, said = Wording(draft.site), way.reason or down
+    return wording.fault(said) if said else wording.text("self_test_late")
 
 
 def maybe_done(draft: Draft, notice_id: str) -> None:

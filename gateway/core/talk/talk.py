@@ -269,7 +269,7 @@ def _tell_end(draft: Draft, talk: Talk, end: PageSpoken | PageFailed) -> None:
     wording = Wording(draft.site, person.language if person else None)
     channel = draft.site.channels.get(talk.channel)
     name = channel.name if channel is not None else talk.channel
-    reason = end.reason if isinstance(end, PageFailed) else ""
+    reason = wording.fault(end.reason) if isinstance(end, PageFailed) else ""
     word = _end_word(talk, end)
     words = wording.text(word, channel=name, reason=reason)
     _answer(draft, talk.chat, talk.address, talk.message, words)
