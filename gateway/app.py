@@ -203,7 +203,8 @@ class Daemon:
         self._start(
             "retention",
             lambda: keep_within(
-                lambda: self._settings.retention, state_dir, records, engine, self._clock
+                lambda: self._settings.retention, state_dir, records, engine, self._clock,
+                self._journal,
             ),
         )
 

@@ -1,26 +1,30 @@
-"""Keeping things no longer than the settings say: recordings, and photos and voice from chats.
+"""Keeping things no longer than the settings say: files, positions, whom the journal speaks of.
 
 A file goes when its day is over, unless it hangs on an order that is open, or held for a
 complaint or a court (legal hold). The journal tells first, then the files go: one that is left
-over goes the next time.
+over goes the next time. Rows never go: what is of somebody stands sealed beside them and is
+made unreadable, positions after days, names and words after years.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.events import RecordingsExpired
 from gateway.interfaces import Intake, WallClock, Wanted
+from gateway.journal.wiping import Faded
 from gateway.records import Records
 from gateway.settings import RetentionSettings
 
 _LOG: Final = logging.getLogger("gridcall.retention")
 
 DAY_US: Final = 86_400 * 1_000_000
+# Never a day before the years are over.
+_YEAR_US: Final = 366 * DAY_US
 # Not while everything else is starting, then often enough that a day is a day.
 FIRST_AFTER_S: Final = 300.0
 EVERY_S: Final = 6 * 3600.0
@@ -43,19 +47,35 @@ class Old:
     held: int
 
 
+class Sealing(Protocol):
+    """The journal, as far as it keeps what is of somebody sealed beside its rows."""
+
+    async def faded(
+        self, *, positions_before_us: int, values_before_us: int, spared: Collection[str]
+    ) -> Faded:
+        """Return which sealed values of rows older than these moments are still there."""
+        ...
+
+    async def wipe(self, gone: Faded) -> None:
+        """Return once these values can be read nowhere in the file."""
+        ...
+
+
 async def keep_within(
     retention: Callable[[], RetentionSettings],
     state_dir: Path,
     records: Records,
     intake: Intake,
     clock: WallClock,
+    journal: Sealing,
 ) -> None:
     """Take away what has served its time, four times a day, until cancelled."""
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
         # A clock that was never set must not make everything look old, or new.
         if clock.synchronised():
-            await expire(retention(), state_dir, records, intake, clock.now_us())
+            now_us = clock.now_us()
+            await expire(retention(), state_dir, records, intake, now_us, journal)
         await asyncio.sleep(EVERY_S)
 
 
@@ -65,15 +85,24 @@ async def expire(
     records: Records,
     intake: Intake,
     now_us: int,
+    journal: Sealing,
 ) -> Old:
-    """Return what was taken away, once the journal tells of it and it is gone."""
+    """Return which files were taken away, once the journal tells of it and all is gone."""
     recordings_before_us = now_us - retention.recordings_days * DAY_US
     media_before_us = now_us - retention.media_days * DAY_US
+    positions_before_us = now_us - retention.positions_days * DAY_US
+    values_before_us = now_us - retention.journal_years * _YEAR_US
+    spared = await orders_at_work(records)
+    gone = await journal.faded(
+        positions_before_us=positions_before_us,
+        values_before_us=values_before_us,
+        spared=spared,
+    )
     wanted = await needed(records)
     old = await asyncio.to_thread(
         find_old, state_dir, recordings_before_us, media_before_us, wanted
     )
-    if old.recordings or old.media:
+    if old.recordings or old.media or gone.positions or gone.values:
         event = RecordingsExpired(
             at_us=now_us,
             recordings=len(old.recordings),
@@ -81,17 +110,27 @@ async def expire(
             recordings_before_us=recordings_before_us,
             media_before_us=media_before_us,
             held=old.held,
+            positions=len(gone.positions),
+            positions_before_us=positions_before_us,
+            values=len(gone.values),
+            values_before_us=values_before_us,
         )
         await intake.submit(event)
         await asyncio.to_thread(remove, (*old.recordings, *old.media))
+    await journal.wipe(gone)
     return old
+
+
+async def orders_at_work(records: Records) -> frozenset[str]:
+    """Return the ids of the orders that are open, or held for a complaint or a court."""
+    still_open = await records.orders(open_only=True, limit=_HELD_MAX)
+    return frozenset({*(str(order["id"]) for order in still_open), *await records.held()})
 
 
 async def needed(records: Records) -> frozenset[str]:
     """Return the stems of the files that hang on orders that are open or held."""
     stems: set[str] = set()
-    still_open = await records.orders(open_only=True, limit=_HELD_MAX)
-    for key in {*(str(order["id"]) for order in still_open), *await records.held()}:
+    for key in await orders_at_work(records):
         for recording in await records.recordings(Wanted(order=key, limit=_HELD_MAX)):
             stems.add(Path(str(recording["path"])).stem)
         whole = await records.order(key)

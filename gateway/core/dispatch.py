@@ -66,6 +66,7 @@ from gateway.core.calls.events import (
     PartnerCalled,
 )
 from gateway.core.calls.ladder import clock_due, medium_failed
+from gateway.core.calls.nearest import forget_places
 from gateway.core.calls.owner import settle_all
 from gateway.core.calls.partner import partner_called
 from gateway.core.calls.sent import card_event, page_event
@@ -278,8 +279,10 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             photo_failed(draft, event)
         case PhotoTakenBack():
             photo_taken_back(draft, event)
-        case InputRefused() | RecordingsExpired():
-            pass  # kept in the journal; nothing hangs on them
+        case InputRefused():
+            pass  # kept in the journal; nothing hangs on it
+        case RecordingsExpired():
+            forget_places(draft, event.positions_before_us)
         case _:
             readiness_steps.acted(draft, event)
 

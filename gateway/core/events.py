@@ -43,7 +43,7 @@ class InputRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingsExpired:
-    """Files have served their time and are about to be taken away.
+    """What was kept has served its time and is about to be taken away.
 
     Attributes:
         recordings: How many recordings of the air.
@@ -51,6 +51,10 @@ class RecordingsExpired:
         recordings_before_us: Recordings older than this go, UTC microseconds.
         media_before_us: Photos and voice notes older than this go.
         held: How many stay although they are older, for an order that is open.
+        positions: How many positions of persons are made unreadable in the journal.
+        positions_before_us: Those of rows older than this; None where nobody looked.
+        values: How many other values of persons: names, accounts, words.
+        values_before_us: Those of rows older than this.
     """
 
     at_us: int
@@ -59,6 +63,10 @@ class RecordingsExpired:
     recordings_before_us: int
     media_before_us: int
     held: int = 0
+    positions: int = 0
+    positions_before_us: int | None = None
+    values: int = 0
+    values_before_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

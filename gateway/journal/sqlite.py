@@ -17,9 +17,10 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,7 @@ from gateway.journal.prior_order import found_order
 from gateway.journal.reading import alert_digests, found_alert
 from gateway.journal.rows import GENESIS, Prepared, Upsert, clean_cursor, prepare
 from gateway.journal.seal import Sealer
+from gateway.journal.wiping import Faded, faded, note_done, wipe
 
 log = structlog.get_logger(__name__)
 
@@ -209,6 +211,24 @@ class SqliteJournal:
             return
         sealer.forget(owner)
         await self._queued(None, lambda file: file.erase(owner), erases=True)
+
+    async def faded(
+        self, *, positions_before_us: int, values_before_us: int, spared: Collection[str] = ()
+    ) -> Faded:
+        """Return which sealed values of rows older than these moments are still there."""
+        self._ready()
+        look = partial(
+            faded, self.path, positions_before_us=positions_before_us,
+            values_before_us=values_before_us, spared=spared,
+        )  # fmt: skip
+        return await asyncio.to_thread(look)
+
+    async def wipe(self, gone: Faded) -> None:
+        """Return once these values can be read nowhere in the file; the chain stays valid."""
+        self._ready()
+        for part in gone.parts():
+            await self._queued(None, partial(_wipe, part), erases=True)
+        await self._queued(None, lambda file: note_done(file.db, gone.done))
 
     async def probe(self) -> None:
         """Return once a write of no meaning has reached the disk, to prove that one can."""
@@ -405,3 +425,7 @@ class SqliteJournal:
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(call, *args)
+
+
+def _wipe(part: Collection[str], file: JournalFile) -> None:
+    wipe(file.db, part)

@@ -191,7 +191,9 @@ async def test_a34_what_a_complaint_is_about_is_kept_until_a_named_person_lets_i
     assert answer["held"]["by"] == "李警官"
 
     async def keep():
-        await expire(RetentionSettings(), kept.folder, kept.records, kept, kept.now_us)
+        await expire(
+            RetentionSettings(), kept.folder, kept.records, kept, kept.now_us, kept.journal
+        )
         return photo.exists()
 
     assert await keep()

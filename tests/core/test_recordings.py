@@ -232,16 +232,18 @@ async def test_what_has_served_its_time_goes_and_the_journal_tells(archive):
         os.utime(file, (archive.now_us / US, archive.now_us / US))
     await archive.write_down()
     gone = await expire(
-        RetentionSettings(), archive.folder, archive.records, archive, archive.now_us
-    )
+        RetentionSettings(), archive.folder, archive.records, archive, archive.now_us,
+        archive.journal,
+    )  # fmt: skip
     assert (gone.recordings, gone.media, gone.held) == ((old,), (photo,), 0)
     assert [f.exists() for f in (old, photo, new, fresh)] == [False, False, True, True]
     event = archive.told[-1]
     assert (event.recordings, event.media) == (1, 1)
     assert event.recordings_before_us == archive.now_us - 90 * DAY_US
     again = await expire(
-        RetentionSettings(), archive.folder, archive.records, archive, archive.now_us
-    )
+        RetentionSettings(), archive.folder, archive.records, archive, archive.now_us,
+        archive.journal,
+    )  # fmt: skip
     assert not again.recordings
     assert len(archive.told) == 1, "nothing to tell"
     verdict = await archive.records.verify_recordings(archive.folder / "recordings")
@@ -267,8 +269,9 @@ async def test_nothing_of_an_open_order_goes(archive):
             archive.act("close", result="好了")
             await archive.write_down()
         await expire(
-            RetentionSettings(), archive.folder, archive.records, archive, archive.now_us
-        )
+            RetentionSettings(), archive.folder, archive.records, archive, archive.now_us,
+            archive.journal,
+        )  # fmt: skip
         assert (answer.exists(), photo.exists()) == (left, left)
     assert not (archive.folder / "recordings" / "20261122").exists(), "nor its empty folders"
 

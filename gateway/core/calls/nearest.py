@@ -142,6 +142,13 @@ def arrived_at(draft: Draft, order: Order, person: str) -> None:
         note_place(draft, person, spot.point, shared=False)
 
 
+def forget_places(draft: Draft, before_us: int | None) -> None:
+    """Forget where people were before a moment; nothing where there is none."""
+    for seen in list(draft.state.each(LastSeen)):
+        if before_us is not None and seen.at_us < before_us:
+            draft.drop(LastSeen, seen.key)
+
+
 def note_place(draft: Draft, person: str, point: Point, *, shared: bool) -> None:
     """Note where a person is now, in the site's datum; what was known before is forgotten."""
     draft.put(
