@@ -166,8 +166,9 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         say_back(draft, text, problem)
     elif node is None or order is None:
         _refuse_chat(draft, order, person, "detail_not_addressed")
-        number = order.number if order else ""
-        say_back(draft, text, wording.text("answer_not_addressed", number=number))
+        number = wording.written_number(order) if order else ""
+        said = wording.text("answer_not_addressed", number=number)
+        say_back(draft, text, wording.about(order, said) if order else said)
     else:
         state = wording.text(f"state_{node.value}")
         said = wording.text("answer_ok", number=wording.written_number(order), state=state)
@@ -183,19 +184,26 @@ def _order_meant(
     """
     answered = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
     if answered is not None:
-        return answered, wording.text("answer_closed", number=answered.number)
+        return answered, _closed(answered, wording)
     if reply.number is not None:
         order = order_of_number(draft, reply.number)
-        key = "answer_closed" if order else "answer_no_such"
-        return order, wording.text(key, number=reply.number)
+        if order is None:
+            return None, wording.text("answer_no_such", number=reply.number)
+        return order, _closed(order, wording)
     mine = [*open_orders_of(draft, person.id), *awaited_from(draft, person.id)]
     if len(mine) == 1:
-        return mine[0], wording.text("answer_closed", number=mine[0].number)
+        return mine[0], _closed(mine[0], wording)
     if not mine:
         again = just_ended(draft, person.id, reply.action) if reply.action else None
         return again, wording.text("answer_no_order")
-    numbers = wording.listed(o.number for o in mine)
+    numbers = wording.listed(wording.written_number(o) for o in mine)
     return None, wording.text("answer_which", numbers=numbers, example=mine[0].number)
+
+
+def _closed(order: Order, wording: Wording) -> str:
+    """Return what somebody reads who says something new of an order that has ended."""
+    said = wording.text("answer_closed", number=wording.written_number(order))
+    return wording.about(order, said)
 
 
 def order_of_card(

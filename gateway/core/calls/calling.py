@@ -17,6 +17,7 @@ from gateway.core.order import (
     DeliveryState,
     Node,
     Order,
+    OrderStatus,
     Page,
     Path,
     Stamp,
@@ -484,10 +485,14 @@ def withdraw_page(draft: Draft, order: Order, page: Page, *, reason: str) -> Non
 
 
 def _satisfied(draft: Draft, order: Order) -> frozenset[str]:
-    """Return to whom nothing need be said: those who answered, or all when enough have."""
+    """Return to whom nothing need be said: those who answered, or all when enough have.
+
+    What the police have taken over wants nobody any more.
+    """
     assignments = draft.of_order(Assignment, order.id)
     level = order.alert.level
-    enough = strength(assignments, level) >= order.alert.needs
+    handed = order.status is OrderStatus.HANDED_OVER
+    enough = handed or strength(assignments, level) >= order.alert.needs
     led = covered(assignments, level)
     return frozenset(
         a.person for a in assignments if enough or answered_at_all(a) or a.person in led

@@ -1,4 +1,4 @@
-"""A clock that was set back: nobody's time in the record runs backwards for it."""
+"""What simulated days have found, each told once more as a small story."""
 
 import asyncio
 import json
@@ -56,3 +56,38 @@ def test_nobody_is_told_or_closes_before_the_order_was_opened(
     assert "acknowledged" in {s["node"] for s in stamps}
     assert min(s["at_us"] for s in stamps) >= opened_us
     assert closed_us >= opened_us
+
+
+def test_what_the_police_have_taken_over_calls_nobody_any_more(tmp_path: Path) -> None:
+    """The repetition waits for a channel on which people talk; meanwhile the police come."""
+
+    async def story(world: World) -> None:
+        receipt = await world.alert(grid="east")
+        await world.sleep(55)
+        world.jam("east", 40)
+        await world.sleep(15)
+        await world.act("handover", order=receipt.order)
+        await world.sleep(120)
+        assert len(world.pages("east")) == 1
+
+    _told(tmp_path, story)
+
+
+def test_whoever_is_late_for_a_drill_reads_that_it_was_one(tmp_path: Path) -> None:
+    """His answer comes after the end, or he was never meant: both lines say 演练 twice."""
+
+    async def story(world: World) -> None:
+        receipt = await world.act("drill", grid="east", text="演练内容")
+        assert receipt is not None
+        assert receipt.order is not None
+        await world.sleep(20)
+        await world.write("sun", "01号 收到")
+        await world.close(receipt.order)
+        await world.write("zhang", "01号 出警")
+        for who in ("sun", "zhang"):
+            line = world.chat.lines(who)[-1]
+            assert line.startswith("【演练】")
+            assert line.endswith("【演练】")
+            assert "演01号" in line
+
+    _told(tmp_path, story)
