@@ -20,6 +20,7 @@ import structlog
 import uvloop
 from pydantic import BaseModel
 
+from gateway.backups import Backups
 from gateway.control import ControlServer
 from gateway.core.places import Site
 from gateway.engine import Engine
@@ -121,6 +122,10 @@ class Daemon:
             clock=self._clock,
             reloader=self._reload,
         )
+        self._backups = Backups(
+            self._settings.site.id, journal_file, self._backup_folder, self._clock
+        )
+        self._engine.also_healthy["backup"] = self._backups.standing
         self._around = surroundings(self._settings, self._engine, self._clock)
         self._drivers = build_drivers(self._settings, self._around)
         self._secrets = secret_digests(self._settings)
@@ -133,10 +138,20 @@ class Daemon:
         Raises:
             JournalError: The journal cannot be trusted or written; start again.
         """
+        clean = False
         try:
             await self._serve()
+        except asyncio.CancelledError:
+            clean = True
+            raise
         finally:
             await self._journal.close()
+            if clean:
+                await self._backups.at_stop()
+
+    def _backup_folder(self) -> Path | None:
+        folder = self._settings.journal.backup_dir
+        return None if folder is None else Path(folder)
 
     async def _serve(self) -> None:
         ready = asyncio.Event()
@@ -207,6 +222,8 @@ class Daemon:
                 self._journal,
             ),
         )
+
+        self._start("backups", self._backups.run)
 
     async def _reload(self, path: str) -> Reloaded:
         """Read and check new settings in a thread; they are put in force all or nothing."""

@@ -28,12 +28,22 @@ def health_lines(said: Answer) -> list[str]:
     ]
     if not said["clock_synchronised"]:
         lines.append("clock: NOT SET; nothing expires until it is: set it, or start NTP")
+    lines += _backup_lines(said.get("backup"))
     paths = said["paths"]
     assert isinstance(paths, dict)
     for name, path in sorted(paths.items()):
         state = "up" if path["up"] else f"DOWN  {path['reason'] or ''}"
         lines.append(f"  {name:<20} {state}".rstrip())
     return lines
+
+
+def _backup_lines(backup: object) -> list[str]:
+    """Return the journal's last copy, and what is wrong with the next."""
+    if not isinstance(backup, dict):
+        return []
+    last = f"{backup['file']}" if backup["file"] else "NONE yet"
+    fault = f"; NO NEWER ONE: {backup['fault']}" if backup["fault"] else ""
+    return [f"backup: {last}{fault}"]
 
 
 def order_line(order: Answer) -> str:

@@ -11,7 +11,7 @@ Rules for whoever edits this file:
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -116,6 +116,8 @@ class Engine:
         # Before this moment the wall clock is not to be trusted: the journal has seen later.
         self._trusted_from_us = 0
         self._reloading = asyncio.Lock()
+        # What else health has to say, and who says it.
+        self.also_healthy: dict[str, Callable[[], object]] = {}
 
     # ---- life ----
 
@@ -443,6 +445,7 @@ class Engine:
                 gap.key for gap in self._state.each(CoverGap) if gap.kind != "unreachable"
             ),
             "power": next((p.state for p in self._state.each(Power)), "mains"),
+            **{name: said() for name, said in self.also_healthy.items()},
         }
 
     def quiet(self) -> bool:

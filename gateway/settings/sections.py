@@ -332,9 +332,9 @@ class RetentionSettings(Model):
 
     Attributes:
         recordings_days: Recordings of the air, days.
-        journal_years: Journal, years.
+        journal_years: Names, accounts and words in the journal, years; its rows stay.
         media_days: Photos and voice from chats, days.
-        positions_days: Positions of persons, days.
+        positions_days: Positions of persons in the journal, days.
     """
 
     recordings_days: Annotated[int, Field(ge=30, le=3650)] = 90
@@ -348,7 +348,7 @@ class JournalSettings(Model):
 
     Attributes:
         file: SQLite file; relative to ``site.state_dir``.
-        backup_dir: Folder for backups; absent = none. Relative to this file.
+        backup_dir: Folder for daily backups; absent = none. Relative to this file.
     """
 
     file: Annotated[str, Field(min_length=1, max_length=1024)] = "journal.sqlite3"

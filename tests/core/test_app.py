@@ -13,6 +13,7 @@ import pytest
 from gateway.app import Daemon
 from gateway.installed import load_settings
 from gateway.interfaces import SetupError
+from gateway.journal import verify
 from gateway.state_files import plan
 from tests.ports import free_port
 
@@ -125,10 +126,10 @@ def site():
 @pytest.mark.asyncio
 async def test_doors_and_chats_come_and_go_by_reload(site):
     async with site.running():
-        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention"}
+        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups"}
         site.write(mqtt=True)
         await site.reload_well()
-        assert site.tasks() == {"radio", "chat:work", "mqtt", "control", "http", "retention"}
+        assert site.tasks() == {"radio", "chat:work", "mqtt", "control", "http", "retention", "backups"}
         path = lambda: site.daemon._engine.health()["paths"].get("mqtt")  # noqa: E731
         await site.until(lambda: path() and not path()["up"])
         site.write()
@@ -138,7 +139,7 @@ async def test_doors_and_chats_come_and_go_by_reload(site):
         assert (await site.alert("JQ-1"))["status"] == "accepted"
         site.write(chat=False)
         await site.reload_well()
-        assert site.tasks() == {"radio", "control", "http", "retention"}
+        assert site.tasks() == {"radio", "control", "http", "retention", "backups"}
         order = (await site.ask(do="order", order="o1"))["order"]
         await site.until(lambda: not site.daemon._engine.health()["paths"].get("chat:work"))
         assert order["status"] == "calling"
@@ -170,7 +171,7 @@ async def test_a_secret_that_changed_makes_a_new_driver_and_a_bad_one_is_refused
         answer = await site.reload()
         assert "cannot be read" in answer["errors"][0]
         assert site.daemon._drivers["chat:work"] is second
-        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention"}
+        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups"}
 
 
 @pytest.mark.asyncio
@@ -253,3 +254,19 @@ def test_the_plan_says_plainly_what_is_wrong_with_the_state_folder(site):
     )
     with pytest.raises(SetupError, match="too long for the sockets"):
         plan(long, site.config, only_radio=False)
+
+
+@pytest.mark.asyncio
+async def test_a_clean_stop_leaves_a_copy_of_the_journal_and_health_names_the_last(site):
+    copies = site.folder / "copies"
+    copies.mkdir()
+    (copies / "lab-20260101T000000Z.sqlite3").touch()
+    with site.config.open("a") as config:
+        config.write("journal: {backup_dir: copies}\n")
+    async with site.running():
+        assert (await site.alert("JQ-1"))["status"] == "accepted"
+        said = await site.ask(do="health")
+        assert said["backup"]["file"] == "lab-20260101T000000Z.sqlite3"
+        last = site.daemon._journal
+    await site.until(lambda: len(list(copies.glob("*.sqlite3"))) == 2, 20)
+    assert last.anchor() == verify(max(copies.glob("*.sqlite3")), stretches=1).end

@@ -1,0 +1,210 @@
+"""Copies of the journal in ``journal.backup_dir``: one a day, one at each clean stop, few kept.
+
+``python -m gateway.backups JOURNAL TARGET`` makes one, in a process that gives way to all else
+and that outlives the engine which started it: a copy is there whole, checked and fsynced, or
+not at all.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gateway.interfaces import GridcallError, WallClock
+from gateway.journal.backup import quick_backup
+
+_LOG: Final = logging.getLogger("gridcall.backups")
+
+# Of each day the last is kept, so many days.
+KEPT_DAYS: Final = 7
+DAY_US: Final = 86_400 * 1_000_000
+# Not while everything else is starting.
+FIRST_AFTER_S: Final = 300.0
+LOOK_EVERY_S: Final = 600.0
+# The supervisor does not wait for long; a copy that takes longer is finished without us.
+STOP_WAIT_S: Final = 1.5
+_NICENESS: Final = 15
+_MOMENT: Final = "%Y%m%dT%H%M%SZ"
+_NAME: Final = re.compile(r"(?P<site>.+)-(?P<at>\d{8}T\d{6}Z)\.sqlite3")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Backup:
+    """A copy that stands in the folder: when it was made, UTC microseconds, and where."""
+
+    at_us: int
+    path: Path
+
+
+def backups_in(folder: Path, site: str) -> list[Backup]:
+    """Return a site's copies, oldest first; none where there is no such folder."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            name = _NAME.fullmatch(path.name)
+            if name is not None and name["site"] == site:
+                with contextlib.suppress(ValueError):
+                    found.append(Backup(_moment_us(name["at"]), path))
+    return sorted(found)
+
+
+def _moment_us(text: str) -> int:
+    at = datetime.strptime(text, _MOMENT).replace(tzinfo=UTC)
+    return round(at.timestamp()) * 1_000_000
+
+
+class Backups:
+    """Sees to a site's copies.
+
+    Args:
+        site: Site id; part of each copy's name, so that sites may share a folder.
+        journal: The journal's file.
+        folder: Returns the folder for copies as the settings have it now, None for none.
+        clock: Wall time.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        journal: Path,
+        folder: Callable[[], Path | None],
+        clock: WallClock,
+    ) -> None:
+        self._site = site
+        self._journal = journal
+        self._folder = folder
+        self._clock = clock
+        self._fault: str | None = None
+
+    def standing(self) -> dict[str, object] | None:
+        """Return the last copy's moment and name, and why there is none newer; None if off."""
+        folder = self._folder()
+        if folder is None:
+            return None
+        last = self.last()
+        at = None if last is None else datetime.fromtimestamp(last.at_us / 1e6, UTC).isoformat()
+        name = None if last is None else last.path.name
+        return {"last": at, "file": name, "fault": self._fault}
+
+    def last(self) -> Backup | None:
+        """Return the newest copy, or None."""
+        folder = self._folder()
+        found = backups_in(folder, self._site) if folder is not None else []
+        return found[-1] if found else None
+
+    async def run(self) -> None:
+        """Make a copy whenever the last is a day old, until cancelled."""
+        await asyncio.sleep(FIRST_AFTER_S)
+        while True:
+            if self._due():
+                await self.make()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _due(self) -> bool:
+        # By a clock that was never set nothing is a day old.
+        if self._folder() is None or not self._clock.synchronised():
+            return False
+        last = self.last()
+        # One of tomorrow was made by a clock that has been set right since.
+        return last is None or abs(self._clock.now_us() - last.at_us) >= DAY_US
+
+    async def make(self) -> bool:
+        """Return whether a copy was made now; what went wrong is told in log and health."""
+        if (process := self._begin()) is None:
+            return False
+        try:
+            complaint = await asyncio.to_thread(_complaint_of, process)
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        self._note(complaint)
+        return complaint is None
+
+    async def at_stop(self) -> None:
+        """Begin a copy of a journal that is closed; wait for it while there is time."""
+        if not self._clock.synchronised() or (process := self._begin()) is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._note(await asyncio.to_thread(_complaint_of, process, STOP_WAIT_S))
+
+    def _begin(self) -> "subprocess.Popen[bytes] | None":
+        folder = self._folder()
+        if folder is None:
+            return None
+        if not folder.is_dir():
+            self._note(f"{folder} is not there: is the disk mounted? Else make the folder")
+            return None
+        at = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).strftime(_MOMENT)
+        target = str(folder / f"{self._site}-{at}.sqlite3")
+        try:
+            # A session of its own: whoever stops the engine does not stop the copy.
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "gateway.backups", str(self._journal), target],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._note(f"no process for a copy ({error.strerror})")
+            return None
+
+    def _note(self, complaint: str | None) -> None:
+        self._fault = complaint
+        if complaint is not None:
+            _LOG.error("no backup of the journal: %s", complaint)
+
+
+def _complaint_of(
+    process: "subprocess.Popen[bytes]", wait_s: float | None = None
+) -> str | None:
+    """Return why a copy was not made, None when it was. Raises TimeoutExpired."""
+    _, said = process.communicate(timeout=wait_s)
+    if process.returncode == 0:
+        return None
+    return said.decode(errors="replace").strip()[-500:] or f"ended by {process.returncode}"
+
+
+def keep_few(folder: Path, site: str) -> None:
+    """Return with the last copy of each of the last days that have one, and no other.
+
+    What an interrupted copy has left goes too.
+
+    Raises:
+        OSError: One cannot be deleted.
+    """
+    last_of_day = {b.at_us // DAY_US: b.path for b in backups_in(folder, site)}
+    kept = {last_of_day[day] for day in sorted(last_of_day)[-KEPT_DAYS:]}
+    for backup in backups_in(folder, site):
+        if backup.path not in kept:
+            backup.path.unlink()
+    for part in folder.glob(f"{site}-*.sqlite3.part"):
+        part.unlink()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Make one copy and let old ones go; return 1, saying why, when there is no new one."""
+    with contextlib.suppress(OSError):  # refused in some sandboxes
+        os.nice(_NICENESS)
+    journal, target = Path(argv[0]), Path(argv[1])
+    try:
+        quick_backup(journal, target)
+        name = _NAME.fullmatch(target.name)
+        assert name is not None, target.name
+        keep_few(target.parent, name["site"])
+    except (GridcallError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
