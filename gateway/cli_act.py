@@ -36,6 +36,8 @@ def act(
     made = said.get("order") or said.get("id")
     shown = f", {made}" if made and made != name else ""
     typer.echo(f"{name}: done, journal row {said['journal']}{shown}")
+    if said.get("reason"):
+        typer.echo(said["reason"])
 
 
 def _fields(pairs: Sequence[str]) -> dict[str, object]:

@@ -60,7 +60,9 @@ Charset = Annotated[
 
 
 def _act(config: Path, name: str, by: str | None, **fields: object) -> None:
-    ask(config, do="centre_act", act={"act": name, "by": by or login(), **fields})
+    said = ask(config, do="centre_act", act={"act": name, "by": by or login(), **fields})
+    if said.get("reason"):
+        typer.echo(said["reason"])
 
 
 def _fields(pairs: list[str] | None) -> dict[str, str]:

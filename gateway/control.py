@@ -278,7 +278,10 @@ class ControlServer:
             return _no(receipt.reason or receipt.status)
         order = receipt.order if receipt else None
         made = receipt.id if receipt else None
-        return {"ok": True, "journal": committed.seq, "order": order, "id": made}
+        reason = receipt.reason if receipt else None
+        return {
+            "ok": True, "journal": committed.seq, "order": order, "id": made, "reason": reason
+        }  # fmt: skip
 
     async def _talk(self, asked: Answer) -> Answer:
         """Switch a talk group on or off."""

@@ -36,6 +36,8 @@ class Why(StrEnum):
     NOT_ADDRESSED = "why_not_addressed"
     NO_PARTNER = "why_no_partner"
     HAS_PART = "why_has_part"
+    OFF_ALREADY = "why_off_already"
+    GRID_NOT_BESIDE = "why_grid_not_beside"
     NOT_HELD = "why_not_held"
     EXPIRED = "why_expired"
     SAME_PERSON = "why_same_person"
@@ -88,6 +90,8 @@ class Why(StrEnum):
     RADIO_TAKEN = "why_radio_taken"
     RADIO_TAKEN_ELSEWHERE = "why_radio_taken_elsewhere"
     RADIO_AT_POST = "why_radio_at_post"
+    RADIO_OF_NOBODY = "why_radio_of_nobody"
+    RADIO_NOT_LOST = "why_radio_not_lost"
     PAPER_TAKEN = "why_paper_taken"
     PAPER_TAKEN_ELSEWHERE = "why_paper_taken_elsewhere"
 

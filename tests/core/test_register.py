@@ -20,6 +20,7 @@ from gateway.core.register.events import (
     EnrolmentIssued,
     PersonErased,
     PersonLeft,
+    RadioBlocked,
 )
 from gateway.core.roster import DutyChanges
 from tests.core.site_for_tests import (
@@ -27,6 +28,7 @@ from tests.core.site_for_tests import (
     DAY_US,
     US,
     Desk,
+    catalogue,
     make_site,
     point,
 )  # fmt: skip
@@ -583,11 +585,57 @@ def test_a_press_of_the_office_means_its_one_guard_on_the_order():
     assert all("en_route" not in n for who in ("zhang", "li") for n in both.nodes(who))
 
 
+def test_the_office_repeats_what_stands_on_record_after_the_end():
+    """It is answered as the guard is who says the same again; what is new is not taken."""
+    desk = two_companies()
+    desk.alert()
+    desk.post()
+    number, said = desk.number, catalogue("en")
+    first = desk.write("smith", "张三 完成")
+    assert first == said["answer_on_behalf"].format(number=number, name="张三", state="done")
+    desk.act("close", result="已处置")
+    before = desk.nodes("zhang")
+    for again in ("张三 完成", f"{number} 张三 完成"):
+        assert desk.write("smith", again) == first
+    assert desk.press("smith", "5").text == first
+    told = desk.reports("repeated_reply", person="zhang")
+    assert len(told) == 3
+    assert all(desk.words("detail_on_behalf", by="Smith") in r.detail for r in told)
+    assert desk.nodes("zhang") == before
+    assert desk.reports("refused_reply") == []
+    closed = said["answer_closed"].format(number=number)
+    assert desk.write("smith", f"{number} 张三 不能去") == closed
+    assert desk.write("smith", "张三 不能去") == said["answer_no_order"]
+    assert desk.write("smith", "李四 完成") == said["answer_no_order"], "another's guard"
+    desk.wait(601)
+    assert desk.write("smith", "张三 完成") == said["answer_no_order"]
+    assert desk.nodes("zhang") == before
+
+
 def test_nobody_answers_for_another_without_an_office():
     desk = Desk("zhang", "li", site=site_with())
     desk.alert()
     desk.write("li", "张三 到场")
     assert "arrived/C1" not in desk.nodes("zhang")
+
+
+def test_a_lost_radio_of_nobody_is_noted_and_whoever_named_it_is_told_so():
+    desk = Desk("zhang", site=site_with())
+    for radio, lost, status, reason in (
+        ("dtmf:99101", True, "accepted", None),
+        ("dtmf:99101", True, "duplicate", None),
+        ("dtmf:99109", True, "accepted", "why_radio_of_nobody"),
+        ("dtmf:99109", False, "accepted", None),
+        ("dtmf:99109", False, "duplicate", "why_radio_not_lost"),
+    ):
+        blocked = RadioBlocked(at_us=desk.now_us, radio=radio, lost=lost, by="李科长")
+        (receipt,) = [e for e in desk.take(blocked) if isinstance(e, Receipt)]
+        told = reason and desk.words(reason, radio=radio)
+        assert (receipt.status, receipt.reason) == (status, told), radio
+    assert {r.detail for r in desk.reports("radio_lost")} == {
+        desk.words("detail_radio_lost", radio=radio, by="李科长")
+        for radio in ("dtmf:99101", "dtmf:99109")
+    }
 
 
 # ---- consent ----

@@ -81,13 +81,38 @@ def said_of_ended(
     """Take what may be said of an order that has ended; return the node it is, or None."""
     if understood(draft, order, person, action, medium=medium, assurance=assurance):
         return Node.STOOD_DOWN
+    return said_again(draft, order, person, action, medium=medium, assurance=assurance)
+
+
+def said_again(
+    draft: Draft,
+    order: Order | None,
+    person: str,
+    action: Action,
+    *,
+    medium: Medium,
+    assurance: Assurance,
+    by: str | None = None,
+) -> Node | None:
+    """Take what stands on record of an order that has ended; return its node, None for news.
+
+    Args:
+        draft: The step's draft.
+        order: The order.
+        person: Whose part it is.
+        action: What is said.
+        medium: By what.
+        assurance: How sure it is that he, or who speaks for him, says it.
+        by: Name of who speaks for him, or None.
+    """
     node = repeated(draft, order, person, action)
     if node is not None:
         wording = Wording(draft.site)
-        detail = wording.text("detail_repeated", state=wording.text(f"state_{node.value}"))
+        said = [wording.text("detail_repeated", state=wording.text(f"state_{node.value}"))]
+        said += [wording.text("detail_on_behalf", by=by)] if by is not None else []
         draft.report(
             order, "repeated_reply", person=person, medium=medium.value,
-            assurance=assurance.value, detail=detail,
+            assurance=assurance.value, detail=wording.listed(said),
         )  # fmt: skip
     return node
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core.answers.tries import HOUR_US, note_try, paused
+from gateway.core.effects import Receipt
 from gateway.core.people import LostRadio, Person
+from gateway.core.reasons import Why
 from gateway.core.register.duty import stands
 from gateway.core.register.events import RadioBlocked
 from gateway.core.roster import duty_at
 from gateway.core.state import Draft
-from gateway.core.wording import Wording
+from gateway.core.wording import Wording, because
 
 # What opens a whole channel's squelch: one that is nobody's own is no stranger.
 _SHARED_KINDS: Final = frozenset({"ctcss", "dcs"})
@@ -67,6 +69,13 @@ def _addresses(draft: Draft, radio: str) -> Iterator[str]:
     coded = draft.site.selcall_status or draft.site.reports.selcall_status
     if coded and kind not in _NOT_FIVE_TONE and len(value) > 3:
         yield f"{kind}:{value[:-1]}"
+
+
+def _of_somebody(draft: Draft, radio: str) -> Iterator[object]:
+    """Yield whoever has a radio, with its status digit or without: people, then posts."""
+    for address in _addresses(draft, radio):
+        yield from (p for p in draft.state.holders_of_radio(address) if p.active)
+        yield from draft.site.posts_of_radio.get(address, ())
 
 
 def _owner(draft: Draft, radio: str) -> Speaker | None:
@@ -155,8 +164,22 @@ def _tell_hourly(draft: Draft, channel: str, speaker: Speaker, key: str) -> None
 
 
 def radio_blocked(draft: Draft, blocked: RadioBlocked) -> None:
-    """Note that a radio was lost or stolen, or has been found again."""
+    """Note that a radio was lost or stolen, or has been found again; answered by a receipt.
+
+    One that is nobody's is noted all the same, as it may be heard, but whoever named it is
+    told: a digit may be wrong.
+    """
     known = draft.find(LostRadio, blocked.radio) is not None
+    nobodys = next(_of_somebody(draft, blocked.radio), None) is None
+    why = Why.RADIO_OF_NOBODY if blocked.lost else Why.RADIO_NOT_LOST
+    hint = nobodys if blocked.lost else not known
+    draft.ask(
+        Receipt(
+            status="duplicate" if known == blocked.lost else "accepted", sender=blocked.by,
+            id=blocked.radio,
+            reason=because(draft.site, why, radio=blocked.radio) if hint else None,
+        )
+    )  # fmt: skip
     if known == blocked.lost:
         return
     if blocked.lost:

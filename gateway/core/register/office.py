@@ -7,6 +7,7 @@ Where one guard alone of his is on the order, a button of the office's card mean
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import order_of_card
+from gateway.core.answers.ended import just_ended, said_again
 from gateway.core.answers.events import ButtonPressed, TextReceived
 from gateway.core.answers.replies import NODE_OF_ACTION, Action, ChatReply, parse_text
 from gateway.core.answers.say_back import say_back
@@ -15,7 +16,7 @@ from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import AnswerPress
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Organisation, Person
-from gateway.core.register.named import named_in
+from gateway.core.register.named import Named, named_in
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
@@ -44,6 +45,9 @@ def office_wrote(draft: Draft, text: TextReceived) -> bool:
     everybody = [p for p in _on_orders(draft) if p.id != person.id]
     named = named_in(text.text, everybody)
     reply = parse_text(named.rest)
+    if not named.people and reply.action is not None:
+        named = _of_ended(draft, text, body, reply.action)
+        reply = parse_text(named.rest)
     if not named.people or reply.action is None:
         return False
     say_back(draft, text, _for_guard(draft, text, person, body, named.people, reply))
@@ -58,6 +62,15 @@ def _on_orders(draft: Draft) -> list[Person]:
         for part in draft.of_order(Assignment, order_id)
     }
     return [p for id_ in sorted(ids) if (p := draft.find(Person, id_)) is not None]
+
+
+def _of_ended(draft: Draft, text: TextReceived, body: Organisation, action: Action) -> Named:
+    """Return whom of an office's own a line names who has said just this of an ended order."""
+    own = [p for p in draft.state.each(Person) if p.active and p.organisation == body.id]
+    named = named_in(text.text, own)
+    if all(just_ended(draft, person.id, action) for person in named.people):
+        return named
+    return Named((), text.text)
 
 
 def _for_guard(
@@ -81,9 +94,9 @@ def _for_guard(
     order = order_of_card(draft, text.chat, text.group or text.address, text.reply_to)
     if order is None and reply.number:
         order = order_of_number(draft, reply.number)
-    elif order is None:
-        order = only_order_of(draft, guard.id)
     assert reply.action is not None
+    if order is None and not reply.number:
+        order = only_order_of(draft, guard.id) or just_ended(draft, guard.id, reply.action)
     return _apply(draft, order, person, guard, reply.action, Assurance.C1, text.text[:100])
 
 
@@ -103,8 +116,10 @@ def _apply(
 ) -> str:
     """Write an answer into a guard's timeline and return what the office reads."""
     wording = Wording(draft.site, person.language)
-    if order is None or not order.open:
+    if order is None:
         return wording.text("answer_no_order")
+    if not order.open:
+        return _again(draft, order, person, guard, action, assurance)
     detail = Wording(draft.site).text("detail_on_behalf", by=person.name)
     if not apply_reply(
         draft, order, guard.id, action, medium=Medium.CHAT, assurance=assurance,
@@ -117,6 +132,30 @@ def _apply(
     )
 
 
+def _again(
+    draft: Draft,
+    order: Order,
+    person: Person,
+    guard: Person,
+    action: Action,
+    assurance: Assurance,
+) -> str:
+    """Return what an office reads that answers for a guard of an order that has ended.
+
+    What stands on record is answered as it was the first time, like the guard's own word.
+    """
+    wording = Wording(draft.site, person.language)
+    node = said_again(
+        draft, order, guard.id, action, medium=Medium.CHAT, assurance=assurance, by=person.name
+    )
+    if node is None:
+        return wording.text("answer_closed", number=order.number)
+    state = wording.text(f"state_{node.value}")
+    return wording.text(
+        "answer_on_behalf", number=order.number, name=guard.name, state=state
+    )
+
+
 def office_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
     """Apply a press of an office's own card for its guard; return whether it was that.
 
@@ -124,13 +163,15 @@ def office_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
     """
     writer = _writer(draft, pressed.chat, pressed.address)
     order = draft.find(Order, pressed.order)
-    if writer is None or order is None or not order.open:
+    if writer is None or order is None:
         return False
     person, body = writer
     if draft.find(Assignment, f"{order.id}/{person.id}") is not None:
         return False
     wording = Wording(draft.site, person.language)
     guards = own_parts(draft, order, body.id)
+    if not order.open and len(guards) != 1:
+        return False
     if len(guards) == 1:
         said = _apply(
             draft, order, person, guards[0], Action(pressed.action), Assurance.C2, None
