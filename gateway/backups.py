@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,24 +119,43 @@ class Backups:
 
     async def make(self) -> bool:
         """Return whether a copy was made now; what went wrong is told in log and health."""
-        if (process := self._begin()) is None:
+        if (command := self._command()) is None:
             return False
         try:
-            complaint = await asyncio.to_thread(_complaint_of, process)
-        except asyncio.CancelledError:
-            process.kill()
-            raise
-        self._note(complaint)
-        return complaint is None
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            self._note(f"no process for a copy ({error.strerror})")
+            return False
+        try:
+            _, said = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        why = said.decode(errors="replace").strip()[-500:]
+        failed = process.returncode != 0
+        self._note((why or f"ended by {process.returncode}") if failed else None)
+        return not failed
 
     async def at_stop(self) -> None:
-        """Begin a copy of a journal that is closed; wait for it while there is time."""
-        if not self._clock.synchronised() or (process := self._begin()) is None:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._note(await asyncio.to_thread(_complaint_of, process, STOP_WAIT_S))
+        """Begin a copy of a journal that is closed; wait for it while there is time.
 
-    def _begin(self) -> "subprocess.Popen[bytes] | None":
+        What is wrong with it stands in the log: it writes there itself.
+        """
+        if not self._clock.synchronised() or (command := self._command()) is None:
+            return
+        try:
+            await asyncio.to_thread(_begin, command, STOP_WAIT_S)
+        except OSError as error:
+            self._note(f"no process for a copy ({error.strerror})")
+
+    def _command(self) -> list[str] | None:
+        """Return the command that makes a copy now, None when there is nowhere to make it."""
         folder = self._folder()
         if folder is None:
             return None
@@ -144,18 +164,7 @@ class Backups:
             return None
         at = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).strftime(_MOMENT)
         target = str(folder / f"{self._site}-{at}.sqlite3")
-        try:
-            # A session of its own: whoever stops the engine does not stop the copy.
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "gateway.backups", str(self._journal), target],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._note(f"no process for a copy ({error.strerror})")
-            return None
+        return [sys.executable, "-P", "-m", "gateway.backups", str(self._journal), target]
 
     def _note(self, complaint: str | None) -> None:
         self._fault = complaint
@@ -163,14 +172,13 @@ class Backups:
             _LOG.error("no backup of the journal: %s", complaint)
 
 
-def _complaint_of(
-    process: "subprocess.Popen[bytes]", wait_s: float | None = None
-) -> str | None:
-    """Return why a copy was not made, None when it was. Raises TimeoutExpired."""
-    _, said = process.communicate(timeout=wait_s)
-    if process.returncode == 0:
-        return None
-    return said.decode(errors="replace").strip()[-500:] or f"ended by {process.returncode}"
+def _begin(command: Sequence[str], limit_s: float) -> None:
+    """Start a command; return when it has ended or, while it goes on, when it takes too long."""
+    # A session of its own: whoever stops the engine does not stop the copy.
+    pid = os.posix_spawn(command[0], command, os.environ, setsid=True)
+    end_s = time.monotonic() + limit_s
+    while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < end_s:
+        time.sleep(0.02)
 
 
 def keep_few(folder: Path, site: str) -> None:

@@ -144,17 +144,17 @@ async def test_at_a_stop_the_copy_is_made_also_when_nobody_waits_to_the_end(tmp_
     folder = tmp_path / "copies"
     folder.mkdir()
     backups = of(tmp_path, folder, Wall())
-    processes = []
-    begin = backups._begin
-    monkeypatch.setattr(backups, "_begin", lambda: processes.append(begin()) or processes[0])
     monkeypatch.setattr("gateway.backups.STOP_WAIT_S", 0.0)
+    begun, spawn = [], os.posix_spawn
+    monkeypatch.setattr(
+        os, "posix_spawn", lambda *a, **b: begun.append(spawn(*a, **b)) or begun[0]
+    )
     await backups.at_stop()
-    (process,) = processes
-    assert os.getsid(process.pid) == process.pid, "a stop of our group does not reach it"
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    (pid,) = begun
+    assert os.getsid(pid) == pid, "a stop of our group does not reach it"
+    assert await asyncio.to_thread(os.waitpid, pid, 0) == (pid, 0)
     (copy,) = folder.iterdir()
     assert verify(copy, stretches=1).ok
-    process.stderr.close()
 
 
 def test_one_of_a_journal_that_is_not_there_says_so(tmp_path, monkeypatch, capsys):
