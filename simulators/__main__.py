@@ -120,10 +120,13 @@ async def _run(world: World) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the outside until told to stop; return the exit status."""
     options = _arguments(argv)
+    world = None
     try:
-        asyncio.run(_run(_world(options)))
+        world = _world(options)
+        asyncio.run(_run(world))
     except* (OSError, ValueError, TypeError, yaml.YAMLError) as errors:
-        sys.stderr.write("the outside does not start:\n")
+        ready = world is not None and world.ready
+        sys.stderr.write(f"the outside {'breaks off' if ready else 'does not start'}:\n")
         sys.stderr.writelines(f"  {reason}\n" for reason in reasons(errors))
         sys.exit(3)
     return 0

@@ -152,6 +152,7 @@ class RadioGuard:
         loses: The base radio whose sound to the gateway is cut while he sends once; he takes
             that answer for heard (a planted fault).
         dies: His radio goes silent for good after his first answer (a planted fault).
+        patience_s: How long he waits for the others to stop talking.
     """
 
     person: str
@@ -166,6 +167,7 @@ class RadioGuard:
     group: str | None = None
     loses: BaseRadio | None = None
     dies: bool = False
+    patience_s: float = CLEAR_WAIT_S
     _answers: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     _button: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taken: set[str | None] = field(default_factory=set)
@@ -296,24 +298,32 @@ class RadioGuard:
         """Send until answered by a tone; return which, or that there was none."""
         async with self._button:
             for _ in range(SENDINGS):
-                await self._wait_turn()
+                if not await self._has_turn():
+                    break
                 answer = await self._send_once(reply)
                 if answer is not None:
                     return answer
         self._say("given_up", f"{_written(reply)} 没有回音", digits=_written(reply))
         return "nothing"
 
-    async def _wait_turn(self) -> None:
-        """Wait for a clear channel, and for the answer to whoever has just spoken."""
+    async def _has_turn(self) -> bool:
+        """Wait for a clear channel, and for the answer to whoever has just spoken.
+
+        Returns:
+            False when the others left him no gap for ``patience_s``.
+        """
         now_s = asyncio.get_running_loop().time
         while True:
-            await self.radio.wait_clear(CLEAR_WAIT_S, settle_s=self.pace.settle_s())
+            try:
+                await self.radio.wait_clear(self.patience_s, settle_s=self.pace.settle_s())
+            except TimeoutError:
+                return False
             last = self.radio.heard[-1] if self.radio.heard else None
             if last is None or last.attention is not None or last.answer is not None:
-                return
+                return True
             rest_s = last.end_s + OTHERS_TURN_S - now_s()
             if rest_s <= 0:
-                return
+                return True
             await asyncio.sleep(rest_s)
 
     async def _send_once(self, reply: Reply) -> Sent | None:

@@ -91,6 +91,7 @@ class World:
         faults: Planted faults.
         out: Where lines for people go.
         begun: Set when the play begins; without a play, from the start.
+        ready: Whether everything was opened and everybody is in place.
     """
 
     site: Tree
@@ -101,6 +102,7 @@ class World:
     faults: frozenset[Fault] = frozenset()
     out: TextIO = field(default_factory=lambda: sys.stdout)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: bool = False
     ethers: dict[str, Ether] = field(default_factory=dict)
     bases: dict[str, BaseRadio] = field(default_factory=dict)
     chats: dict[str, ChatServer] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class World:
             *self._planted(),
         ):
             stack.callback(group.create_task(life).cancel)
+        self.ready = True
 
     async def wait_enrolled(self, timeout_s: float) -> None:
         """Return once everybody who enrols has done so, or the time is over."""

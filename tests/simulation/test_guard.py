@@ -222,6 +222,21 @@ async def test_one_who_hears_no_tone_sends_three_times_and_gives_up() -> None:
 
 
 @at_once
+async def test_one_who_finds_no_gap_gives_up_and_lives_on() -> None:
+    async with on_the_air([], style="short", acknowledge_s=1) as told:
+        guard, dispatcher, ether, diary = told
+        guard.patience_s = 2.0
+        await dispatcher.calls()
+        await asyncio.sleep(0.5)
+        await Handheld(ether, "stuck").transmit(silence(5_000))
+        assert len(diary.of("given_up")) == 1
+        await dispatcher.calls()
+        await asyncio.sleep(15)
+    assert len(diary.of("satisfied")) == 1
+    assert digits_of(dispatcher) == ["*1#"]
+
+
+@at_once
 async def test_a_repeated_call_is_let_pass_and_a_new_order_answered() -> None:
     async with on_the_air([], acknowledge_s=1) as (guard, dispatcher, *_):
         board = Board(guard)
