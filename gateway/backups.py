@@ -173,7 +173,7 @@ class Backups:
 
 
 def _begin(command: Sequence[str], limit_s: float) -> None:
-    """Start a command; return when it has ended or, while it goes on, when it takes too long."""
+    """Start a command; return when it has ended, or goes on for longer than this."""
     # A session of its own: whoever stops the engine does not stop the copy.
     pid = os.posix_spawn(command[0], command, os.environ, setsid=True)
     end_s = time.monotonic() + limit_s
