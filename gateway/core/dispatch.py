@@ -51,12 +51,14 @@ from gateway.core.answers.events import (
 from gateway.core.answers.identity import radio_blocked
 from gateway.core.answers.on_air import digits_heard, key_pattern, over_heard, signal_heard
 from gateway.core.calls.breaks import break_taken
+from gateway.core.calls.called_off import called_off
 from gateway.core.calls.calling import (
     US,
     ways_down,
 )
 from gateway.core.calls.events import (
     BreakTaken,
+    CalledOff,
     CardFailed,
     CardPosted,
     PageFailed,
@@ -248,6 +250,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             settle_all(draft)
         case PartnerCalled():
             partner_called(draft, event)
+        case CalledOff():
+            called_off(draft, event)
         case HeldActed():
             held_acted(draft, event, amend_now)
         case RightDelegated():

@@ -78,7 +78,7 @@ _ENOUGH: dict[Level, frozenset[Assurance]] = {
 
 
 # Nodes after which what he said before counts no more.
-LEAVING = frozenset({Node.DECLINED, Node.RELEASED, Node.LAPSED})
+LEAVING = frozenset({Node.DECLINED, Node.RELEASED, Node.LAPSED, Node.STOOD_DOWN})
 
 
 def standing(assignment: Assignment) -> tuple[Stamp, ...]:
@@ -104,8 +104,11 @@ def takes(assignment: Assignment, level: Level) -> bool:
 
 
 def answered_at_all(assignment: Assignment) -> bool:
-    """Return whether he said anything himself, so that repeating to him is pointless."""
-    return bool(assignment.said)
+    """Return whether he said anything himself, so that repeating to him is pointless.
+
+    Who is called again by name has said nothing yet.
+    """
+    return bool(assignment.said) and assignment.said[-1].node is not Node.RECALLED
 
 
 def reached(assignment: Assignment, node: Node) -> bool:
@@ -116,6 +119,11 @@ def reached(assignment: Assignment, node: Node) -> bool:
 def left(assignment: Assignment) -> bool:
     """Return whether the last he said, or was said for him, is that he does not come."""
     return bool(assignment.said) and assignment.said[-1].node in LEAVING
+
+
+def called_off(assignment: Assignment) -> bool:
+    """Return whether he was called off alone, and has not come back to the order since."""
+    return assignment.off and left(assignment)
 
 
 def covered(assignments: Iterable[Assignment], level: Level) -> frozenset[str]:

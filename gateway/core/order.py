@@ -58,6 +58,7 @@ class Node(StrEnum):
     RELEASED = "released"
     LAPSED = "lapsed"
     STOOD_DOWN = "stood_down"
+    RECALLED = "recalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,7 @@ class Assignment:
         team: Team he was called with, or None.
         leads: Whether he leads it: his answer is the team's.
         asked_us: Since when an answer is awaited whether he is still on it, or None.
+        off: Whether he was called off while the order went on.
     """
 
     KIND: ClassVar[str] = "assignment"
@@ -159,6 +161,7 @@ class Assignment:
     team: str | None = None
     leads: bool = False
     asked_us: int | None = None
+    off: bool = False
 
     @property
     def key(self) -> str:

@@ -517,7 +517,7 @@ def check_step(
     check_effects(state, site, event, outcome, synchronised=synchronised)
 
 
-ANSWERS = {n.value for n in Node} - {"told", "released", "lapsed", "stood_down"}
+ANSWERS = {n.value for n in Node} - {"told", "released", "lapsed", "stood_down", "recalled"}
 
 
 def check_addressed(before: dict[tuple[str, str], object], outcome: Outcome) -> None:

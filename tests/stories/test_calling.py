@@ -251,3 +251,93 @@ async def test_a_stand_down_is_acknowledged_and_the_missing_are_listed(w):
     missing = {e.person for e in w.centre.found("stand_down_missing")}
     assert "li" in missing
     assert "zhang" not in missing
+
+
+# ---- one is called off, the rest goes on ---------------------------------------------------
+
+
+@story("C16", off=without("gateway.core.calls.called_off._call_off"))
+async def test_one_is_called_off_and_the_rest_goes_on(w):
+    """Two took it and one is wanted: zhang is sent home, says that he knows, and li has it."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.pages("east") and w.chat.card("zhang") and w.chat.card("li"))
+    await w.sleep(20)
+    await w.press("zhang", "收到")
+    await w.press("li", "收到")
+    assert w.centre.found("owner")[-1].person == "zhang"
+    receipt = await w.act("stand_down", order="o1", person="zhang", reason="李四更近")
+    assert receipt.status == "accepted"
+    await w.until(lambda: "已撤回" in w.chat.card("zhang").text)
+    assert [[key.label for key in row] for row in w.chat.card("zhang").keyboard] == [["知道了"]]
+    assert "李四更近" in w.chat.lines("zhang")[-1]
+    await w.until(lambda: "张三撤回" in w.pages("east")[-1].text)
+    assert w.centre.found("owner")[-1].person == "li"
+    assert "知道" in await w.press("zhang", "知道了")
+    assert "知道" in await w.press("zhang", "收到", card=w.chat.card("east"))
+    await w.sleep(300)
+    assert w.centre.nodes("zhang")[-2:] == ["released", "stood_down"]
+    assert not w.centre.found("escalated")
+    assert not w.centre.found("stand_down_missing")
+    again = await w.act("stand_down", order="o1", person="zhang", reason="李四更近")
+    assert again.status == "refused"
+    await w.press("li", "到场")
+    assert w.centre.found("arrived", person="li")
+
+
+@story("C16", off=without("gateway.core.calls.called_off.follow_facts"))
+async def test_where_too_few_are_left_another_is_called(w):
+    """The only one who took it is sent home: others hear it again, and he is free for more."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("zhang"))
+    await w.press("zhang", "收到")
+    await w.sleep(90)
+    before = len(w.pages("east"))
+    await w.act("stand_down", order="o1", person="zhang", reason="另有任务")
+    assert w.centre.found("escalated")
+    await w.until(lambda: [p for p in w.pages("east")[before:] if "打架" in p.text])
+    assert w.centre.found("owner")[-1].person != "zhang"
+    await w.sleep(130)
+    assert w.centre.found("stand_down_missing", person="zhang")
+    assert "您已撤回" in w.chat.lines("zhang")[-1]
+
+
+@story("C16", off=without("gateway.core.calls.called_off._meant", gives=(None, [])))
+async def test_a_grid_is_called_off_and_the_own_grid_goes_on(w):
+    """It was called over two grids; the second goes home, the first is not disturbed."""
+    await w.alert(grid="east")
+    await w.update(grid="middle")
+    await w.until(lambda: w.chat.card("zhang") and w.chat.card("chen"))
+    refused = await w.act("stand_down", order="o1", grid="middle", reason="看错了")
+    assert refused.status == "refused"
+    assert "middle" in refused.reason
+    assert (await w.act("stand_down", order="o1", grid="east", reason="看错了")).status == (
+        "accepted"
+    )
+    await w.until(lambda: "已撤回" in w.chat.card("zhang").text)
+    assert "已撤回" in w.chat.card("li").text
+    assert "已撤回" not in w.chat.card("chen").text
+    assert any("东街网格撤回" in line for line in w.chat.lines("east"))
+    assert await w.press("chen", "收到")
+    assert w.centre.found("acknowledged", person="chen")
+
+
+# ---- named again ---------------------------------------------------------------------------
+
+
+@story("A33", off=without("gateway.core.calls.first_call.named_again", gives=frozenset()))
+async def test_who_cannot_come_is_called_again_when_the_centre_names_him(w):
+    """Zhang said that he cannot come; the centre asks for him by name, and he takes it."""
+    await w.alert(grid="east", needs=2)
+    await w.until(lambda: w.chat.card("zhang"))
+    await w.sleep(20)
+    await w.press("zhang", "不能去")
+    before = len(w.pages("east"))
+    await w.update(to="person/zhang", text="有人打架，只有你有钥匙")
+    await w.until(lambda: len(w.pages("east")) > before + 1)
+    assert any("点名" in line for line in w.chat.lines("zhang"))
+    assert w.centre.found("recalled", person="zhang")
+    await w.press("zhang", "不能去")
+    await w.update(to="person/zhang", text="请务必前来开门")
+    assert len(w.centre.found("recalled", person="zhang")) == 2
+    await w.press("zhang", "收到")
+    assert w.centre.nodes("zhang")[-1] == "acknowledged"

@@ -314,9 +314,10 @@ def _apply_pattern(
 ) -> Refused | None:
     person = speaker.believed if speaker else _presumed(draft, heard, order, page)
     action = ACTION_OF_PRESSES[heard.presses]
+    if person is not None and _said_before(draft, order, person, action):
+        return None
     if not order.open:
-        again = person is not None and _said_before(draft, order, person, action)
-        return None if again else _unidentified(order, None)
+        return _unidentified(order, None)
     if person is None:
         return Refused("detail_answered_presses", None, order)
     applied = apply_reply(

@@ -19,7 +19,7 @@ from gateway.core.calls.convergence import place_people
 from gateway.core.calls.ladder import STATION, call_help, follow_facts, silent_stations
 from gateway.core.calls.nearest import arrived_at
 from gateway.core.calls.teams import covered_now, team_told
-from gateway.core.life import TAKING, reached, standing
+from gateway.core.life import TAKING, called_off, reached, standing
 from gateway.core.order import Assignment, Node, NumberLease, Order, Stamp
 from gateway.core.people import Role
 from gateway.core.state import Draft, by_age
@@ -104,9 +104,18 @@ def order_of_number(draft: Draft, number: str) -> Order | None:
 
 
 def open_orders_of(draft: Draft, person: str) -> list[Order]:
-    """Return the open orders a person has a part in, oldest first."""
+    """Return the open orders a person has a part in, oldest first.
+
+    One that goes on without him is his until he has said that he knows that.
+    """
     found = [draft.find(Order, key) for key in draft.state.orders_of(person)]
-    return sorted((o for o in found if o is not None and o.open), key=lambda o: by_age(o.id))
+    mine = (o for o in found if o is not None and o.open and not _is_rid_of(draft, o, person))
+    return sorted(mine, key=lambda o: by_age(o.id))
+
+
+def _is_rid_of(draft: Draft, order: Order, person: str) -> bool:
+    part = draft.find(Assignment, f"{order.id}/{person}")
+    return part is not None and called_off(part) and part.said[-1].node is Node.STOOD_DOWN
 
 
 def only_order_of(draft: Draft, person: str) -> Order | None:

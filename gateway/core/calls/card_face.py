@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from gateway.core.effects import Button
-from gateway.core.life import reached, strength
+from gateway.core.life import called_off, reached, strength
 from gateway.core.order import (
     Assignment,
     Card,
@@ -52,6 +52,9 @@ def face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[st
             Role.REPORTER: wording.text("card_reporter"),
         }[role]
     police = role in (Role.STATION, Role.MANAGER)
+    off = order.open and _own_part_off(people, card)
+    if off:
+        ending = wording.text("card_off")
     listed = everybody if police else people
     text = wording.card(
         order, [(name_of(draft, a.person), a) for a in listed],
@@ -60,6 +63,9 @@ def face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[st
         owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
         police=police,
     )  # fmt: skip
+    if off:  # its one button says that he knows
+        awaited = any(map(_to_understand, people))
+        return text, wording.understood_button() if awaited else ()
     return text, _buttons(order, people, wording)
 
 
@@ -86,6 +92,12 @@ def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
 def _own_card(people: Sequence[Assignment], card: Card) -> bool:
     """Return whether a card is one guard's own: it shows only what he has said."""
     return card.person is not None and all(a.role is Role.GUARD for a in people)
+
+
+def _own_part_off(people: Sequence[Assignment], card: Card) -> bool:
+    """Return whether a card is one person's own and he was called off alone."""
+    own = card.person is not None and card.organisation is None
+    return own and any(called_off(a) for a in people)
 
 
 def _owner_name(draft: Draft, order: Order, card: Card, wording: Wording) -> str | None:

@@ -1,6 +1,6 @@
 """What becomes of pages and cards, and what the centre does by hand to who is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 
@@ -97,6 +97,26 @@ class PartnerCalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalledOff:
+    """The centre calls one person, or one grid, off an order that goes on.
+
+    Attributes:
+        order: Order id or number.
+        person: Person id, or None where a grid is meant.
+        grid: Grid id, or None where a person is meant.
+        reason: Why; personal.
+        by: Who decided it; personal.
+    """
+
+    at_us: int
+    order: str
+    person: str | None
+    grid: str | None
+    reason: str = field(metadata={"personal": None})
+    by: str = field(metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakTaken:
     """Somebody on duty rests, or is back.
 
@@ -112,8 +132,8 @@ class BreakTaken:
     by: str
 
 
-CallEvent = PartnerCalled | BreakTaken
-CALL_EVENTS: Final[tuple[type[CallEvent], ...]] = (PartnerCalled, BreakTaken)
+CallEvent = PartnerCalled | CalledOff | BreakTaken
+CALL_EVENTS: Final[tuple[type[CallEvent], ...]] = (PartnerCalled, CalledOff, BreakTaken)
 DeliveryEvent = PageWaited | PageStarted | PageSpoken | PageFailed | CardPosted | CardFailed
 DELIVERY_EVENTS: Final[tuple[type[DeliveryEvent], ...]] = (
     PageWaited, PageStarted, PageSpoken, PageFailed, CardPosted, CardFailed,

@@ -6,13 +6,14 @@ So are called whom an amendment adds to it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.alert import Alert
+from gateway.core.alert import Alert, Assurance, Medium
 from gateway.core.calls.calling import (
     US,
     assign,
     call_guards,
     call_person,
     grids_of,
+    tell_person,
     ways_down,
 )
 from gateway.core.calls.choice import Choice, choose, wanting
@@ -26,7 +27,8 @@ from gateway.core.calls.ladder import (
 from gateway.core.calls.owner import settle_owner
 from gateway.core.calls.partner import propose, propose_if_station_far
 from gateway.core.calls.teams import members_of
-from gateway.core.order import Assignment, Order, Page, Timer
+from gateway.core.life import left
+from gateway.core.order import Assignment, Node, Order, Page, Stamp, Timer
 from gateway.core.people import Person, Role
 from gateway.core.places import Grid
 from gateway.core.policy.policy import ALL, response_to
@@ -218,7 +220,11 @@ def call_added(draft: Draft, order: Order, added: Added) -> bool:
     everywhere = added.named or added.more
     grids = order.grids if everywhere else added.grids
     had = frozenset(a.person for a in draft.of_order(Assignment, order.id))
-    choice = _meant(draft, order, grids=grids, called=had)
+    again = named_again(draft, order) if added.named else frozenset()
+    choice = _meant(draft, order, grids=grids, called=had - again)
+    for person in again:
+        if choice.manager or person in {p.id for p in choice.people}:
+            _call_again(draft, order, person)
     if not (added.grids or added.named) and _spared_still(draft, order, choice):
         return False
     _call_kept(draft, order, choice)
@@ -228,6 +234,26 @@ def call_added(draft: Draft, order: Order, added: Added) -> bool:
     if added.own:
         propose_if_station_far(draft, order)
     return choice.called
+
+
+def named_again(draft: Draft, order: Order) -> frozenset[str]:
+    """Return who is meant by his name and had a part in an order that he has left."""
+    kind, _, name = (order.alert.to or "").partition("/")
+    part = draft.find(Assignment, f"{order.id}/{name}") if kind == PERSON else None
+    return frozenset((name,)) if part is not None and left(part) else frozenset()
+
+
+def _call_again(draft: Draft, order: Order, person: str) -> None:
+    """Have somebody who had left an order called as if he had said nothing of it."""
+    part = draft.find(Assignment, f"{order.id}/{person}")
+    assert part is not None
+    stamp = Stamp(
+        node=Node.RECALLED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
+    )
+    draft.put(replace(part.stamped(stamp), off=False))
+    detail = Wording(draft.site).text("detail_called_again")
+    draft.report(order, "recalled", person=person, medium="centre", detail=detail)
+    tell_person(draft, order, person, "note_called_again")
 
 
 def _spared_still(draft: Draft, order: Order, choice: Choice) -> bool:

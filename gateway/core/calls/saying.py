@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-About = Literal["help", "still", "caution", "point"]
+About = Literal["help", "still", "caution", "point", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,8 @@ class Saying:
         page: Page id.
         order: Order id.
         about: ``help``: a guard asks for more. ``still``: whether people are still on it.
-            ``caution``: a warning. ``point``: who goes to which blocking point.
+            ``caution``: a warning. ``point``: who goes to which blocking point. ``off``: who is
+            called off while the order goes on.
         who: Person ids who are named in it.
         words: The warning, or the point; personal, as the warning may name somebody.
     """

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.core.calls.calling import US, not_after_us, page_channel, people_awaited
 from gateway.core.calls.saying import About, Saying
+from gateway.core.life import called_off
 from gateway.core.order import Assignment, Order, Page
 from gateway.core.people import Person
 from gateway.core.state import Draft, name_of
@@ -18,6 +19,8 @@ from gateway.core.wording import Wording
 CAUTION_LIFE_US: Final = 1800 * US
 # What breaks a page each time is not chance: so often on one channel and no more.
 _MOST_FAILURES: Final = 3
+# What is of use although the order itself would not be called any more.
+_LASTING: Final = ("caution", "off")
 
 
 def say_beside(
@@ -44,7 +47,7 @@ def say_beside(
     page = page_channel(
         draft, order, channel, "update", people, rung=order.rung,
         said=_sentences(draft, order, about, ids, words),
-        not_after=draft.now_us + CAUTION_LIFE_US if about == "caution" else None,
+        not_after=draft.now_us + CAUTION_LIFE_US if about in _LASTING else None,
     )  # fmt: skip
     if page is not None:
         draft.put(Saying(page=page, order=order.id, about=about, who=ids, words=words))
@@ -63,6 +66,8 @@ def _sentences(
             return wording.say_caution(order, words)
         case "point":
             return wording.say_point(order, name_of(draft, who[0]), words)
+        case "off":
+            return wording.say_called_off(order, [name_of(draft, person) for person in who])
 
 
 def speak_again(draft: Draft, order: Order, page: Page) -> None:
@@ -91,12 +96,14 @@ def speak_again(draft: Draft, order: Order, page: Page) -> None:
 def _say_again(draft: Draft, order: Order, page: Page, saying: Saying) -> None:
     """Say what a page said beside the order, as far as it still holds."""
     people = [p for id_ in saying.who if (p := draft.find(Person, id_)) is not None]
-    if saying.about == "caution":
+    if saying.about in _LASTING:
         late = draft.taken_us > (page.ended_us or draft.taken_us) + CAUTION_LIFE_US
     else:
         late = draft.taken_us > not_after_us(draft, order)
     if saying.about == "still":
         people = [p for p in people if _is_asked(draft, order, p)]
+    elif saying.about == "off":
+        people = [p for p in people if _is_off(draft, order, p)]
     if late or (saying.who and not people):
         return
     say_beside(draft, order, page.channel, saying.about, who=people, words=saying.words)
@@ -105,3 +112,8 @@ def _say_again(draft: Draft, order: Order, page: Page, saying: Saying) -> None:
 def _is_asked(draft: Draft, order: Order, person: Person) -> bool:
     part = draft.find(Assignment, f"{order.id}/{person.id}")
     return part is not None and part.asked_us is not None
+
+
+def _is_off(draft: Draft, order: Order, person: Person) -> bool:
+    part = draft.find(Assignment, f"{order.id}/{person.id}")
+    return part is not None and called_off(part)

@@ -17,6 +17,9 @@ from gateway.core.calls.calling import (
     tell_person,
     withdraw_pages,
 )
+from gateway.core.calls.saying import Saying
+from gateway.core.calls.spoken_again import say_beside
+from gateway.core.life import called_off
 from gateway.core.order import Assignment, Card, Node, Order, OrderStatus, Page, Stamp
 from gateway.core.people import Person
 from gateway.core.state import Draft, by_age
@@ -46,21 +49,35 @@ def stand_down(draft: Draft, order: Order, *, reason: str) -> None:
         last = assignment.said[-1].node if assignment.said else None
         if not assignment.stamps or last in (Node.DECLINED, Node.RELEASED):
             continue
+        if called_off(assignment):
+            continue  # he knows already
         stamp = Stamp(
             node=Node.RELEASED, at_us=draft.now_us, medium=Medium.CENTRE, assurance=Assurance.H
         )
         draft.put(assignment.stamped(stamp))
         draft.report(order, "released", person=assignment.person, medium="centre")
     # Of a drill that a live order ended nobody is asked again: the air is the order's.
-    if unaware(draft, order) and "aborted" not in order.flags:
+    if "aborted" not in order.flags:
+        watch_who_knows(draft, order)
+
+
+def watch_who_knows(draft: Draft, order: Order) -> None:
+    """Ask to be woken while somebody was called off and has not said that he knows."""
+    if unaware(draft, order):
         draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
 
 
 def unaware(draft: Draft, order: Order) -> list[str]:
-    """Return who was called off and has not said that he knows; nobody for other ends."""
-    if order.status is not OrderStatus.CANCELLED or "dropped" in order.flags:
+    """Return who was called off and has not said that he knows; nobody for other ends.
+
+    Of an order that goes on those are meant who were called off alone.
+    """
+    parts = draft.of_order(Assignment, order.id)
+    if order.open:
+        parts = [a for a in parts if called_off(a) and a.stamp(Node.TOLD) is not None]
+    elif order.status is not OrderStatus.CANCELLED or "dropped" in order.flags:
         return []
-    return [a.person for a in draft.of_order(Assignment, order.id) if _unaware(draft, a)]
+    return [a.person for a in parts if _unaware(draft, a)]
 
 
 def _unaware(draft: Draft, part: Assignment) -> bool:
@@ -82,13 +99,17 @@ def understood(
 ) -> bool:
     """Take a person's 知道了 for an order that was called off; return whether it was one.
 
-    A 1 on the air before he can have heard of the end is still about the order itself.
+    A 1 on the air before he can have heard of the end is still about the order itself. Of an
+    order that goes on without him a second one is the same again.
     """
-    if order is None or order.status is not OrderStatus.CANCELLED:
+    part = draft.find(Assignment, f"{order.id}/{person}") if order is not None else None
+    if order is None or part is None or action is not Action.ACKNOWLEDGE:
         return False
-    part = draft.find(Assignment, f"{order.id}/{person}")
-    if action is not Action.ACKNOWLEDGE or part is None or not _unaware(draft, part):
+    alone = order.open and called_off(part)
+    if not alone and order.status is not OrderStatus.CANCELLED:
         return False
+    if not _unaware(draft, part):
+        return alone and part.said[-1].node is Node.STOOD_DOWN
     if medium is Medium.RADIO and not _may_know(draft, order, person):
         return False
     stamp = Stamp(
@@ -108,7 +129,12 @@ def understood(
 def _may_know(draft: Draft, order: Order, person: str) -> bool:
     """Return whether the end was begun to be said on the air, or written to a person."""
     pages = draft.of_order(Page, order.id)
-    said = any(p.purpose == "stand_down" and p.state in ("on_air", "spoken") for p in pages)
+    sayings = draft.of_order(Saying, order.id)
+    off = {s.page for s in sayings if s.about == "off" and person in s.who}
+    said = any(
+        (p.purpose == "stand_down" or p.id in off) and p.state in ("on_air", "spoken")
+        for p in pages
+    )
     cards = draft.of_order(Card, order.id)
     return said or any(c.person == person and c.state in ("queued", "posted") for c in cards)
 
@@ -116,7 +142,7 @@ def _may_know(draft: Draft, order: Order, person: str) -> bool:
 def awaited_from(draft: Draft, person: str) -> list[Order]:
     """Return the orders that were called off and of which a person has not said he knows."""
     found = (draft.find(Order, key) for key in draft.state.orders_of(person))
-    off = [o for o in found if o is not None and person in unaware(draft, o)]
+    off = [o for o in found if o is not None and not o.open and person in unaware(draft, o)]
     return sorted(off, key=lambda o: by_age(o.id))
 
 
@@ -138,12 +164,17 @@ def still_unaware(draft: Draft, order: Order, clock: str) -> None:
 
 
 def _tell_again(draft: Draft, order: Order, missing: list[str]) -> None:
+    key = "note_called_off_again" if order.open else "note_stand_down_again"
     for person in missing:
-        tell_person(draft, order, person, "note_stand_down_again")
+        tell_person(draft, order, person, key)
     spoken = {p.channel for p in draft.of_order(Page, order.id) if p.state == "spoken"}
     people = [p for id_ in missing if (p := draft.find(Person, id_)) is not None]
     for channel, listeners in channels_of(draft, order, people).items():
-        if channel in spoken:
+        if channel not in spoken:
+            continue
+        if order.open:
+            say_beside(draft, order, channel, "off", who=listeners)
+        else:
             page_channel(draft, order, channel, "stand_down", listeners, rung=order.rung)
 
 
@@ -153,7 +184,4 @@ def told_late(draft: Draft, order: Order) -> None:
     off = {p.channel for p in pages if p.purpose == "stand_down"}
     for channel in sorted({p.channel for p in pages if p.state == "spoken"} - off):
         page_channel(draft, order, channel, "stand_down", (), rung=order.rung)
-    if unaware(draft, order):
-        draft.wake(STAND_DOWN, order.id, draft.taken_us + draft.site.response.stand_down_s * US)
-
-
+    watch_who_knows(draft, order)

@@ -143,9 +143,12 @@ def _order_in_need(draft: Draft, person: str) -> Order | None:
     return next(iter(said or taken), None)
 
 
+_GONE = (Node.DECLINED, Node.RELEASED, Node.STOOD_DOWN)
+
+
 def has_declined(part: Assignment) -> bool:
     """Return whether somebody's last word was that he cannot come, or he was released."""
-    return bool(part.said) and part.said[-1].node in (Node.DECLINED, Node.RELEASED)
+    return bool(part.said) and part.said[-1].node in _GONE
 
 
 def _tell_supposed_caller(draft: Draft, person: Person, channel: str) -> None:

@@ -156,7 +156,7 @@ def _busy_with(draft: Draft, person: Person, orders: list[Order]) -> Order:
     for order in reversed(orders):
         part = draft.find(Assignment, f"{order.id}/{person.id}")
         last = part.said[-1].node if part is not None and part.said else None
-        if last not in (Node.DECLINED, Node.RELEASED):
+        if last not in (Node.DECLINED, Node.RELEASED, Node.STOOD_DOWN):
             return order
     return orders[-1]
 

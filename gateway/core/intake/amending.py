@@ -21,7 +21,7 @@ from gateway.core.calls.calling import (
     tell_people,
     withdraw_page,
 )
-from gateway.core.calls.first_call import Added, call_added, grids_meant
+from gateway.core.calls.first_call import Added, call_added, grids_meant, named_again
 from gateway.core.calls.ladder import follow_facts, start_clocks
 from gateway.core.intake.placing import Placing, place
 from gateway.core.life import LIFE, Trigger, left
@@ -41,8 +41,15 @@ from gateway.core.state import Draft
 from gateway.core.wording import Wording
 
 
-def amend(draft: Draft, order: Order, alert: Alert) -> None:
-    """Change an order in place and tell its people, unless guards may not be told of it."""
+def amend(draft: Draft, order: Order, alert: Alert, *, named: bool = False) -> None:
+    """Change an order in place and tell its people, unless guards may not be told of it.
+
+    Args:
+        draft: The step's draft.
+        order: Which order.
+        alert: Its alert as it is from now on.
+        named: Whether the message itself says whom it is meant for.
+    """
     alert, marked = screened(draft, alert)
     placing = place(draft.site, alert)
     wide = _wants_second(draft, order, alert, placing.grids)
@@ -59,10 +66,11 @@ def amend(draft: Draft, order: Order, alert: Alert) -> None:
     else:
         now = draft.find(Order, order.id) or order
         flags = tuple(f for f in now.flags if f not in MARKS)
-        amend_now(draft, replace(order, flags=(*flags, *marked)), alert)
+        order = replace(order, flags=(*flags, *marked))
+        amend_now(draft, order, alert, named=named)
 
 
-def amend_now(draft: Draft, order: Order, alert: Alert) -> None:
+def amend_now(draft: Draft, order: Order, alert: Alert, *, named: bool = False) -> None:
     """Change an order in place, tell its people, and call whom it adds.
 
     The clocks go on, unless the level rises, another ladder is to be climbed, or there is
@@ -74,6 +82,8 @@ def amend_now(draft: Draft, order: Order, alert: Alert) -> None:
     )
     order = led_by(draft, order, place(draft.site, order.alert))
     added = _added(before, order)
+    if named and named_again(draft, order):
+        added = replace(added, named=True)
     afresh = _afresh(draft, before, order, added)
     if afresh:
         order = replace(order, clock_us=draft.now_us)

@@ -198,7 +198,7 @@ def _fold(draft: Draft, order: Order, alert: Alert) -> bool:
         if placed:
             said = _placed(draft, said, where, grid)
         if order.open:
-            amend(draft, order, said)
+            amend(draft, order, said, named=mine.to is not None)
         else:
             _write_down(draft, order, said)
         return True
