@@ -11,8 +11,10 @@ The rules, in this order:
    whatever it waits for.
 2. Nothing starts after its ``not_after_us``.
 3. After a page the channel is kept for answers. Others of lower or equal level wait; level 1
-   does not. Once its order is to be called off there is nothing more to wait for, and none is
-   kept; those who hurry there, or stay away, must not do so for a window's length.
+   does not, but for the first seconds after a page of its own order: who has just been called
+   could never answer a channel that calls him over and over. Once its order is to be called off
+   there is nothing more to wait for, and none is kept; those who hurry there, or stay away,
+   must not do so for a window's length.
 4. The channel must have been clear for a gap of 300 ms, and for a random back-off besides, so
    that two gateways that waited for the same over do not key together. Level 1 takes the gap.
 5. Talk from a chat is below all orders: any of them breaks it off.
@@ -26,6 +28,8 @@ from typing import Final, Literal
 from gateway.core.effects import TALK_LEVEL, PageChannel, TalkOnChannel
 
 GAP_S: Final = 0.3
+# So long what an order says next leaves those whom it has just called to key an answer.
+OWN_ANSWER_S: Final = 5.0
 # A wait shorter than this is no news to anybody.
 HOLD_TOLD_AFTER_S: Final = 0.5
 # What is told of a page for a channel that may not transmit.
@@ -100,6 +104,10 @@ def _routine(page: Transmission) -> bool:
     return isinstance(page, PageChannel) and page.routine
 
 
+def _order_of(page: Transmission) -> str | None:
+    return page.order if isinstance(page, PageChannel) else None
+
+
 def _calls_off(page: Transmission) -> str | None:
     """Return the order that a page calls off, or None."""
     return page.order if isinstance(page, PageChannel) and page.stand_down else None
@@ -134,6 +142,7 @@ class Airtime:
         self._current: _Waiting | None = None
         self._places = 0
         self._window_until_s = float("-inf")
+        self._own_until_s = float("-inf")
         self._window_level = 3
         self._window_order: str | None = None
         self._counted_to_s: float | None = None
@@ -187,7 +196,7 @@ class Airtime:
             page, self._places, now_s, self._busy_s, self._dead_s
         )
         if self._window_order is not None and self._window_order == _calls_off(page):
-            self._window_until_s = float("-inf")
+            self._window_until_s = self._own_until_s = float("-inf")
         if len(self._waiting) <= WAITING_MAX:
             return None
         last = max(self._waiting.values(), key=_Waiting.rank).page
@@ -223,6 +232,7 @@ class Airtime:
             return
         if all(_calls_off(w.page) != page.order for w in self._waiting.values()):
             self._window_until_s = now_s + page.answer_window_s
+            self._own_until_s = now_s + min(page.answer_window_s, OWN_ANSWER_S)
             self._window_level, self._window_order = urgency(page), page.order
 
     def stopped(self) -> None:
@@ -291,6 +301,8 @@ class Airtime:
             return "path"
         if level != 1 and level >= self._window_level and self.window_open(air.now_s):
             return "window" if level == TALK_LEVEL else "queue"
+        if air.now_s < self._own_until_s and _order_of(head.page) == self._window_order:
+            return "queue"
         if self._keys_over(head, air):
             return Start(head.page, over_open=True)
         wanted_s = GAP_S + (0.0 if level == 1 else air.back_off_s)

@@ -413,3 +413,22 @@ def test_a_stand_down_goes_behind_higher_levels_and_a_drills_behind_live_orders(
         off("x", "a", 3), page("b", 2), page("c", 1),
     )  # fmt: skip
     assert [one.page for one in airtime.waiting] == ["c", "b", "x", "a", "w", "drill"]
+
+
+def test_an_order_of_level_1_lets_those_it_has_just_called_answer_before_it_speaks_again():
+    first, again = (replace(page(name, 1), order="o1") for name in ("first", "again"))
+    airtime = queue(first, again, page("other", 1))
+    assert started(airtime.next(air())) == ["first"]
+    airtime.spoken(130.0)
+    clear = {"clear_since_s": 130.0}
+    assert started(airtime.next(air(134.9, **clear))) == []
+    assert started(airtime.next(air(135.1, **clear))) == ["again"]
+
+
+def test_what_calls_an_order_of_level_1_off_waits_for_no_answer_to_it():
+    first = replace(page("first", 1), order="o1")
+    airtime = queue(first)
+    airtime.next(air())
+    airtime.spoken(130.0)
+    airtime.offer(replace(first, page="off", stand_down=True), 130.0)
+    assert started(airtime.next(air(130.4, clear_since_s=130.0))) == ["off"]
