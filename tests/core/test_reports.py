@@ -548,3 +548,32 @@ def test_what_was_dealt_with_is_forgotten_after_a_day_with_its_cards():
     story.write("zhang", "报告：二")
     assert [r.number for r in reports(story)] == ["R2"]
     assert {c.order for c in story.state.each(Card)} <= {"r2"}
+
+
+def test_he_reads_that_it_was_received_before_what_became_of_it():
+    story = desk("zhang", "li", "chen")
+    story.forget()
+    story.write("zhang", "SOS")
+    mine = [s.text for s in story.of(SendText) if s.address == ACCOUNTS["zhang"]]
+    assert [text.split("：")[0] for text in mine][:2] == ["R1", "R1已转为10号警情，正在派人支援。"]
+
+
+def test_two_who_call_for_help_at_once_each_get_it_where_they_are():
+    story = desk("zhang", "li", "chen")
+    story.write("zhang", "SOS")
+    story.keys("*1029#")
+    first, second = orders(story)
+    assert (first.alert.reporter, second.alert.reporter) == ("zhang", "li")
+    story.write("chen", "救命")
+    assert [o.alert.reporter for o in orders(story)] == ["zhang", "li", "chen"]
+
+
+def test_who_has_come_to_anothers_call_and_calls_for_help_gets_it_there():
+    story = desk("zhang", "li", "chen")
+    story.write("zhang", "SOS")
+    story._last_order = orders(story)[0].id
+    story.press("li", "1")
+    story.write("li", "SOS")
+    story.keys("*1029#")
+    assert len(orders(story)) == 1
+    assert story.reports("need_help")

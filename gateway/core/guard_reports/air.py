@@ -21,7 +21,7 @@ from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.effects import ReportStatus, SendText, TalkOnChannel
 from gateway.core.guard_reports.report import ReportKind
-from gateway.core.guard_reports.steps import Telling, report_of, tell
+from gateway.core.guard_reports.steps import Telling, anothers_call, report_of, tell
 from gateway.core.guard_reports.words import details
 from gateway.core.order import Assignment, Node, Order
 from gateway.core.people import Person
@@ -88,9 +88,9 @@ def reported(
     if paused(draft, once, 1, ONCE_US):
         return
     note_try(draft, once, 1, ONCE_US)
-    _take(draft, telling)
     if kind == "emergency" and person is not None:
         _tell_supposed_caller(draft, person, channel)
+    _take(draft, telling)
     _say_received(draft, telling)
 
 
@@ -136,7 +136,9 @@ def _order_in_need(draft: Draft, person: str) -> Order | None:
     mine = [
         (order, draft.find(Assignment, f"{order.id}/{person}"))
         for key in sorted(draft.state.orders_of(person), key=by_age, reverse=True)
-        if (order := draft.find(Order, key)) is not None and order.open
+        if (order := draft.find(Order, key)) is not None
+        and order.open
+        and not anothers_call(draft, order, person)
     ]
     taken = [order for order, part in mine if part is not None and not has_declined(part)]
     said = [order for order, part in mine if order in taken and part is not None and part.said]

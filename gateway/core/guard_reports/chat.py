@@ -25,6 +25,7 @@ from gateway.core.guard_reports.report import GuardReport, ReportKind
 from gateway.core.guard_reports.steps import (
     Telling,
     add,
+    anothers_call,
     dismiss,
     never_meant,
     promote,
@@ -55,7 +56,8 @@ def text_received(draft: Draft, text: TextReceived) -> bool:
     replies = reply.action is not None and (orders or reply.number or kind is None)
     if kind == "emergency" or (reply.action is Action.NEED_HELP and not orders):
         mine = [order for order in orders if answers is not None and order.id == answers.id]
-        _call_help(draft, text, person, mine or orders)
+        his = [order for order in orders if not anothers_call(draft, order, person.id)]
+        _call_help(draft, text, person, mine or his)
     elif answers is not None or replies:
         return False
     elif kind == "report" or _goes_on(draft, text, person, orders):
@@ -145,10 +147,13 @@ def _take(
         _tell_under(draft, order, person, said)
         say_back(draft, said, wording.text("report_added", number=order.number), level=1)
         return
+    before = len(draft.effects)
     report = tell(draft, _telling(person, said, kind))
     begun = standing is None or standing.state != report.state
     key = "report_received" if begun else "report_added"
     say_back(draft, said, wording.text(key, number=report.number), keys_below(wording), level=1)
+    # He reads that it was received before he reads what became of it.
+    draft.effects.insert(before, draft.effects.pop())
 
 
 def _busy_with(draft: Draft, person: Person, orders: list[Order]) -> Order:

@@ -30,7 +30,7 @@ from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportKi
 from gateway.core.guard_reports.words import details, said_by
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.opening import open_order
-from gateway.core.order import AlertKey, Card, Order, OrderStatus, Timer
+from gateway.core.order import AlertKey, Assignment, Card, Order, OrderStatus, Timer
 from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
 from gateway.core.policy.rights import lacking
@@ -99,6 +99,16 @@ def report_of(draft: Draft, source: str) -> GuardReport | None:
         if report.source == source and report.last_us >= since_us and _lives(draft, report)
     ]
     return max(mine, key=lambda report: report.last_us, default=None)
+
+
+def anothers_call(draft: Draft, order: Order, person: str) -> bool:
+    """Return whether an order is somebody else's call and this one has said nothing to it.
+
+    Who then calls for help himself is in need where he is, not where the other is.
+    """
+    part = draft.find(Assignment, f"{order.id}/{person}")
+    silent = part is None or not part.said
+    return silent and order.alert.reporter not in (None, person)
 
 
 def report_numbered(draft: Draft, number: str) -> GuardReport | None:
