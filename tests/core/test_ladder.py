@@ -10,7 +10,7 @@ from gateway.core.effects import SendText
 from gateway.core.events import TimerFired
 from gateway.core.order import Order
 from gateway.core.register.events import RegisterSeeded
-from tests.core.site_for_tests import PEOPLE, US, Desk, make_site
+from tests.core.site_for_tests import ACCOUNTS, PEOPLE, US, Desk, make_site
 
 
 def rungs(desk):
@@ -534,3 +534,37 @@ def test_a_site_may_have_another_ladder():
     desk.wait(10)
     assert rungs(desk) == [(10, "呼叫第一管理人")]
     assert desk.state.find(Order, "o1").rung == 1
+
+
+def test_when_all_whom_the_last_rung_has_called_decline_it_climbs_at_once():
+    site = make_site(ladder=("ring_1", "ring_2", "second_manager"))
+    desk = Desk("zhang", "chen", "sun", site=site)
+    desk.alert()
+    desk.wait(60)
+    assert "chen" in desk.called()
+    assert "sun" not in desk.called()
+    desk.press("chen", "0")
+    assert "sun" in desk.called(), "zhang alone is still silent; nobody waits for chen"
+
+
+def test_the_card_of_who_is_called_next_names_who_is_accountable_now():
+    desk = Desk("zhang", "chen")
+    desk.alert()
+    desk.press("zhang", "1")
+    assert desk.order.owner == "zhang"
+    desk.forget()
+    desk.press("zhang", "0")
+    shown = desk.cards()["-102"].text
+    assert shown.endswith("责任人：所长")
+
+
+def test_who_asks_for_help_is_not_asked_to_help_himself():
+    desk = Desk("zhang", "li")
+    desk.alert()
+    desk.post()
+    desk.press("zhang", "1")
+    desk.forget()
+    desk.press("zhang", "4")
+    told = {s.address for s in desk.of(SendText) if "请求增援" in s.text}
+    assert ACCOUNTS["li"] in told
+    assert ACCOUNTS["zhang"] not in told

@@ -374,11 +374,12 @@ def tell_people(
     """Write a line under the order's cards, in the groups and, if asked, to each person.
 
     Who is named fills the gap ``name``; of another body's man an office reads that he is one.
+    It is not written to him himself: it is about him.
     """
     for card in draft.of_order(Card, order.id):
         if card.state not in ("posted", "queued"):
             continue
-        if card.person is not None and not privately:
+        if card.person is not None and (not privately or (who and card.person == who.id)):
             continue
         person = draft.find(Person, card.person) if card.person else None
         wording = Wording(draft.site, person.language if person else None)

@@ -253,6 +253,9 @@ def follow_facts(
     if status is not before:
         order = replace(order, status=status)
         draft.put(order)
+    # Before anybody else is called: his card names who is accountable from now on.
+    settle_owner(draft, order_id)
+    order = draft.find(Order, order_id) or order
     if trigger is not Trigger.SHORT:
         draft.sleep(LADDER, order_id)
         withdraw_pages(draft, order, reason="answered", all_of_them=False)
@@ -262,7 +265,6 @@ def follow_facts(
     if climbing and not (declined and _next_called(draft, order)):
         climb(draft, order_id)
     _watch(draft, order_id)
-    settle_owner(draft, order_id)
     order = draft.find(Order, order_id)
     assert order is not None
     refresh_cards(draft, order)
@@ -290,8 +292,15 @@ def _next_called(draft: Draft, order: Order) -> bool:
 
 
 def _too_few(draft: Draft, order: Order, people: list[Assignment]) -> bool:
-    """Return whether too few could take it, if all who were called still did; or nobody."""
-    may = [a for a in people if a.role in (Role.GUARD, Role.MANAGER) and not left(a)]
+    """Return whether too few could take it, if all who were called still did; or nobody.
+
+    The same when all whom the last rung has called cannot come: its wait is for nobody.
+    """
+    called = [a for a in people if a.role in (Role.GUARD, Role.MANAGER)]
+    last = max((a.rung for a in called), default=0)
+    if all(left(a) for a in called if a.rung == last):
+        return True
+    may = [a for a in called if not left(a)]
     waiting = [a for a in may if not _sure(order, a)]
     manager = any(a.role is Role.MANAGER for a in waiting)
     return not waiting or (not manager and wanting(draft, order) > 0)
