@@ -59,6 +59,7 @@ class CategorySettings(Model):
         chat: What is written of it in chats; absent = policy.chat.
         code: What is said on the air where radio is ``code``.
         tasks: What guards are asked to do, words of policy.verbs.
+        converge: Whether those who come are given the blocking points of the grid.
     """
 
     name: Name
@@ -68,6 +69,7 @@ class CategorySettings(Model):
     chat: InChat | None = None
     code: Name | None = None
     tasks: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
+    converge: bool = False
 
     def category(self) -> Category:
         """Return what the core decides by."""

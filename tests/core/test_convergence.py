@@ -5,11 +5,13 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.alert import Level
 from gateway.core.effects import PageChannel, SendText
 from gateway.core.guard_reports.report import BlockingPoint
 from gateway.core.order import Assignment
 from gateway.core.people import Contact
 from gateway.core.places import Post
+from gateway.core.policy.policy import Category
 from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import ACCOUNTS, Desk, guard, make_site
 
@@ -139,3 +141,15 @@ def test_units_are_spread_whatever_order_they_answer_in(said, teams):
         assert len({unit for unit, _ in units}) == len(units), "one unit, one point"
     declined = [n for n, a in said if a == "0" and (n, a) == [s for s in said if s[0] == n][-1]]
     assert not set(declined) & set(points(story))
+
+
+def test_a_category_may_have_those_who_come_converge():
+    story = desk()
+    rules = {"robbery": Category(name="抢劫", converge=True)}
+    story.site = replace(story.site, policy=replace(story.site.policy, categories=rules))
+    story.alert(id="JQ-9", category="robbery", level=Level.ONE)
+    story.keys(f"*{story.number}6011#")
+    (told,) = story.reports("blocking_point")
+    assert (told.person, told.detail) == ("b", "堵控点：南门路口（南侧）")
+    story.keys(f"*{story.number}6012#")
+    assert len(story.reports("blocking_point")) == 1

@@ -31,7 +31,7 @@ def place_people(draft: Draft, order_id: str, person: str, node: Node) -> None:
     """Give who has just taken an order his point; take it back from who cannot come."""
     order = draft.find(Order, order_id)
     part = draft.find(Assignment, f"{order_id}/{person}")
-    if order is None or part is None or CONVERGE not in order.flags or not order.open:
+    if order is None or part is None or not order.open or not _converges(draft, order):
         return
     if node is Node.DECLINED and part.point is not None:
         draft.put(replace(part, point=None))
@@ -39,6 +39,10 @@ def place_people(draft: Draft, order_id: str, person: str, node: Node) -> None:
         draft.report(order, "blocking_point", person=person, detail=detail)
     elif node in TAKING and part.point is None and part.role is Role.GUARD:
         _give_point(draft, order, part)
+
+
+def _converges(draft: Draft, order: Order) -> bool:
+    return CONVERGE in order.flags or draft.site.policy.converges(order.alert)
 
 
 def _give_point(draft: Draft, order: Order, part: Assignment) -> None:

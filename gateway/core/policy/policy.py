@@ -60,6 +60,7 @@ class Category:
         chat: What is written of it; None for what the site says.
         code: What is said in its place where only a code may be; None for its name.
         tasks: What guards are asked to do, of the closed list.
+        converge: Whether those who come are given blocking points.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Category:
     chat: InChat | None = None
     code: str | None = None
     tasks: tuple[str, ...] = ()
+    converge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,11 @@ class Policy:
         """Return what an alert asks guards to do: as it says, else as its category does."""
         category = self.category(alert)
         return alert.tasks or (category.tasks if category is not None else ())
+
+    def converges(self, alert: Alert) -> bool:
+        """Return whether those who come to an alert of this category are given points."""
+        category = self.category(alert)
+        return category is not None and category.converge
 
     def beyond_powers(self, alert: Alert) -> tuple[str, ...]:
         """Return the words of an alert that ask for more than guards may do."""
