@@ -281,6 +281,16 @@ class Wording:
         hidden = "place" in policy.keep_out_of_chat or policy.in_chat(alert) == "none"
         return "" if hidden and not police else self.written(alert.place or "", alert)
 
+    def _point(self, alert: Alert, *, police: bool) -> str:
+        """Return where an alert is that names no place, as a map finds it; likewise."""
+        hidden = "place" in self._site.policy.keep_out_of_chat
+        hidden = hidden or self._site.policy.in_chat(alert) == "none"
+        if alert.location is None or (hidden and not police):
+            return ""
+        lat, lon = (alert.location.lat_udeg / 1e6, alert.location.lon_udeg / 1e6)
+        datum = alert.location.datum.value
+        return self.text("card_point", lat=f"{lat:.5f}", lon=f"{lon:.5f}", datum=datum)
+
     def _numbers(self, text: str) -> str:
         """Return a text with house numbers and times as they are said here."""
         return spoken_numbers(text, self.language, self._site.number_style)
@@ -389,6 +399,8 @@ class Wording:
         place = self._place(alert, police=police)
         if place:
             lines.append(self.text("card_place", place=place))
+        elif not alert.place and (point := self._point(alert, police=police)):
+            lines.append(point)
         template = kind.write.get(self.language) if kind is not None else None
         tasks = policy.tasks(alert)
         if template is not None:

@@ -14,7 +14,7 @@ from drivers.radio.chat_talk import CROWDED, NOT_DECODED, NOT_RENDERED
 from drivers.radio.radiation import NOTHING_RADIATED
 from drivers.radio.transmission import TIME_OUT
 from gateway.core.airtime import NO_LICENCE
-from gateway.core.alert import Alert, AlertKind, Level
+from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
 from gateway.core.effects import PageChannel, Receipt
 from gateway.core.order import Order, OrderStatus
 from gateway.core.policy.policy import Policy
@@ -333,3 +333,12 @@ def test_a_page_says_how_its_number_is_said_when_nothing_can_be_rendered(style):
     desk.alert()
     (page,) = [e for e in desk.asked if isinstance(e, PageChannel)]
     assert page.number_style == style
+
+
+def test_a_card_says_on_the_map_where_an_alert_is_that_names_no_place():
+    desk = Desk("zhang", "li")
+    point = Position(lat_udeg=25_005_000, lon_udeg=118_005_120, datum=Datum.GCJ_02)
+    desk.alert(location=point)
+    assert "位置：25.00500，118.00512（GCJ-02）" in desk.cards()["-101"].text.splitlines()
+    desk.alert(id="JQ-2", location=point, place="建设银行门口")
+    assert "位置" not in desk.cards()["-101"].text
