@@ -13,24 +13,23 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from drivers.radio import dtmf_looks, selcall
 from drivers.radio.arrays import BoolArray, IntArray
 from drivers.radio.ctcss import CtcssBank
 from drivers.radio.dcs import DcsBank
 from drivers.radio.dtmf import DtmfBank
-from drivers.radio.dtmf_looks import FRAMES_AT_ONCE_MAX
 from drivers.radio.heard import Heard, HeardKind, MdcPacket, SelcallFit
 from drivers.radio.low_band import LowBand
 from drivers.radio.mdc1200 import MdcBank
 from drivers.radio.samples import FRAME_SAMPLES, Int16Array
-from drivers.radio.selcall import FRAMES_LOOKED_AT, SelcallBank
+from drivers.radio.selcall import SelcallBank
 from drivers.radio.selcall_tables import TABLES, SelcallTable
 from drivers.radio.settings import RadioChannel
 
-# Where more than a frame is there already, it is taken in longer pieces.
-_DIGITS_PIECE_SAMPLES = FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
-_PIECE_SAMPLES = FRAMES_LOOKED_AT * FRAME_SAMPLES
-# Two looks of each channel: more would not stay in the cache.
-_LOW_PIECE_SAMPLES = 8 * FRAME_SAMPLES
+# Where more than a frame is there already, it is taken in longer pieces, which costs less.
+_DIGITS_PIECE_SAMPLES = dtmf_looks.FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
+_PIECE_SAMPLES = selcall.FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
+_LOW_PIECE_SAMPLES = 25 * FRAME_SAMPLES
 
 Step = Callable[[Int16Array, BoolArray], list[Heard]]
 

@@ -53,8 +53,9 @@ _WINDOW = _HALF_FRAME + _EARLIER
 _NEW_BITS = FRAME_SAMPLES // _HALF_FRAME * _HALF_BITS
 _OLD_BITS = SYNC_BITS - 1
 # Frames looked at together: the same work in a quarter of the calls. After its sync a packet
-# goes on for longer than these.
-FRAMES_LOOKED_AT = 4
+# goes on for longer than these. Where more frames are there already, as many as there are.
+_FRAMES_LOOKED_AT = 4
+FRAMES_AT_ONCE_MAX = 12
 # Frames that hold the old bits, and what the filter needs before them.
 _SEEN_FRAMES = 3
 # Of what the filter gives at 40 bits, the part that the sync explains: 0.8 clean, 0.5 at +3 dB
@@ -133,7 +134,8 @@ class _Candidate:
 class MdcBank:
     """Streaming decoder of MDC1200 packets for ``n_channels`` channels at once."""
 
-    _KEPT_FRAMES = 24
+    # A double packet, and what comes in meanwhile.
+    _KEPT_FRAMES = 16 + 2 * FRAMES_AT_ONCE_MAX
     _CANDIDATES_MAX = 4
 
     def __init__(self, n_channels: int) -> None:
@@ -161,13 +163,13 @@ class MdcBank:
         bit of the sync.
 
         Args:
-            frames: (n_channels, 160) int16; up to `FRAMES_LOOKED_AT` times 160, which costs
+            frames: (n_channels, 160) int16; up to `FRAMES_AT_ONCE_MAX` times 160, which costs
                 less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         cut = self._listening & ~listening
         every = one_by_one(frames)
-        room = 1 if cut.any() else FRAMES_LOOKED_AT - self._waiting
+        room = 1 if cut.any() else FRAMES_AT_ONCE_MAX
         if len(every) > room:
             end = FRAME_SAMPLES * room
             parts = frames[:, :end], frames[:, end:]
@@ -180,7 +182,7 @@ class MdcBank:
                 self._kept[slot, ~listening] = 0
         self._listened |= listening | cut
         self._waiting += len(every)
-        if self._waiting == FRAMES_LOOKED_AT or cut.any():
+        if self._waiting >= _FRAMES_LOOKED_AT or cut.any():
             if self._listened.any():
                 self._look(np.flatnonzero(self._listened), self._waiting)
             else:

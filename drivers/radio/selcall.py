@@ -33,8 +33,10 @@ __all__ = ["SelcallBank"]
 _HOP_SAMPLES = 80
 _HOP_MS = 1000.0 * _HOP_SAMPLES / SAMPLE_RATE_HZ
 _LOOKS = FRAME_SAMPLES // _HOP_SAMPLES
-# Frames looked at together: the same work in a quarter of the calls.
-FRAMES_LOOKED_AT = 4
+# Frames looked at together: the same work in a quarter of the calls. Where more of them are
+# there already, as many as there are: beyond this little is won.
+_FRAMES_LOOKED_AT = 4
+FRAMES_AT_ONCE_MAX = 12
 # 350 to 3000 Hz in steps of 50 Hz. Below lies CTCSS, which is no evidence against a tone.
 _FIRST_BIN, _BINS, _BIN_HZ = 7, 54, 50.0
 # At 0 dB signal to noise a tone holds half the band's power, give or take 0.07; a look that
@@ -58,10 +60,10 @@ _COARSE_OFF, _COARSE_OFF_HZ = 0.018, 16.0
 _OFF_MAX = 0.018
 _SPREAD_MAX = 0.006
 _NOISE_TURNS = 0.2
-# Frequencies kept, in looks: enough to find the middle of a run.
+# Frequencies kept, in looks: enough to find the middle of a run that ended 30 looks ago.
 _LOOKS_KEPT = 64
 # What is kept of each channel: the longest call (5 tones of 130 ms) and its surroundings.
-_KEPT_FRAMES = 64
+_KEPT_FRAMES = 64 + FRAMES_AT_ONCE_MAX
 
 
 def _filters() -> tuple[Float32Array, Float32Array]:
@@ -126,13 +128,13 @@ class SelcallBank:
         ``listening`` becomes False.
 
         Args:
-            frames: (n_channels, 160) int16; up to `FRAMES_LOOKED_AT` times 160, which costs
+            frames: (n_channels, 160) int16; up to `FRAMES_AT_ONCE_MAX` times 160, which costs
                 less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
         """
         cut = self._listening & ~listening
         every = one_by_one(frames)
-        room = 1 if cut.any() else FRAMES_LOOKED_AT - self._waiting
+        room = 1 if cut.any() else FRAMES_AT_ONCE_MAX
         if len(every) > room:
             end = FRAME_SAMPLES * room
             parts = frames[:, :end], frames[:, end:]
@@ -147,7 +149,7 @@ class SelcallBank:
         self._listening = listening.copy()
         self._waiting += len(every)
         found: list[Heard] = []
-        if self._waiting == FRAMES_LOOKED_AT or cut.any():
+        if self._waiting >= _FRAMES_LOOKED_AT or cut.any():
             if self._listened.any():
                 found += self._look(self._waiting)
             self._waiting = 0
@@ -247,7 +249,8 @@ class SelcallBank:
         runs = (a.tolist() for a in (rows[at], begins, ends, hz))
         for channel, begin, end, of_run in zip(*runs, strict=True):
             chain = self._chains[channel]
-            if chain and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS:
+            late = bool(chain) and begin - chain[-1][0] - chain[-1][1] >= _GAP_LOOKS
+            if late or (end - begin >= _LONG_LOOKS and channel in self._long):
                 found += self._judge(channel)
             chain.append((begin, end - begin, of_run))
             if len(chain) >= CALL_TONES:

@@ -106,6 +106,13 @@ def test_a_long_first_tone_opens_the_squelch_and_belongs_to_the_call() -> None:
         assert abs(call.duration_ms - 700 - 4 * ms) < 30
 
 
+def test_a_tone_of_320_ms_behind_a_call_is_no_part_of_it_wherever_looks_fall() -> None:
+    sound = tones([*call_hz("ccir", "12345"), PRINTED["ccir"][0][7]], [*([100.0] * 5), 320.0])
+    for looks in range(8):
+        late = np.pad(sound, (80 * looks, 0))
+        assert [h.value for h in heard(late, ("ccir",))] == ["12345"], looks
+
+
 def test_two_calls_with_the_same_digit_between_are_both_heard() -> None:
     hz = call_hz("zvei1", "12345")
     back = call_hz("zvei1", "54321")
