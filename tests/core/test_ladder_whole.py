@@ -135,6 +135,15 @@ def test_the_team_has_answered_when_its_leader_has(team):
     assert rungs(team) == []
 
 
+def test_the_cards_of_a_team_say_that_its_leader_has_answered_for_them(team):
+    team.alert(needs=1)
+    team.post()
+    team.keys("*10 701 1#")
+    led = {address: card.text.splitlines()[-1] for address, card in team.edits().items()}
+    assert led["7702"] == led["7703"] == "（组长已代全队签收，请随队行动）"
+    assert led["1001"].startswith("（已有足够人员应答")
+
+
 def test_a_member_alone_does_not_answer_for_the_team(team):
     team.alert(needs=3)
     team.keys("*10 702 1#")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from gateway.core.effects import Button
-from gateway.core.life import called_off, reached, strength
+from gateway.core.life import called_off, covered, reached, strength
 from gateway.core.order import (
     Assignment,
     Card,
@@ -75,6 +75,8 @@ def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment
         return "card_office_silent"
     if card.person is None or role is not Role.GUARD:
         return "card_nobody"
+    if card.person in covered(everybody, order.alert.level):
+        return "card_led"
     enough = strength(everybody, order.alert.level) >= order.alert.needs
     return "card_enough" if enough else "card_own_silent"
 
