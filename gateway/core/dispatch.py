@@ -61,6 +61,7 @@ from gateway.core.calls.events import (
     CalledOff,
     CardFailed,
     CardPosted,
+    EtaGiven,
     PageFailed,
     PageSpoken,
     PageStarted,
@@ -71,6 +72,7 @@ from gateway.core.calls.ladder import clock_due, medium_failed
 from gateway.core.calls.nearest import forget_places
 from gateway.core.calls.owner import settle_all
 from gateway.core.calls.partner import partner_called
+from gateway.core.calls.police_eta import eta_given, eta_wrote
 from gateway.core.calls.sent import card_event, page_event
 from gateway.core.calls.spoken_again import speak_again
 from gateway.core.effects import Effect
@@ -254,6 +256,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             called_off(draft, event)
         case HeldActed():
             held_acted(draft, event, amend_now)
+        case EtaGiven():
+            eta_given(draft, event)
         case RightDelegated():
             right_delegated(draft, event)
         case BreakTaken():
@@ -301,6 +305,8 @@ def _text_received(draft: Draft, event: TextReceived) -> None:
     if taken or consent_wrote(draft, event):
         return
     if not report_chat.text_received(draft, event):
+    if eta_wrote(draft, event):
+        return
         text_received(draft, event)
     ask_for_consent(draft, event)
     talk.text_received(draft, event)

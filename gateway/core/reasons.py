@@ -37,6 +37,7 @@ class Why(StrEnum):
     NO_PARTNER = "why_no_partner"
     HAS_PART = "why_has_part"
     OFF_ALREADY = "why_off_already"
+    NOT_POLICE = "why_not_police"
     GRID_NOT_BESIDE = "why_grid_not_beside"
     NOT_HELD = "why_not_held"
     EXPIRED = "why_expired"

@@ -102,6 +102,8 @@ class ResponseSettings(Model):
             taken it.
         stand_down_s: Who was called off has this long to acknowledge it, seconds.
         busy_limit_s: A page that waits longer for a clear channel counts as one that failed.
+        police_eta_min: Where the police say that they need longer than this, the nearest
+            partner is proposed to the centre, minutes; 0 = never.
         grades: Zone grade, ``"1"`` to ``"3"`` → what it sets of its own.
     """
 
@@ -127,6 +129,7 @@ class ResponseSettings(Model):
     still_answer_s: WindowS = 60
     stand_down_s: WindowS = 120
     busy_limit_s: WindowS = 20
+    police_eta_min: Annotated[int, Field(ge=0, le=240)] = 20
     grades: dict[GradeNumber, GradeSettings] = Field(default_factory=dict)
 
     @property
@@ -159,6 +162,7 @@ def response_of(response: ResponseSettings) -> Response:
         still_answer_s=response.still_answer_s,
         stand_down_s=response.stand_down_s,
         busy_limit_s=response.busy_limit_s,
+        police_eta_s=response.police_eta_min * 60,
     )
 
 

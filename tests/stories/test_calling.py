@@ -206,6 +206,27 @@ async def test_a_far_station_makes_a_partner_across_grids_be_proposed(w):
     await w.until(lambda: w.chat.card("chen"))
 
 
+@story("E12", off={"response": {"police_eta_min": 0}})
+async def test_police_who_say_that_they_need_long_make_a_partner_be_proposed(w):
+    """The station writes 25 minutes to its card; twenty are the limit, and ten are none."""
+    await w.alert(grid="east")
+    await w.until(lambda: w.chat.card("station"))
+    assert (await w.act("eta", order="o1", minutes=10)).status == "accepted"
+    assert not w.centre.found("proposal")
+    answer = await w.write("station", "预计２５分钟到", reply_to=w.chat.card("station"))
+    assert "25分钟" in answer
+    assert [e.person for e in w.centre.found("eta")] == ["station", "station"]
+    assert w.centre.found("acknowledged", person="station")
+    assert any("东街派出所预计25分钟到" in line for line in w.chat.lines("east"))
+    (proposal,) = w.centre.found("proposal") or [None]
+    assert proposal is not None
+    assert (proposal.person, "25分钟" in proposal.detail) == ("chen", True)
+    refused = await w.act("eta", order="o1", minutes=10, person="zhang")
+    assert refused.status == "refused"
+    await w.write("zhang", "20分钟")
+    assert len(w.centre.found("eta")) == 2
+
+
 @story("C10", off={"zones": {"core": {"grade": 3}}})
 async def test_the_ring_an_order_lies_in_sets_its_arrival_clock(w):
     """The core ring has one minute: the breach is told after it."""

@@ -4,7 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.core.calls.events import BreakTaken, CalledOff, CallEvent, PartnerCalled
+from gateway.core.calls.events import (
+    BreakTaken,
+    CalledOff,
+    CallEvent,
+    EtaGiven,
+    PartnerCalled,
+)
 from gateway.core.centre.centre_act import CentreAct, order_named
 from gateway.core.centre.strict_json import Fields
 
@@ -38,6 +44,16 @@ def _stand_down(fields: Fields, now_us: int, by: str) -> CallEvent:
     )
 
 
+def _eta(fields: Fields, now_us: int, by: str) -> CallEvent:
+    return EtaGiven(
+        at_us=now_us,
+        order=order_named(fields),
+        minutes=fields.integer("minutes", 1, MOST_MINUTES),
+        person=_person(fields) if fields.has("person") else None,
+        by=by,
+    )
+
+
 def _break(fields: Fields, now_us: int, by: str) -> CallEvent:
     minutes = fields.integer("minutes", 1, MOST_MINUTES)
     return BreakTaken(at_us=now_us, person=_person(fields), minutes=minutes, by=by)
@@ -55,6 +71,10 @@ CALL_ACTS: Final[Mapping[str, CentreAct]] = {
     "stand_down": CentreAct(
         ("order", "person", "grid", "reason"), _stand_down,
         "Calls one person, or one grid, off an order that goes on.",
+    ),
+    "eta": CentreAct(
+        ("order", "minutes", "person"), _eta,
+        "Puts down how long the police say that they need; too long proposes a partner.",
     ),
     "break": CentreAct(
         ("person", "minutes"), _break,

@@ -60,6 +60,7 @@ class Response:
         still_answer_s: He has this long to say so, then the order is short of him again.
         stand_down_s: Whoever was called off has this long to acknowledge it.
         busy_limit_s: A page that waits longer for a clear channel counts as one that failed.
+        police_eta_s: Police that say they need longer: a partner is proposed. 0 never.
         tone: Level whose attention tone the grade of a zone asks for, if it is more urgent.
         times: How often one page says the order, at least.
         answer_window_s: How long a channel is kept clear for answers; None for its own.
@@ -87,6 +88,7 @@ class Response:
     still_answer_s: int = 60
     stand_down_s: int = 120
     busy_limit_s: int = 20
+    police_eta_s: int = 1200
     tone: Literal[1, 2, 3] | None = None
     times: int = 1
     answer_window_s: int | None = None

@@ -117,6 +117,24 @@ class CalledOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EtaGiven:
+    """The centre puts down how long the police say that they need.
+
+    Attributes:
+        order: Order id or number.
+        minutes: How long from now.
+        person: Person id of a station or a patrol; None for the station that was ordered.
+        by: Who puts it down; personal.
+    """
+
+    at_us: int
+    order: str
+    minutes: int
+    person: str | None
+    by: str = field(metadata={"personal": None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakTaken:
     """Somebody on duty rests, or is back.
 
@@ -132,8 +150,10 @@ class BreakTaken:
     by: str
 
 
-CallEvent = PartnerCalled | CalledOff | BreakTaken
-CALL_EVENTS: Final[tuple[type[CallEvent], ...]] = (PartnerCalled, CalledOff, BreakTaken)
+CallEvent = PartnerCalled | CalledOff | EtaGiven | BreakTaken
+CALL_EVENTS: Final[tuple[type[CallEvent], ...]] = (
+    PartnerCalled, CalledOff, EtaGiven, BreakTaken,
+)  # fmt: skip
 DeliveryEvent = PageWaited | PageStarted | PageSpoken | PageFailed | CardPosted | CardFailed
 DELIVERY_EVENTS: Final[tuple[type[DeliveryEvent], ...]] = (
     PageWaited, PageStarted, PageSpoken, PageFailed, CardPosted, CardFailed,

@@ -127,7 +127,7 @@ NODES = (
     "photo_released", "photo_reply", "photo_useful", "photo_recalled",
     "health", "enrolled", "spoken_answer", "emergency", "unknown_radio", "lost_radio",
     "radio_lost", "radio_found", "machine", "owner", "proposal", "nobody_near", "still_asked",
-    "lapsed", "recalled",
+    "lapsed", "recalled", "eta",
     "stood_down", "stand_down_missing", "break", "talk_cut",
     "register", "duty",
     "drill", "drill_aborted", "roll_call", "roll_present", "roll_missing", "cover", "cover_ok",
