@@ -29,6 +29,7 @@ from gateway.installed import alert_formats, driver_models, load_settings
 from gateway.installed import drivers as installed_drivers
 from gateway.interfaces import Driver, GridcallError, Surroundings
 from gateway.journal import SqliteJournal
+from gateway.journal.put_aside import all_aside
 from gateway.logs import configure_logs
 from gateway.records import Records
 from gateway.reloaded import Reloaded
@@ -114,7 +115,7 @@ class Daemon:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         (state_dir / "media").mkdir(exist_ok=True)
         journal_file = Path(self._settings.journal.file)
-        self._journal = SqliteJournal(journal_file, boot_id=boot_id())
+        self._journal = SqliteJournal(journal_file, boot_id=boot_id(), aside=self._clock)
         self._engine = Engine(
             journal=self._journal,
             records=Records(journal_file),
@@ -125,7 +126,11 @@ class Daemon:
         self._backups = Backups(
             self._settings.site.id, journal_file, self._backup_folder, self._clock
         )
-        self._engine.also_healthy["backup"] = self._backups.standing
+        self._engine.also_healthy |= {
+            "backup": self._backups.standing,
+            "journals_put_aside": lambda: list(all_aside(journal_file)),
+        }
+        self._engine.last_backup = self._backups.last_name
         self._around = surroundings(self._settings, self._engine, self._clock)
         self._drivers = build_drivers(self._settings, self._around)
         self._secrets = secret_digests(self._settings)

@@ -1,8 +1,8 @@
 """Copies of the journal in ``journal.backup_dir``: one a day, one at each clean stop, few kept.
 
-``python -m gateway.backups JOURNAL TARGET`` makes one, in a process that gives way to all else
-and that outlives the engine which started it: a copy is there whole, checked and fsynced, or
-not at all.
+``python -m gateway.backups JOURNAL FOLDER SITE-MOMENT`` makes one, in a process that gives way
+to all else and that outlives the engine which started it: a copy is there whole, checked and
+fsynced, or not at all.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from typing import Final
 
 from gateway.interfaces import GridcallError, WallClock
 from gateway.journal.backup import quick_backup
+from gateway.journal.reading import reading
 
 _LOG: Final = logging.getLogger("gridcall.backups")
 
@@ -34,15 +35,25 @@ LOOK_EVERY_S: Final = 600.0
 STOP_WAIT_S: Final = 1.5
 _NICENESS: Final = 15
 _MOMENT: Final = "%Y%m%dT%H%M%SZ"
-_NAME: Final = re.compile(r"(?P<site>.+)-(?P<at>\d{8}T\d{6}Z)\.sqlite3")
+_NAME: Final = re.compile(
+    r"(?P<site>.+)-(?P<at>\d{8}T\d{6}Z)-(?P<journal>[0-9a-f]{8})\.sqlite3"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Backup:
-    """A copy that stands in the folder: when it was made, UTC microseconds, and where."""
+    """A copy that stands in the folder.
+
+    Attributes:
+        at_us: When it was made, UTC microseconds.
+        path: Where it is.
+        journal: Begin of its first row's hash: of which journal it is. One that was damaged and
+            begun anew is another, whose copies must not push out those of the first.
+    """
 
     at_us: int
     path: Path
+    journal: str
 
 
 def backups_in(folder: Path, site: str) -> list[Backup]:
@@ -53,7 +64,7 @@ def backups_in(folder: Path, site: str) -> list[Backup]:
             name = _NAME.fullmatch(path.name)
             if name is not None and name["site"] == site:
                 with contextlib.suppress(ValueError):
-                    found.append(Backup(_moment_us(name["at"]), path))
+                    found.append(Backup(_moment_us(name["at"]), path, name["journal"]))
     return sorted(found)
 
 
@@ -92,14 +103,18 @@ class Backups:
             return None
         last = self.last()
         at = None if last is None else datetime.fromtimestamp(last.at_us / 1e6, UTC).isoformat()
-        name = None if last is None else last.path.name
-        return {"last": at, "file": name, "fault": self._fault}
+        return {"last": at, "file": self.last_name(), "fault": self._fault}
 
     def last(self) -> Backup | None:
         """Return the newest copy, or None."""
         folder = self._folder()
         found = backups_in(folder, self._site) if folder is not None else []
         return found[-1] if found else None
+
+    def last_name(self) -> str | None:
+        """Return the newest copy's file name, or None."""
+        last = self.last()
+        return None if last is None else last.path.name
 
     async def run(self) -> None:
         """Make a copy whenever the last is a day old, until cancelled."""
@@ -163,8 +178,8 @@ class Backups:
             self._note(f"{folder} is not there: is the disk mounted? Else make the folder")
             return None
         at = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).strftime(_MOMENT)
-        target = str(folder / f"{self._site}-{at}.sqlite3")
-        return [sys.executable, "-P", "-m", "gateway.backups", str(self._journal), target]
+        what = (str(self._journal), str(folder), f"{self._site}-{at}")
+        return [sys.executable, "-P", "-m", "gateway.backups", *what]
 
     def _note(self, complaint: str | None) -> None:
         self._fault = complaint
@@ -172,7 +187,7 @@ class Backups:
             _LOG.error("no backup of the journal: %s", complaint)
 
 
-def _begin(command: Sequence[str], limit_s: float) -> None:
+def _begin(command: list[str], limit_s: float) -> None:
     """Start a command; return when it has ended, or goes on for longer than this."""
     # A session of its own: whoever stops the engine does not stop the copy.
     pid = os.posix_spawn(command[0], command, os.environ, setsid=True)
@@ -181,33 +196,40 @@ def _begin(command: Sequence[str], limit_s: float) -> None:
         time.sleep(0.02)
 
 
-def keep_few(folder: Path, site: str) -> None:
-    """Return with the last copy of each of the last days that have one, and no other.
+def keep_few(folder: Path, site: str, journal: str) -> None:
+    """Return with the last copy of each of the last days that have one, and no other of it.
 
-    What an interrupted copy has left goes too.
+    Copies of another journal of the site stay. What an interrupted copy has left goes too.
 
     Raises:
         OSError: One cannot be deleted.
     """
-    last_of_day = {b.at_us // DAY_US: b.path for b in backups_in(folder, site)}
+    of_it = [backup for backup in backups_in(folder, site) if backup.journal == journal]
+    last_of_day = {backup.at_us // DAY_US: backup.path for backup in of_it}
     kept = {last_of_day[day] for day in sorted(last_of_day)[-KEPT_DAYS:]}
-    for backup in backups_in(folder, site):
+    for backup in of_it:
         if backup.path not in kept:
             backup.path.unlink()
     for part in folder.glob(f"{site}-*.sqlite3.part"):
         part.unlink()
 
 
+def _tag_of(journal: Path) -> str | None:
+    """Return the begin of the first row's hash; None where there is nothing to copy."""
+    with reading(journal) as db:
+        first = db.execute("SELECT lower(hex(hash)) FROM journal WHERE seq = 1").get
+    return None if first is None else str(first)[:8]
+
+
 def main(argv: Sequence[str]) -> int:
     """Make one copy and let old ones go; return 1, saying why, when there is no new one."""
     with contextlib.suppress(OSError):  # refused in some sandboxes
         os.nice(_NICENESS)
-    journal, target = Path(argv[0]), Path(argv[1])
+    journal, folder, begin = Path(argv[0]), Path(argv[1]), argv[2]
     try:
-        quick_backup(journal, target)
-        name = _NAME.fullmatch(target.name)
-        assert name is not None, target.name
-        keep_few(target.parent, name["site"])
+        if (tag := _tag_of(journal)) is not None:
+            quick_backup(journal, folder / f"{begin}-{tag}.sqlite3")
+            keep_few(folder, begin.rpartition("-")[0], tag)
     except (GridcallError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

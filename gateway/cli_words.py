@@ -28,6 +28,7 @@ def health_lines(said: Answer) -> list[str]:
     ]
     if not said["clock_synchronised"]:
         lines.append("clock: NOT SET; nothing expires until it is: set it, or start NTP")
+    lines += _put_aside_lines(said.get("journals_put_aside"))
     lines += _backup_lines(said.get("backup"))
     paths = said["paths"]
     assert isinstance(paths, dict)
@@ -35,6 +36,17 @@ def health_lines(said: Answer) -> list[str]:
         state = "up" if path["up"] else f"DOWN  {path['reason'] or ''}"
         lines.append(f"  {name:<20} {state}".rstrip())
     return lines
+
+
+def _put_aside_lines(names: object) -> list[str]:
+    """Return which damaged journals lie in the state folder, and what to do."""
+    if not isinstance(names, list) or not names:
+        return []
+    named = ", ".join(map(str, names))
+    return [
+        f"journal: WAS DAMAGED and begun anew; put aside as {named}; go on from a backup "
+        "(config/README.md), then move it away"
+    ]
 
 
 def _backup_lines(backup: object) -> list[str]:

@@ -22,7 +22,7 @@ import structlog
 from gateway.clocks import CLOCK_STEP_US, Clocks, mono_us
 from gateway.core.answers.replies import CODE_LENGTH, CODE_LETTERS, code_digest
 from gateway.core.dispatch import step
-from gateway.core.events import ClockStepped, Event, SettingsReloaded, Started
+from gateway.core.events import ClockStepped, Event, JournalReplaced, SettingsReloaded, Started
 from gateway.core.guard_reports.report import GuardReport, guard_report_json
 from gateway.core.intake.events import AlertReceived
 from gateway.core.order import Path, Timer
@@ -118,6 +118,8 @@ class Engine:
         self._reloading = asyncio.Lock()
         # What else health has to say, and who says it.
         self.also_healthy: dict[str, Callable[[], object]] = {}
+        # Returns the name of the journal's last good copy.
+        self.last_backup: Callable[[], str | None] = lambda: None
 
     # ---- life ----
 
@@ -172,6 +174,10 @@ class Engine:
         self._trusted_from_us = recovered.last_at_us - CLOCK_SLACK_US
         now_us = self._clock.now_us()
         down_us, moved_us = self._downtime_us(recovered, now_us)
+        if recovered.replaced is not None:
+            kept_as, backup = recovered.replaced.kept_as, self.last_backup()
+            log.critical("the journal is new", put_aside=kept_as, last_good_backup=backup)
+            await self.submit(JournalReplaced(at_us=now_us, kept_as=kept_as, backup=backup))
         if abs(moved_us) > CLOCK_STEP_US:
             await self.submit(ClockStepped(at_us=now_us, by_us=moved_us))
         started = Started(at_us=now_us, down_us=down_us, synchronised=self._synchronised())

@@ -80,6 +80,7 @@ from gateway.core.events import (
     ClockStepped,
     Event,
     InputRefused,
+    JournalReplaced,
     PathChanged,
     RecordingsExpired,
     SettingsReloaded,
@@ -112,6 +113,7 @@ from gateway.core.readiness import event_plans
 from gateway.core.readiness import steps as readiness_steps
 from gateway.core.readiness.event_plan import PlanEnded, PlanStarted
 from gateway.core.readiness.event_plan_people import register_changed
+from gateway.core.readiness.journal_replaced import journal_replaced
 from gateway.core.register.certificates import CERTIFICATES, keep_watch
 from gateway.core.register.certificates import morning as look_at_certificates
 from gateway.core.register.company_alerts import company_refused
@@ -266,6 +268,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             duty_event(draft, event)
         case RadioBlocked():
             radio_blocked(draft, event)
+        case JournalReplaced():
+            journal_replaced(draft, event)
         case ClockStepped():
             _clock_stepped(draft, event)
             event_plans.keep(draft)

@@ -109,6 +109,21 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalReplaced:
+    """The journal was damaged, or not there, and another was begun with this row.
+
+    Attributes:
+        kept_as: Name of the file that was put aside, beside the new one; empty where there
+            was none.
+        backup: Name of the last good copy, or None.
+    """
+
+    at_us: int
+    kept_as: str
+    backup: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStepped:
     """The wall clock was moved, against the monotonic one.
 
@@ -137,6 +152,7 @@ SiteEvent = (
     | PathChanged
     | Started
     | ClockStepped
+    | JournalReplaced
     | SettingsReloaded
 )
 
@@ -158,7 +174,7 @@ Event = (
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     InputRefused, RecordingsExpired, TimerFired, PathChanged, Started, ClockStepped,
-    SettingsReloaded,
+    JournalReplaced, SettingsReloaded,
     *INTAKE_EVENTS,
     *DELIVERY_EVENTS,
     *CALL_EVENTS,

@@ -50,6 +50,17 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """Another journal was here before this empty one.
+
+    Attributes:
+        kept_as: Name under which it lies beside this one; empty where it was not there.
+    """
+
+    kept_as: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
     """What stands in the journal at start.
 
@@ -60,6 +71,7 @@ class Recovered:
         entities: Every entity that is not of a closed order (projection).
         outbox: Rows not settled: (driver name, outgoing with ``again`` where it had started).
         cursors: Source positions.
+        replaced: What was here before, where this one begins anew; None where it goes on.
     """
 
     seq: int
@@ -68,6 +80,7 @@ class Recovered:
     outbox: tuple[tuple[str, Outgoing], ...]
     cursors: Mapping[str, str] = field(default_factory=dict)
     last_mono_us: int | None = None
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from gateway.interfaces import GridcallError, JournalError, Outgoing, SetupError
 from gateway.journal.codec import effect_from, entity_from
 from gateway.journal.contract import Recovered, Written
 from gateway.journal.lock import Lock
+from gateway.journal.put_aside import DamagedError
 from gateway.journal.reading import APPLICATION_ID, ROW_COLUMNS, opener
 from gateway.journal.rows import GENESIS, Prepared, Removal, Row, Upsert, row_hash, sealed_in
 
@@ -147,6 +148,11 @@ class JournalFile:
         self._keying: set[str] = set()
 
     @property
+    def lock_path(self) -> Path:
+        """Return the file that says, for ever after, that there was a journal."""
+        return self._lock.path
+
+    @property
     def db(self) -> apsw.Connection:
         """Return the writer's connection."""
         assert self._db is not None, "the journal file is open"
@@ -168,7 +174,10 @@ class JournalFile:
         except GridcallError:
             self.abandon()
             raise
-        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, UnicodeError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, UnicodeError) as error:
+            self.abandon()
+            raise DamagedError(self._damaged(str(error))) from error
+        except apsw.IOError as error:
             self.abandon()
             raise JournalError(self._damaged(str(error))) from error
         except (OSError, apsw.Error) as error:
@@ -180,6 +189,9 @@ class JournalFile:
 
     def _connect(self) -> None:
         new = not self.path.exists() or self.path.stat().st_size == 0
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if new and log.exists() and log.stat().st_size:
+            raise DamagedError(self._damaged("it is empty, and its write-ahead log is not"))
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if new:
             sync(self.path.parent)
@@ -218,7 +230,7 @@ class JournalFile:
         if self.path.stat().st_size <= self._quick_check_bytes:
             verdict = self.db.execute("PRAGMA quick_check(1)").get
             if verdict != "ok":
-                raise JournalError(self._damaged(str(verdict)))
+                raise DamagedError(self._damaged(str(verdict)))
 
     def _migrate(self) -> None:
         have = self.db.pragma("user_version")
@@ -254,7 +266,7 @@ class JournalFile:
         for *columns, prev, own in rows:
             row = Row(*columns)
             if row_hash(prev, row) != own or follower not in {None, own}:
-                raise JournalError(
+                raise DamagedError(
                     self._damaged(f"row {row.seq} does not fit the hash chain (journal verify)")
                 )
             follower = prev
@@ -269,7 +281,18 @@ class JournalFile:
         return dict(self.db.execute("SELECT owner, key FROM person_key WHERE key IS NOT NULL"))
 
     def recovered(self) -> Recovered:
-        """Return the live entities, the unsettled outbox, cursors and the end."""
+        """Return the live entities, the unsettled outbox, cursors and the end.
+
+        Raises:
+            JournalError: Something in it is of a kind that is not known here.
+            DamagedError: The file is damaged.
+        """
+        try:
+            return self._recovered()
+        except (apsw.CorruptError, UnicodeError) as error:
+            raise DamagedError(self._damaged(str(error))) from error
+
+    def _recovered(self) -> Recovered:
         db, value_of = self.db, opener(self.db)
         entities = db.execute("SELECT kind, body FROM entity WHERE live = 1 ORDER BY id")
         outbox = db.execute(

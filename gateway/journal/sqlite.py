@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -29,12 +29,13 @@ import structlog
 
 from gateway.core.after.events import PriorOrder
 from gateway.core.people import Contact
-from gateway.interfaces import Cursor, GridcallError, JournalError
+from gateway.interfaces import Cursor, GridcallError, JournalError, WallClock
 from gateway.journal.codec import nfc, warm
-from gateway.journal.contract import Anchor, Entry, Recovered, Written
+from gateway.journal.contract import Anchor, Entry, Recovered, Replaced, Written
 from gateway.journal.file import QUICK_CHECK_BYTES, JournalFile
 from gateway.journal.known import Digests, KnownAlerts
 from gateway.journal.prior_order import found_order
+from gateway.journal.put_aside import DamagedError, all_aside, put_aside
 from gateway.journal.reading import alert_digests, found_alert
 from gateway.journal.rows import GENESIS, Prepared, Upsert, clean_cursor, prepare
 from gateway.journal.seal import Sealer
@@ -94,6 +95,8 @@ class SqliteJournal:
         vfs: SQLite VFS, for tests that cut the power.
         quick_check_bytes: Files up to this size are checked whole at the opening.
         busy_limit_s: How long another program may hold the write lock before we give up.
+        aside: Dates a damaged file that is put aside so that another can be begun; without it
+            a damaged file is refused.
     """
 
     def __init__(
@@ -104,11 +107,14 @@ class SqliteJournal:
         vfs: str | None = None,
         quick_check_bytes: int = QUICK_CHECK_BYTES,
         busy_limit_s: float = 60.0,
+        aside: WallClock | None = None,
     ) -> None:
         self.path = path
-        self._file = JournalFile(
-            path, boot_id=boot_id, vfs=vfs, quick_check_bytes=quick_check_bytes
+        self._make_file = partial(
+            JournalFile, path, boot_id=boot_id, vfs=vfs, quick_check_bytes=quick_check_bytes
         )
+        self._file = self._make_file()
+        self._aside = aside
         self._busy_limit_s = busy_limit_s
         # What waits for the group under way, and the marks that go with it.
         self._waiting: list[_Job] = []
@@ -366,12 +372,34 @@ class SqliteJournal:
 
     def _open(self, opened: "asyncio.Future[tuple[Recovered, Sealer]]") -> None:
         warm()
-        self._file.open()
-        recovered, sealer = self._file.recovered(), Sealer(self._file.keys())
+        recovered = self._recovered()
+        sealer = Sealer(self._file.keys())
         for entity in recovered.entities:
             if isinstance(entity, Contact):
                 sealer.learn(entity.chat, entity.address, entity.person)
         self._post(self._resolve, [(opened, (recovered, sealer), None)], self._file_anchor())
+
+    def _recovered(self) -> Recovered:
+        """Return what stands in the file or, where it is damaged, in one that is begun anew."""
+        if self._aside is None:
+            self._file.open()
+            return self._file.recovered()
+        before = self._file.lock_path.exists()
+        try:
+            self._file.open()
+            recovered = self._file.recovered()
+        except DamagedError as error:
+            self._file.abandon()
+            kept_as = put_aside(self.path, self._aside.now_us())
+            log.critical("journal damaged, begun anew", why=str(error), kept_as=str(kept_as))
+            self._file = self._make_file()
+            self._file.open()
+            recovered = self._file.recovered()
+        if recovered.seq or not before:
+            return recovered
+        # Also when we died before anybody was told.
+        aside = all_aside(self.path)
+        return replace(recovered, replaced=Replaced(kept_as=aside[-1] if aside else ""))
 
     def _write(self, jobs: list[_Job]) -> list[_Outcome]:
         """Write a group in one transaction; on a bad row each of it in one of its own."""

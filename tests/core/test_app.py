@@ -260,13 +260,13 @@ def test_the_plan_says_plainly_what_is_wrong_with_the_state_folder(site):
 async def test_a_clean_stop_leaves_a_copy_of_the_journal_and_health_names_the_last(site):
     copies = site.folder / "copies"
     copies.mkdir()
-    (copies / "lab-20260101T000000Z.sqlite3").touch()
+    (copies / "lab-20260101T000000Z-00000000.sqlite3").touch()
     with site.config.open("a") as config:
         config.write("journal: {backup_dir: copies}\n")
     async with site.running():
         assert (await site.alert("JQ-1"))["status"] == "accepted"
         said = await site.ask(do="health")
-        assert said["backup"]["file"] == "lab-20260101T000000Z.sqlite3"
+        assert said["backup"]["file"] == "lab-20260101T000000Z-00000000.sqlite3"
         last = site.daemon._journal
     await site.until(lambda: len(list(copies.glob("*.sqlite3"))) == 2, 20)
     assert last.anchor() == verify(max(copies.glob("*.sqlite3")), stretches=1).end

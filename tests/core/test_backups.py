@@ -6,7 +6,7 @@ import os
 import apsw
 import pytest
 
-from gateway.backups import DAY_US, KEPT_DAYS, Backups, backups_in, keep_few, main
+from gateway.backups import DAY_US, KEPT_DAYS, Backups, _tag_of, backups_in, keep_few, main
 from gateway.cli_words import health_lines
 from gateway.interfaces import JournalError, SetupError
 from gateway.journal import SqliteJournal, verify
@@ -49,7 +49,7 @@ async def test_a_copy_of_a_journal_at_work_is_whole_and_can_be_gone_on_with(tmp_
     assert backups.standing() == {"last": None, "file": None, "fault": None}
     assert await backups.make()
     (copy,) = folder.iterdir()
-    assert copy.name == "donghe-20261122T040000Z.sqlite3"
+    assert copy.name == f"donghe-20261122T040000Z-{_tag_of(desk.journal.path)}.sqlite3"
     assert copy.stat().st_mode & 0o077 == 0
     standing = backups.standing()
     assert (standing["file"], standing["fault"]) == (copy.name, None)
@@ -70,7 +70,7 @@ def test_it_is_due_when_the_last_is_a_day_old_and_the_clock_can_be_trusted(tmp_p
     clock.right = False
     assert not backups._due()
     clock.right = True
-    (folder / "donghe-20261122T040000Z.sqlite3").touch()
+    (folder / "donghe-20261122T040000Z-00000000.sqlite3").touch()
     clock.at_us += DAY_US - 1
     assert not backups._due()
     clock.at_us += 1
@@ -82,12 +82,16 @@ def test_it_is_due_when_the_last_is_a_day_old_and_the_clock_can_be_trusted(tmp_p
 
 def test_the_last_of_each_of_the_last_days_is_kept(tmp_path):
     names = [
-        f"donghe-202611{day:02}T{hour:02}0000Z.sqlite3" for day in range(1, 11) for hour in (3, 20)
+        f"donghe-202611{day:02}T{hour:02}0000Z-12345678.sqlite3" for day in range(1, 11) for hour in (3, 20)
     ]
-    others = ["xihe-20261101T030000Z.sqlite3", "donghe-notes.txt", "donghe.sqlite3"]
-    for name in (*names, *others, "donghe-20261102T040000Z.sqlite3.part"):
+    # What is of another site, of the journal before it was damaged, or not ours.
+    others = [
+        "xihe-20261101T030000Z-12345678.sqlite3", "donghe-20261101T040000Z-87654321.sqlite3",
+        "donghe-notes.txt", "donghe.sqlite3",
+    ]  # fmt: skip
+    for name in (*names, *others, "donghe-20261102T040000Z-12345678.sqlite3.part"):
         (tmp_path / name).touch()
-    keep_few(tmp_path, "donghe")
+    keep_few(tmp_path, "donghe", "12345678")
     left = sorted(p.name for p in tmp_path.iterdir())
     assert left == sorted([*others, *[n for n in names if "T20" in n][-KEPT_DAYS:]])
     assert backups_in(tmp_path, "donghe")[-1].path.name == names[-1]
@@ -102,7 +106,7 @@ async def test_what_keeps_a_copy_from_being_made_is_told_and_leaves_nothing(tmp_
     assert "is the disk mounted" in backups.standing()["fault"]
     folder = tmp_path / "copies"
     folder.mkdir()
-    target = folder / "donghe-20261122T040000Z.sqlite3"
+    target = folder / f"donghe-20261122T040000Z-{_tag_of(desk.journal.path)}.sqlite3"
     target.write_bytes(b"of somebody")
     backups = of(tmp_path, folder, Wall())
     assert not await backups.make()
@@ -159,5 +163,5 @@ async def test_at_a_stop_the_copy_is_made_also_when_nobody_waits_to_the_end(tmp_
 
 def test_one_of_a_journal_that_is_not_there_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(os, "nice", lambda _: 0)
-    assert main([str(tmp_path / "none"), str(tmp_path / "a-b")]) == 1
+    assert main([str(tmp_path / "none"), str(tmp_path), "a-b"]) == 1
     assert "cannot be opened" in capsys.readouterr().err
