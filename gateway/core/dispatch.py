@@ -305,12 +305,12 @@ def _text_received(draft: Draft, event: TextReceived) -> None:
         return
     if readiness_steps.wrote(draft, event):
         return
+    if eta_wrote(draft, event):
+        return
     taken = manager_wrote(draft, event) or office_wrote(draft, event)
     if taken or consent_wrote(draft, event):
         return
     if not report_chat.text_received(draft, event):
-    if eta_wrote(draft, event):
-        return
         text_received(draft, event)
     ask_for_consent(draft, event)
     talk.text_received(draft, event)
