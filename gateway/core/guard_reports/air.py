@@ -20,8 +20,8 @@ from gateway.core.answers.timeline import apply_reply
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.effects import ReportStatus, SendText, TalkOnChannel
-from gateway.core.guard_reports.report import ReportKind
-from gateway.core.guard_reports.steps import Telling, anothers_call, report_of, tell
+from gateway.core.guard_reports.report import ReportKind, Telling
+from gateway.core.guard_reports.steps import anothers_call, report_of, tell
 from gateway.core.guard_reports.words import details
 from gateway.core.order import Assignment, Node, Order
 from gateway.core.people import Person

@@ -21,9 +21,8 @@ from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared
 from gateway.core.effects import AnswerPress, ReportStatus
 from gateway.core.guard_reports.cards import NO, ask_reporter, may_judge
-from gateway.core.guard_reports.report import GuardReport, ReportKind
+from gateway.core.guard_reports.report import GuardReport, ReportKind, Telling
 from gateway.core.guard_reports.steps import (
-    Telling,
     add,
     anothers_call,
     dismiss,

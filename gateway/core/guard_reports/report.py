@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.centre.strict_json import timestamp
+from gateway.core.people import Person
 
 ReportKind = Literal["emergency", "report"]
 
@@ -97,6 +98,34 @@ def guard_report_json(report: GuardReport) -> dict[str, object]:
         "by": report.by,
         "reason": report.reason,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What somebody told by himself, as a room heard it.
+
+    Attributes:
+        source: By what a repetition is known, as in `GuardReport`.
+        kind: Whether he calls for help.
+        person: Who it is, or None when that is not certain.
+        why: Why his radio is not to be believed, a word of the catalogue, or None.
+        coded: Whether it was a code or a key of his radio, and no voice.
+    """
+
+    source: str
+    kind: ReportKind
+    medium: Medium
+    assurance: Assurance
+    person: Person | None = None
+    text: str = ""
+    place: str | None = None
+    media: tuple[str, ...] = ()
+    over: str | None = None
+    recording: str | None = None
+    channel: str | None = None
+    radio: str | None = None
+    why: str | None = None
+    coded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ he is on as its reporter: he has arrived, nobody calls him, and what he sends la
 under the order.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
-from gateway.core.alert import Alert, AlertKind, Assurance, Datum, Level, Medium, Position
+from gateway.core.alert import Alert, AlertKind, Datum, Level, Position
 from gateway.core.answers.replies import Action, code_digest
 from gateway.core.answers.timeline import RANK, apply_reply
 from gateway.core.calls.calling import US
@@ -26,12 +26,11 @@ from gateway.core.calls.nearest import seen_at
 from gateway.core.calls.rungs import call_ring
 from gateway.core.effects import Receipt, ReportStatus
 from gateway.core.guard_reports.cards import refresh, tell_managers, tell_reporter
-from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportKind
+from gateway.core.guard_reports.report import GuardReport, ReportActed, Telling
 from gateway.core.guard_reports.words import details, said_by
 from gateway.core.intake.events import AlertReceived
 from gateway.core.intake.opening import open_order
 from gateway.core.order import AlertKey, Assignment, Card, Order, OrderStatus, Timer
-from gateway.core.people import Person
 from gateway.core.places import grid_at, site_point
 from gateway.core.policy.rights import lacking
 from gateway.core.readiness.notices import no_grid
@@ -52,34 +51,6 @@ CLOCK: Final = "report"
 _REPORT_ID: Final = "r"
 
 State = Literal["draft", "offered", "open"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """What somebody told by himself, as a room heard it.
-
-    Attributes:
-        source: By what a repetition is known, as in `GuardReport`.
-        kind: Whether he calls for help.
-        person: Who it is, or None when that is not certain.
-        why: Why his radio is not to be believed, a word of the catalogue, or None.
-        coded: Whether it was a code or a key of his radio, and no voice.
-    """
-
-    source: str
-    kind: ReportKind
-    medium: Medium
-    assurance: Assurance
-    person: Person | None = None
-    text: str = ""
-    place: str | None = None
-    media: tuple[str, ...] = ()
-    over: str | None = None
-    recording: str | None = None
-    channel: str | None = None
-    radio: str | None = None
-    why: str | None = None
-    coded: bool = False
 
 
 def tell(draft: Draft, telling: Telling, state: State = "open") -> GuardReport:

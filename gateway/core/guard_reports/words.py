@@ -4,15 +4,12 @@ What a guard wrote may hold anything: it is put on one line without control char
 and an ``@`` in it calls nobody.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.core.answers.identity import channel_name
-from gateway.core.guard_reports.report import GuardReport
+from gateway.core.guard_reports.report import GuardReport, Telling
 from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
-
-if TYPE_CHECKING:
-    from gateway.core.guard_reports.steps import Telling
 
 SHOWN_CHARS: Final = 300
 # An alert's text has 500 characters at most, its frame and the name among them.
@@ -31,7 +28,7 @@ def keys_below(wording: Wording) -> tuple[str, ...]:
     return wording.text("report_key"), wording.text("report_key_help")
 
 
-def details(draft: Draft, report: GuardReport | None, telling: "Telling") -> str:
+def details(draft: Draft, report: GuardReport | None, telling: Telling) -> str:
     """Return what the centre reads of what has just come."""
     wording = Wording(draft.site)
     parts = [_head(draft, telling), where(draft, report) if report is not None else ""]
@@ -47,7 +44,7 @@ def details(draft: Draft, report: GuardReport | None, telling: "Telling") -> str
     return "；".join(part for part in parts if part)
 
 
-def _head(draft: Draft, telling: "Telling") -> str:
+def _head(draft: Draft, telling: Telling) -> str:
     wording = Wording(draft.site)
     if telling.channel is None:
         return wording.text("detail_report_chat")
