@@ -6,9 +6,10 @@ from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import turns_for
-from gateway.core.calls.card_face import digest, face, name_for
+from gateway.core.calls.card_face import face, name_for
+from gateway.core.calls.cards import edit_card, post_card, still_his
 from gateway.core.delivery import What, advance
-from gateway.core.effects import EditCard, PageChannel, PostCard, SendText, WithdrawPage
+from gateway.core.effects import PageChannel, SendText, WithdrawPage
 from gateway.core.life import answered_at_all, covered, strength
 from gateway.core.order import (
     Assignment,
@@ -164,6 +165,7 @@ def page_channel(
     slot_s = draft.site.response.slot_s if turns else 0
     own_s = response_to(draft.site, order).answer_window_s or known.answer_window_s
     window_s = max(own_s, len(turns) * slot_s)
+    kind = draft.site.policy.kind(order.alert)
     page = Page(
         id=f"p{draft.next_id('page')}",
         order=order.id,
@@ -174,9 +176,8 @@ def page_channel(
         window_s=0 if purpose == "stand_down" else window_s,
         slots=tuple(person.id for person in turns),
         slot_s=slot_s,
+        template=None if kind is None else kind.version,
     )
-    kind = draft.site.policy.kind(order.alert)
-    page = replace(page, template=None if kind is None else kind.version)
     draft.put(page)
     if purpose in ("order", "repeat"):
         for person in listeners:
@@ -184,12 +185,7 @@ def page_channel(
                 Delivery(order=order.id, person=person.id, medium=Medium.RADIO, via=page.id)
             )
     names = [person.name for person in turns]
-    text = {
-        "order": wording.say_order(order, turns=names),
-        "repeat": wording.say_order(order, repeat=True, turns=names),
-        "update": wording.say_update(order),
-        "stand_down": wording.say_stand_down(order),
-    }[purpose]
+    text = _said(wording, order, purpose, names) if said is None else said
     life_us = (
         draft.taken_us + STAND_DOWN_LIFE_US
         if purpose == "stand_down"
@@ -202,7 +198,7 @@ def page_channel(
             order=order.id,
             level=int(order.alert.level),
             number=order.number,
-            text=text if said is None else said,
+            text=text,
             language=wording.language,
             exercise=order.alert.exercise,
             number_style=draft.site.number_style,
@@ -215,6 +211,17 @@ def page_channel(
         )
     )
     return page.id
+
+
+def _said(
+    wording: Wording, order: Order, purpose: Purpose, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the sentences of a page; those named are to answer one after the other."""
+    if purpose == "update":
+        return wording.say_update(order)
+    if purpose == "stand_down":
+        return wording.say_stand_down(order)
+    return wording.say_order(order, repeat=purpose == "repeat", turns=names)
 
 
 def people_awaited(draft: Draft, order: Order, page: Page) -> list[Person]:
@@ -304,30 +311,9 @@ def _new_card(
         person=None if person is None else person.id,
         organisation=office,
     )
-    text, buttons = face(draft, order, card, None)
-    draft.put(replace(card, shown=digest(text, buttons)))
-    draft.ask(
-        PostCard(
-            card=card.id,
-            chat=chat,
-            address=address,
-            private=person is not None,
-            order=order.id,
-            text=text,
-            buttons=buttons,
-            level=int(order.alert.level),
-            not_after_us=not_after_us(draft, order),
-        )
-    )
+    limit_us = not_after_us(draft, order)
+    post_card(draft, card, face(draft, order, card, None), int(order.alert.level), limit_us)
     return card
-
-
-def _still_his(draft: Draft, card: Card) -> bool:
-    """Return whether a private card stands in an account that is its person's now."""
-    if card.person is None:
-        return True
-    contact = draft.find(Contact, f"{card.chat}/{card.person}")
-    return contact is not None and contact.address == card.address
 
 
 def refresh_cards(draft: Draft, order: Order) -> None:
@@ -339,27 +325,8 @@ def refresh_cards(draft: Draft, order: Order) -> None:
 
 def refresh_card(draft: Draft, order: Order, card: Card) -> None:
     """Ask for an edit of one posted card if its face has changed."""
-    if card.message is None or not _still_his(draft, card):
-        return
-    text, buttons = face(draft, order, card, None)
-    shown = digest(text, buttons)
-    if shown == card.shown:
-        return
-    draft.put(replace(card, shown=shown))
-    draft.ask(
-        EditCard(
-            card=card.id,
-            chat=card.chat,
-            address=card.address,
-            message=card.message,
-            private=card.person is not None,
-            order=order.id,
-            text=text,
-            buttons=buttons,
-            level=int(order.alert.level),
-            not_after_us=draft.taken_us + STAND_DOWN_LIFE_US,
-        )
-    )
+    limit_us = draft.taken_us + STAND_DOWN_LIFE_US
+    edit_card(draft, card, face(draft, order, card, None), int(order.alert.level), limit_us)
 
 
 def tell_people(
@@ -400,7 +367,7 @@ def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: objec
 
 
 def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:
-    if not _still_his(draft, card):
+    if not still_his(draft, card):
         return
     draft.ask(
         SendText(

@@ -1,9 +1,8 @@
 """What the card of an order shows, for whoever it is addressed to."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
-from gateway.core.effects import Button
+from gateway.core.calls.cards import Face, Rows
 from gateway.core.life import called_off, covered, reached, strength
 from gateway.core.order import (
     Assignment,
@@ -16,16 +15,8 @@ from gateway.core.people import Person, Role
 from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
-Rows = tuple[tuple[Button, ...], ...]
 
-
-def digest(text: str, buttons: Rows) -> str:
-    """Return what a card shows, in so few characters that it can be compared."""
-    shown = text + "".join(b.action for row in buttons for b in row)
-    return hashlib.sha256(shown.encode()).hexdigest()[:16]
-
-
-def face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[str, Rows]:
+def face(draft: Draft, order: Order, card: Card, ending: str | None) -> Face:
     """Return what a card shows now.
 
     A group, the station and managers read of everybody, an office of its own people, a guard of
@@ -65,8 +56,8 @@ def face(draft: Draft, order: Order, card: Card, ending: str | None) -> tuple[st
     )  # fmt: skip
     if off:  # its one button says that he knows
         awaited = any(map(_to_understand, people))
-        return text, wording.understood_button() if awaited else ()
-    return text, _buttons(order, people, wording)
+        return Face(text, wording.understood_button() if awaited else ())
+    return Face(text, _buttons(order, people, wording))
 
 
 def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment]) -> str:

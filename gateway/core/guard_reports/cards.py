@@ -4,13 +4,13 @@ A card here hangs on the report as others hang on an order; its two buttons bear
 ``1`` (make an order of it; yes, report it) and ``0`` (nobody need go; no).
 """
 
-import hashlib
 from dataclasses import replace
 from typing import Final
 
 from gateway.core.calls.calling import NOTE_LIFE_US, US
+from gateway.core.calls.cards import Face, Rows, edit_card, post_card
 from gateway.core.calls.events import CardFailed, CardPosted
-from gateway.core.effects import Button, EditCard, PostCard, SendText
+from gateway.core.effects import Button, SendText
 from gateway.core.guard_reports.report import GuardReport
 from gateway.core.guard_reports.words import shown, where
 from gateway.core.order import Card, Order
@@ -22,7 +22,6 @@ from gateway.core.wording import Wording
 YES, NO = "1", "0"
 # A report stays worth a look for so long; what is later is seen at the centre.
 CARD_LIFE_US: Final = 1800 * US
-Rows = tuple[tuple[Button, ...], ...]
 
 
 def ask_reporter(draft: Draft, report: GuardReport, contact: Contact) -> None:
@@ -41,7 +40,7 @@ def tell_managers(draft: Draft, report: GuardReport) -> None:
                 _post(draft, report, person, contact)
             elif card.message is not None:
                 _edit(draft, report, card)
-                text = _face(draft, report, card)[0]
+                text = _face(draft, report, card).text
                 _write(draft, contact, text, level=_level(report), reply_to=card.message)
 
 
@@ -87,21 +86,8 @@ def _post(draft: Draft, report: GuardReport, person: Person, contact: Contact) -
         address=contact.address,
         person=person.id,
     )
-    text, buttons = _face(draft, report, card)
-    draft.put(replace(card, shown=_digest(text, buttons)))
-    draft.ask(
-        PostCard(
-            card=card.id,
-            chat=card.chat,
-            address=card.address,
-            private=True,
-            order=report.id,
-            text=text,
-            buttons=buttons,
-            level=_level(report),
-            not_after_us=draft.taken_us + CARD_LIFE_US,
-        )
-    )
+    limit_us = draft.taken_us + CARD_LIFE_US
+    post_card(draft, card, _face(draft, report, card), _level(report), limit_us)
 
 
 def _level(report: GuardReport) -> int:
@@ -115,35 +101,11 @@ def refresh(draft: Draft, report: GuardReport) -> None:
 
 
 def _edit(draft: Draft, report: GuardReport, card: Card) -> None:
-    contact = draft.find(Contact, f"{card.chat}/{card.person}")
-    if card.message is None or contact is None or contact.address != card.address:
-        return
-    text, buttons = _face(draft, report, card)
-    shows = _digest(text, buttons)
-    if shows == card.shown:
-        return
-    draft.put(replace(card, shown=shows))
-    draft.ask(
-        EditCard(
-            card=card.id,
-            chat=card.chat,
-            address=card.address,
-            message=card.message,
-            private=True,
-            order=report.id,
-            text=text,
-            buttons=buttons,
-            level=_level(report),
-            not_after_us=draft.taken_us + CARD_LIFE_US,
-        )
-    )
+    limit_us = draft.taken_us + CARD_LIFE_US
+    edit_card(draft, card, _face(draft, report, card), _level(report), limit_us)
 
 
-def _digest(text: str, buttons: Rows) -> str:
-    return hashlib.sha256(f"{len(buttons)} {text}".encode()).hexdigest()[:16]
-
-
-def _face(draft: Draft, report: GuardReport, card: Card) -> tuple[str, Rows]:
+def _face(draft: Draft, report: GuardReport, card: Card) -> Face:
     person = draft.find(Person, card.person or "")
     wording = Wording(draft.site, person.language if person else None)
     if card.person == report.person and person is not None and person.role is Role.GUARD:
@@ -159,7 +121,7 @@ def _face(draft: Draft, report: GuardReport, card: Card) -> tuple[str, Rows]:
         said = wording.text("report_card_dismissed", reason=report.reason, by=report.by)
         lines.append(said)
     buttons = _two(wording, "report_button_order", "report_button_dismiss")
-    return "\n".join(lines), buttons if report.state == "open" else ()
+    return Face("\n".join(lines), buttons if report.state == "open" else ())
 
 
 def _what(draft: Draft, report: GuardReport, wording: Wording) -> str:
@@ -172,16 +134,16 @@ def _what(draft: Draft, report: GuardReport, wording: Wording) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _own_face(report: GuardReport, wording: Wording) -> tuple[str, Rows]:
+def _own_face(report: GuardReport, wording: Wording) -> Face:
     """Return what the guard himself is asked, or what became of his answer."""
     if report.state == "draft":
         asked = wording.text("report_ask", text=shown(report.text, 100))
         if not report.text:
             asked = wording.text("report_ask_place")
-        return asked, _two(wording, "report_button_send", "report_button_not")
+        return Face(asked, _two(wording, "report_button_send", "report_button_not"))
     if report.state == "dismissed":
-        return wording.text("report_not_sent"), ()
-    return wording.text("report_received", number=report.number), ()
+        return Face(wording.text("report_not_sent"), ())
+    return Face(wording.text("report_received", number=report.number), ())
 
 
 def _two(wording: Wording, yes: str, no: str) -> Rows:
