@@ -390,6 +390,15 @@ class Wording:
             lines.append(self.text("card_exercise"))
         return "\n".join(lines)
 
+    def photo(self, order: Order, caption: str) -> str:
+        """Return what stands below a photo: of a drill it says so first and last."""
+        text = self.written(caption, order.alert)
+        said = self.text("photo_caption", number=self.written_number(order), text=text)
+        if not order.alert.exercise:
+            return said
+        exercise = self.text("card_exercise")
+        return f"{exercise}\n{said}\n{exercise}"
+
     def _about(self, order: Order, *, police: bool) -> list[str]:
         """Return what a card says of an alert: its text, its place, what is to be done."""
         alert, policy = order.alert, self._site.policy

@@ -110,21 +110,13 @@ def _post(
         address=group.address,
     )
     draft.put(post)
-    wording = Wording(draft.site)
-    said: str = wording.text(
-        "photo_caption", number=wording.written_number(order),
-        text=wording.written(caption, order.alert),
-    )  # fmt: skip
-    if order.alert.exercise:
-        exercise = wording.text("card_exercise")
-        said = f"{exercise}\n{said}\n{exercise}"
     draft.ask(
         PostPhoto(
             post=post.id,
             chat=post.chat,
             address=post.address,
             media=photo.media,
-            caption=said,
+            caption=Wording(draft.site).photo(order, caption),
             level=int(order.alert.level),
             not_after_us=photo.expires_us,
         )
