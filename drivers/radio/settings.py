@@ -5,7 +5,15 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal, LiteralString
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from drivers.radio.squelch import EXPRESSION_MAX, parse_squelch
@@ -128,6 +136,18 @@ class ToneTable(Model):
     tones: Annotated[dict[str, float], Field(max_length=16)]
 
 
+def _form(value: object) -> str:
+    return "step" if isinstance(value, dict | ToneTable) else "word"
+
+
+# The tags are those of a rung of the ladder: see gateway.settings.explain.
+AnyTable = Annotated[
+    Annotated[Literal["zvei1", "zvei2", "ccir", "eea", "eia", "dzvei"], Tag("word")]
+    | Annotated[ToneTable, Tag("step")],
+    Discriminator(_form),
+]
+
+
 _SELCALL_NAMES: Final = ("zvei1", "zvei2", "ccir", "eea", "eia", "dzvei")
 # What begins an identity of another kind.
 _TAKEN_NAMES: Final = (*_SELCALL_NAMES, "dtmf", "mdc1200", "ctcss", "dcs")
@@ -148,7 +168,7 @@ class Signalling(Model):
 
     dtmf: bool = True
     selcall: Annotated[
-        tuple[Literal["zvei1", "zvei2", "ccir", "eea", "eia", "dzvei"] | ToneTable, ...],
+        tuple[AnyTable, ...],
         Field(max_length=8),
     ] = ()
     mdc1200: bool = False
@@ -245,7 +265,7 @@ class Identification(Model):
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "Identification":
         if (self.text is None) == (self.dtmf is None):
-            raise PydanticCustomError("identification", "needs one of: text, dtmf")
+            raise PydanticCustomError("identification", "needs text or dtmf, one of the two")
         return self
 
 
@@ -346,7 +366,7 @@ class RadioChannel(ChannelSettings):
             if wanted and self.audio.kind != "discriminator":
                 raise PydanticCustomError(
                     "signalling",
-                    "signalling.{kind} needs audio: {{kind: discriminator}}: a loudspeaker's "
+                    "signalling.{kind} needs audio: {kind: discriminator}: a loudspeaker's "
                     "sound has nothing below the voice",
                     {"kind": kind},
                 )

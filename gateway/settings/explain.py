@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ UNITS = {
     "ms": "milliseconds", "s": "seconds", "min": "minutes", "days": "days", "years": "years",
     "hz": "hertz", "mhz": "megahertz", "kb": "kilobytes", "percent": "percent",
 }  # fmt: skip
-# Tags of ``gateway.settings.response.AnyRung``.
+# Tags of what is written as a word or with keys of its own: a rung, a table of tones.
 _FORMS = ("word", "step")
+_DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]+)", re.ASCII)
 _FIGURE_WITH_UNIT = re.compile(r"([-+]?[0-9.]+) *([A-Za-z%]+|秒|分|分钟|毫秒|天)")
 
 
@@ -275,9 +277,14 @@ class _Fault:
             inside = f"; the key says {UNITS[unit]}" if unit else ""
             same = unit and found[2].lower() in (unit, unit[0], UNITS[unit], "%")
             return inside + (f": write {found[1]}" if same else ": write the figure alone")
+        if self.node is None or not isinstance(self.node.value, str):
+            return ""
         if isinstance(core_scalar(self.raw), int | float):
             return f"; write {self.raw} without quotes"
-        return ""
+        plain = unicodedata.normalize("NFKC", self.raw)
+        if self.kind == "float_type":
+            plain = _DECIMAL_COMMA.sub(r"\1.\2", plain)
+        return f"; write {plain}" if isinstance(core_scalar(plain), int | float) else ""
 
 
 def unit_of(path: KeyPath) -> str | None:

@@ -5,6 +5,7 @@ from itertools import combinations
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.settings.explain import Finding, did_you_mean, twice
+from gateway.settings.known import Known
 from gateway.settings.models import Settings
 from gateway.settings.yaml_source import KeyPath
 
@@ -12,12 +13,12 @@ from gateway.settings.yaml_source import KeyPath
 _OTHER_KINDS = ("dtmf", "mdc1200", "ctcss", "dcs")
 
 
-def radio_findings(settings: Settings, _known: object) -> Iterator[Finding]:
+def radio_findings(settings: Settings, known: Known) -> Iterator[Finding]:
     """Yield every mistake between channels, talk groups and the radios of people and posts."""
     yield from _ports(settings)
     yield from _monitors(settings)
     yield from _same_frequency(settings)
-    yield from _radios_unheard(settings)
+    yield from _radios_unheard(settings, all_known=not known.lost("channels"))
     yield from _calls_unsent(settings)
 
 
@@ -105,14 +106,19 @@ def _listens(settings: Settings, one: str, other: str) -> bool:
 # ---- whose radio it is, and how it is called ----
 
 
-def _radios_unheard(settings: Settings) -> Iterator[Finding]:
-    """Find radios that say who they are by what no channel listens for."""
+def _radios_unheard(settings: Settings, *, all_known: bool) -> Iterator[Finding]:
+    """Find radios that say who they are by what no channel listens for.
+
+    Args:
+        settings: Those that are right in themselves.
+        all_known: Nothing of the channels was left out: it might be what listens.
+    """
     for path, radio in _radios(settings):
         if (found := _no_table(settings, path, radio)) is not None:
             yield found
             continue
         wanted = [channel.to_hear(radio) for channel in settings.channels.values()]
-        if wanted and None not in wanted:
+        if all_known and wanted and None not in wanted:
             message = f"no channel listens for {radio}; write {wanted[0]} at its channel"
             yield Finding(path, message, warning=True)
 

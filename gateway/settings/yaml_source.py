@@ -40,6 +40,8 @@ _WORDS: dict[str, Scalar] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+# What a technician meant who wrote `!` or `&` at the beginning of an expression.
+_QUOTE = "remove it, or put the text in quotes"
 _SECRET_KEY = re.compile(r"(password|passwd|secret|token|key)$", re.IGNORECASE)
 # The rest of the line after a key that names a secret, up to a comment; a reference is none.
 _SECRET_VALUE = re.compile(
@@ -317,9 +319,9 @@ class _Reader:
             self._break(node, path, f"aliases (*{event.anchor}) are not taken; write it out")
             return node
         if event.anchor is not None:
-            self._refuse(node, path, f"anchors (&{event.anchor}) are not taken; remove it")
+            self._refuse(node, path, f"anchors (&{event.anchor}) are not taken; {_QUOTE}")
         if getattr(event, "tag", None) is not None:
-            self._break(node, path, f"tags ({event.tag}) are not taken; remove it")
+            self._break(node, path, f"tags ({event.tag}) are not taken; {_QUOTE}")
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(node, event, path)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -401,9 +403,15 @@ class _Reader:
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
+        no_colon = "expected ':'" in (error.problem or "")
+        if no_colon and error.context_mark:  # the key is there, the scanner a line further
+            mark = error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
         text = self._document.lines[line] if line < len(self._document.lines) else ""
         message = f"is not YAML: {error.problem or error.context}"
+        if no_colon:
+            message += '; write "key: value", a colon and a space after it'
+            message += ", not a full-width one" if "\N{FULLWIDTH COLON}" in text else ""
         if "\t" in text[: len(text) - len(text.lstrip())]:
             message += "; indent with spaces, not with tabs"
         self._document.report_at(line, column, message)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway.settings import check
-from tests.config.examples import COUNTY, MODELS, copy_of
+from tests.config.examples import COUNTY, EXAMPLES, MODELS, copy_of
 
 TEXT = COUNTY.read_text("utf-8")
 PATCHED = "\ntalk_groups: {all: {members: [channel:c1, channel:c2]}}\nzones:"
@@ -93,3 +93,80 @@ def test_a_table_of_one_channel_is_not_known_to_another(tmp_path):
     person = ('radio_id: "10011"', 'radio_id: "10011", calls: ["ours:12345"]')
     ((severity, message),) = spoilt(tmp_path, elsewhere, person)
     assert (severity, "write its table ours in signalling.selcall" in message) == ("warning", True)
+
+
+SIGNALLING = "    name: 一号信道\n    signalling: "
+
+
+@pytest.mark.parametrize(
+    ("change", "messages"),
+    [
+        (
+            ("tx_delay_ms: 300", "tx_delay_ms: 0.3"),
+            ["channels.c1.tx_delay_ms: should be a whole number, is 0.3"],
+        ),
+        (
+            ("tx_delay_ms: 300", "tx_delay_ms: ３００"),
+            ['channels.c1.tx_delay_ms: should be a whole number, is "３００"; write 300'],
+        ),
+        (
+            ("frequency_mhz: 409.7500", 'frequency_mhz: "409,75"'),
+            [
+                'channels.c1.licence.frequency_mhz: should be a number, is "409,75"; '
+                "write 409.75"
+            ],
+        ),
+        (
+            ("    name: 一号信道\n", SIGNALLING + "{selcall: [zvei3]}\n"),
+            [
+                "channels.c1.signalling.selcall[0]: should be zvei1, zvei2, ccir, eea, eia or "
+                'dzvei, is "zvei3"; did you mean "zvei2"?'
+            ],
+        ),
+        (
+            ("    name: 一号信道\n", SIGNALLING + "{ctcss: [88.5]}\n"),
+            [
+                "channels.c1: signalling.ctcss needs audio: {kind: discriminator}: a "
+                "loudspeaker's sound has nothing below the voice"
+            ],
+        ),
+        (
+            (
+                "    name: 一号信道\n",
+                '    name: 一号信道\n    identification: {text: 东河, dtmf: "12"}\n',
+            ),
+            ["channels.c1.identification: needs text or dtmf, one of the two"],
+        ),
+        (
+            ("squelch: cts}", "squelch: !cts }"),
+            [
+                "channels.c1.control.squelch: tags (!cts) are not taken; remove it, or put "
+                "the text in quotes"
+            ],
+        ),
+        (
+            ("tx_delay_ms: 300", "tx_delay_ms：300"),
+            [
+                "is not YAML: could not find expected ':'; write \"key: value\", a colon and a "
+                "space after it, not a full-width one"
+            ],
+        ),
+    ],
+)
+def test_a_slip_of_the_pen_is_named_with_the_right_form(tmp_path, change, messages):
+    found = [message.splitlines()[0] for _, message in spoilt(tmp_path, change)]
+    assert found == messages
+
+
+def test_a_key_without_its_colon_is_shown_in_its_own_line(tmp_path):
+    text = TEXT.replace("tx_delay_ms: 300", "tx_delay_ms：300", 1)
+    (problem,) = check(copy_of(tmp_path, text), MODELS)
+    assert "tx_delay_ms：300" in problem.excerpt
+
+
+def test_a_faulty_channel_makes_nobodys_radio_unheard(tmp_path):
+    """Who is heard by a channel is not known while the channel is not."""
+    text = (EXAMPLES / "bench.yaml").read_text("utf-8")
+    text = text.replace("rfc2217://127.0.0.1:7001", "COM3")
+    paths = [problem.path for problem in check(copy_of(tmp_path, text), MODELS)]
+    assert paths == ["channels.gate.control.url", "response.ladder"]
