@@ -10,6 +10,7 @@ from gateway.core.calls.events import BreakTaken, PartnerCalled
 from gateway.core.calls.whereabouts import LastSeen
 from gateway.core.effects import Receipt
 from gateway.core.events import SettingsReloaded
+from gateway.core.people import Contact
 from gateway.core.places import Post
 from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import (
@@ -55,7 +56,7 @@ def order_of_calls(desk):
 def share(desk, who, place):
     desk.take(
         MediaReceived(
-            at_us=desk.now_us, chat="work", address=ACCOUNTS[who], group=None, kind="location",
+            at_us=desk.now_us, chat="work", address=ACCOUNTS.get(who, who), group=None, kind="location",
             message="m", place=f"{place[0]},{place[1]}",
         )
     )  # fmt: skip
@@ -113,6 +114,23 @@ def test_a_standing_point_is_called_before_who_is_nearer():
     ), contacts=()))  # fmt: skip
     desk.alert(place="建设银行门口")
     assert order_of_calls(desk) == ["a"]
+
+
+def test_who_is_seen_elsewhere_does_not_stand_at_his_standing_point():
+    found = site(call="nearest")
+    posts = found.posts | {"P3": replace(found.posts["P3"], standing=True)}
+    desk = Desk("sun", site=replace(found, posts=posts))
+    desk.take(RegisterSeeded(at_us=desk.now_us, people=(
+        guard("a", "601", "G1", post="P3"), guard("b", "602", "G1", post="P2"),
+    ), contacts=(Contact(person="a", chat="work", address="6001", since_us=0),)))  # fmt: skip
+    share(desk, "6001", (25_060_000, 118_005_000))
+    desk.alert(place="建设银行门口")
+    assert order_of_calls(desk) == ["b"]
+    desk.act("close", result="done")
+    desk.wait(desk.site.response.position_fresh_s + 1)
+    desk.alert(id="JQ-2", place="建设银行门口")
+    assert order_of_calls(desk) == ["a"]
+
 
 
 def test_who_is_on_another_order_as_urgent_is_not_called_while_another_is_free():

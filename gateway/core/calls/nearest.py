@@ -19,6 +19,8 @@ from gateway.core.places import Post, Site, metres_between, site_point
 from gateway.core.state import Draft
 
 US = 1_000_000
+# Who is seen farther from his post than this does not stand at it; positions err by so much.
+AT_POST_M = 200
 
 
 class Spot(NamedTuple):
@@ -99,7 +101,7 @@ def nearest_first(draft: Draft, order: Order, people: Iterable[Person]) -> list[
     """
     spot = spot_of_order(draft.site, order)
     found = [_near(draft, spot, person) for person in people]
-    return sorted(found, key=lambda near: _key(draft.site, order, spot, near))
+    return sorted(found, key=lambda near: _key(draft, order, spot, near))
 
 
 def _near(draft: Draft, spot: Spot | None, person: Person) -> Near:
@@ -110,14 +112,21 @@ def _near(draft: Draft, spot: Spot | None, person: Person) -> Near:
     return Near(person, distance_m, sure=spot.sure and his.sure)
 
 
+def _elsewhere(draft: Draft, near: Near, post: Post) -> bool:
+    """Return whether somebody has lately said, or proved, that he is not at his post."""
+    seen = seen_at(draft, near.person)
+    known = seen is not None and post.position is not None
+    return known and metres_between(seen, post.position) > AT_POST_M
+
+
 def _key(
-    site: Site, order: Order, spot: Spot | None, near: Near
+    draft: Draft, order: Order, spot: Spot | None, near: Near
 ) -> tuple[bool, bool, float, bool, str]:
-    post = site.posts.get(near.person.post or "")
+    post = draft.site.posts.get(near.person.post or "")
     here = post is not None and post.grid in order.grids
     guessed = spot is None or not spot.sure
     distance_m = float("inf") if near.distance_m is None else near.distance_m
-    standing = here and post is not None and post.standing
+    standing = here and post is not None and post.standing and not _elsewhere(draft, near, post)
     return (not standing, guessed and not here, distance_m, not here, near.person.id)
 
 
