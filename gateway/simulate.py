@@ -21,6 +21,7 @@ import yaml
 from gateway.core.alert import AlertKind
 from gateway.core.centre.act_json import decode_act
 from gateway.core.centre.alert_json import decode_alert
+from gateway.core.centre.centre_acts import decode_centre_act
 from gateway.core.centre.report_json import receipt_json
 from gateway.core.events import Event
 from gateway.core.intake.events import AlertReceived
@@ -49,6 +50,7 @@ AGAIN_S = 5.0
 WHO = "值班员李敏"
 # Longer than what was keyed may lie before the gateway hears it: a dead gateway.
 HEARD_BY_NOW_S = 120.0
+MESSAGES = ("alert", "update", "cancel", "close")
 # How long a machine takes to start again.
 BOOT_S = 40.0
 
@@ -157,6 +159,8 @@ class _Run:
     downs: list[tuple[int, int]] = field(default_factory=list)
     left: list[tuple[int, str]] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
+    posts: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[tuple[str, int, int]] = field(default_factory=list)
     boots: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     unsettled: list[dict[str, Any]] = field(default_factory=list)
@@ -221,9 +225,19 @@ class _Run:
         )  # fmt: skip
         (chat,) = self.settings.chats
         self.chat = part("chat")(
-            chat, self.clock, self.folder / "media", on_post=self.people.shown,
+            chat, self.clock, self.folder / "media", on_post=self._shown,
             calls_a_second=CALLS_A_SECOND, beside=self.outside,
         )  # fmt: skip
+
+    def _shown(self, message: Any) -> None:  # noqa: ANN401
+        order = message.keyboard[0][0].order if message.keyboard else None
+        self.posts.append(
+            {
+                "at_us": self.outside.now_us(), "id": message.id, "order": order,
+                "text": message.text,
+            }
+        )  # fmt: skip
+        self.people.shown(message)
 
     # The gateway's life
 
@@ -238,7 +252,15 @@ class _Run:
         self._tasks = [self._group.create_task(running, name="engine")]
         await ready.wait()
         self._tasks += [self._group.create_task(d.run(engine)) for d in drivers.values()]
+        self._tasks.append(self._group.create_task(self._tell_centre(engine)))
         self._engine = engine
+
+    async def _tell_centre(self, engine: Engine) -> None:
+        """Tell the centre what happens, from now on."""
+        now = engine.health()["journal"]
+        assert isinstance(now, int)
+        async for report in engine.follow(after_seq=now):
+            self.centre.office.told(report.node, report.order)
 
     async def _stop(self) -> None:
         self._engine = None
@@ -259,6 +281,12 @@ class _Run:
         """Take an act of the centre in; ConnectionError while nobody is there."""
         event = decode_act(body, order=order, act=act, now_us=self.clock.now_us())
         return _receipt(await self._submit(event))
+
+    async def tell(self, body: bytes) -> dict[str, object]:
+        """Take whatever else the centre does in; ConnectionError while nobody is there."""
+        return _receipt(
+            await self._submit(decode_centre_act(body, now_us=self.clock.now_us()))
+        )
 
     async def _submit(self, event: Any) -> Committed:  # noqa: ANN401
         if self._engine is None or not self._reachable:
@@ -315,6 +343,11 @@ class _Run:
         self.steps.append((self.outside.now_us(), self.clock.moved_us))
 
     async def _fail(self, kind: str, channel: str, lasts_s: float) -> None:
+        from_us = self.outside.now_us()
+        await self._go_wrong(kind, channel, lasts_s)
+        self.faults.append((kind, from_us, self.outside.now_us()))
+
+    async def _go_wrong(self, kind: str, channel: str, lasts_s: float) -> None:
         if kind in ("busy", "talk", "emergency", "lost", "leaver"):
             await self._befall(kind, channel, lasts_s)
             return
@@ -387,6 +420,8 @@ class _Run:
         """Return what the outside and the journal have to say."""
         return part("evidence")(
             air=[asdict(sent) for sent in self.radio.sent],
+            posts=self.posts,
+            faults=self.faults,
             calls_us=self.chat.calls_us,
             centre=self.centre.log,
             people=self.people.log(),
@@ -411,6 +446,8 @@ class _Run:
             "alerts": sum(said["kind"] == "alert" for said in messages),
             "cancels": sum(said["kind"] == "cancel" for said in messages),
             "closes": sum(said["kind"] == "close" for said in messages),
+            "acts": sum(said["kind"] not in MESSAGES for said in messages),
+            "drills": sum(said["kind"] == "drill" for said in messages),
             "pages": len(pages),
             "pages_whole": sum(sent.whole for sent in pages),
             "chat_calls": len(self.chat.calls_us),

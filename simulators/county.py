@@ -180,6 +180,7 @@ def _settings(
         },
         "zones": {f"z{g}": {"name": f"{g}级区", "grade": g} for g in (1, 2, 3)},
         "grids": {grid: _grid(g, len(grids), channels) for g, grid in enumerate(grids)},
+        "readiness": {"roll_calls": [{"grids": grids[:1], "every_min": 480}]},
         "organisations": {"dongmen": {"name": "东门保安公司"}, "police": {"name": "公安局"}},
         "people": people,
     }  # fmt: skip

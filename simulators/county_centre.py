@@ -8,8 +8,9 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
+
+from simulators.county_office import Office, written
 
 Json = dict[str, Any]
 Fault = Literal[
@@ -59,6 +60,10 @@ class Door(Protocol):
 
     async def act(self, act: str, order: str, body: bytes) -> Json:
         """Act on an order; return the receipt."""
+        ...
+
+    async def tell(self, body: bytes) -> Json:
+        """Do whatever else the centre's people can do; return the receipt."""
         ...
 
 
@@ -126,12 +131,14 @@ class Centre:
         self._chance = random.Random(f"centre {seed}")
         self._of_storms = random.Random(f"storms {seed}")
         self._alerts = 0
+        self.office = Office(self, grids, seed)
 
     async def work(
         self, hours: float, alerts_per_day: float, storms: int, storm_alerts: int
     ) -> None:
         """Return once every alert of so many hours was raised and every order was ended."""
         async with asyncio.TaskGroup() as group:
+            self.office.begin(group, hours)
             for at_s in self._moments(hours, alerts_per_day):
                 group.create_task(self._case(at_s))
             for storm in range(storms):
@@ -139,6 +146,7 @@ class Centre:
                 for _ in range(storm_alerts):
                     at_s = begin_s + self._chance.uniform(0, STORM_S)
                     group.create_task(self._machine_alert(at_s))
+        self.office.end()
 
     def _moments(self, hours: float, alerts_per_day: float) -> Iterator[float]:
         at_s = 0.0
@@ -153,33 +161,35 @@ class Centre:
     async def _case(self, at_s: float) -> None:
         await asyncio.sleep(at_s)
         body = self._alert("zhzx", self._chance.choices((1, 2, 3), (1, 5, 4))[0])
-        receipt = await self._send("alert", body)
+        receipt = await self.send("alert", body)
         if self._chance.random() < 0.1:
-            await self._send("alert", body)  # a broker brings it twice
+            await self.send("alert", body)  # a broker brings it twice
         order = receipt.get("order")
         if order is None:
             return
         if self._chance.random() < 0.2:
             await asyncio.sleep(self._chance.uniform(5, 200))
             text = body["text"] + "，现场有两人"
-            await self._send("update", body | {"sent": self._moment(), "text": text})
+            await self.send("update", body | {"sent": self.moment(), "text": text})
         if self._chance.random() < 0.12:
             await asyncio.sleep(self._chance.uniform(1, 240))
             await self._cancel(body)
             return
+        await self.office.tend(order)
         await asyncio.sleep(self._chance.uniform(1200, 5400))
-        await self._close(order)
+        await self.close(order)
+        await self.office.see_to(order)
 
     async def _cancel(self, alert: Json) -> None:
-        bare = {"id": alert["id"], "sender": alert["sender"], "sent": self._moment()}
-        await self._send("cancel", bare | {"text": "误报"})
+        bare = {"id": alert["id"], "sender": alert["sender"], "sent": self.moment()}
+        await self.send("cancel", bare | {"text": "误报"})
 
     async def _machine_alert(self, at_s: float) -> None:
         await asyncio.sleep(at_s)
         host, zone = self._chance.randrange(HOSTS), self._chance.randrange(1, 9)
         signal = {"source": "machine", "host": f"h{host}", "zone": f"{zone:03}"}
         body = self._alert("alarm-host", 3) | signal | {"event": "alarm"}
-        receipt = await self._send("alert", body)
+        receipt = await self.send("alert", body)
         if receipt.get("order") is None:
             return
         if self._of_storms.random() < FALSE_ALARMS:
@@ -187,35 +197,52 @@ class Centre:
             await self._cancel(body)
             return
         await asyncio.sleep(self._chance.uniform(1200, 5400))
-        await self._close(receipt["order"])
+        await self.close(receipt["order"])
 
     def _alert(self, sender: str, level: int) -> Json:
         self._alerts += 1
         category, text = self._chance.choice(TEXTS)
         return {
-            "id": f"JQ-{self._alerts}", "sender": sender, "sent": self._moment(),
+            "id": f"JQ-{self._alerts}", "sender": sender, "sent": self.moment(),
             "category": category, "level": level, "text": text,
             "grid": self._chance.choice(self._grids),
             "needs": self._chance.choices((1, 2, 3), (8, 3, 1))[0],
         }  # fmt: skip
 
-    def _moment(self) -> str:
-        return datetime.fromtimestamp(self._now_us() / 1e6, UTC).isoformat()
+    def moment(self, ahead_s: float = 0.0) -> str:
+        """Return now, or a moment to come, as it is written in messages."""
+        return written(self._now_us() + round(ahead_s * 1e6))
 
     # Until it is receipted
 
-    async def _send(self, kind: str, body: Json) -> Json:
+    async def send(self, kind: str, body: Json) -> Json:
+        """Send a message until it is receipted; return the receipt."""
         raw = json.dumps(body, ensure_ascii=False).encode()
         receipt = await self._until_receipted(lambda: self._door.send(kind, raw))
         self.log.append(
             {
                 "at_us": self._now_us(), "kind": kind, "id": body["id"],
                 "sender": body["sender"], "level": body.get("level"), "receipt": receipt,
+                "body": body,
             }
         )  # fmt: skip
         return receipt
 
-    async def _close(self, order: str) -> None:
+    async def tell(self, act: str, about: str, **fields: object) -> Json:
+        """Act until it is receipted; return the receipt."""
+        body = {"act": act, "by": WHO, **fields}
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        receipt = await self._until_receipted(lambda: self._door.tell(raw))
+        self.log.append(
+            {
+                "at_us": self._now_us(), "kind": act, "id": about, "by": WHO,
+                "receipt": receipt, "body": body,
+            }
+        )  # fmt: skip
+        return receipt
+
+    async def close(self, order: str) -> None:
+        """Close an order, until that is receipted."""
         body = json.dumps({"by": WHO, "result": "已处置"}, ensure_ascii=False).encode()
         receipt = await self._until_receipted(lambda: self._door.act("close", order, body))
         self.log.append(

@@ -39,8 +39,12 @@ STRANGE: Final = "998"
 TRIES: Final = 6
 SHIFT_S, DAY_S = 8 * 3600, 86_400
 _DIGITS: Final = str.maketrans("零一二三四五六七八九", "0123456789")
-_SPOKEN: Final = re.compile(r"级警情，([零一二三四五六七八九]{2,4})号")
-_WRITTEN: Final = re.compile(r"警情\s*(\d{2,4})号")
+_SPOKEN: Final = re.compile(r"级警情，(?:演练)?([零一二三四五六七八九]{2,4})号")
+_WRITTEN: Final = re.compile(r"警情\s*演?(\d{2,4})号")
+# How the roll is called on the air and in a grid's group, and how many of a hundred answer.
+ROLL: Final = "指挥中心点名"
+_ROLL: Final = re.compile(r"^【点名】(.+?)：请报到")
+ANSWER_ROLL: Final = 0.7
 
 
 class Radio(Protocol):
@@ -123,7 +127,7 @@ class Deed:
 
     Attributes:
         number: Order number he meant.
-        digit: Reply digit he meant; 9 calls for help, of no order.
+        digit: Reply digit he meant; 9 calls for help, R answers a roll-call, both of no order.
         medium: ``chat`` or ``radio``.
         sent: Whether it went out: a channel may be taken.
     """
@@ -161,6 +165,11 @@ class People:
                 self._by_account[resident.account] = resident
             if resident.answers == "radio" and resident.channel is not None:
                 self._on_channel.setdefault(resident.channel, []).append(resident)
+        self._in_grid: dict[str, list[Resident]] = {}
+        for resident in self._by_account.values():
+            if resident.answers == "chat" and resident.role == "guard":
+                self._in_grid.setdefault(resident.grid, []).append(resident)
+        self._of_roll = random.Random(f"roll {seed}")
         self._residents = list(self._by_account.values()) + [
             r for there in self._on_channel.values() for r in there if r.account is None
         ]
@@ -191,7 +200,10 @@ class People:
 
     def shown(self, message: Message) -> None:
         """A message was written or changed; a new card of one's own is noticed."""
-        if not message.private or not message.keyboard or message.id in self._seen:
+        if not message.keyboard or message.id in self._seen:
+            return
+        if not message.private:
+            self._roll_shown(message)
             return
         self._seen.add(message.id)
         resident = self._by_account.get(message.address)
@@ -206,6 +218,8 @@ class People:
         text = sent.text
         number = _SPOKEN.search(text)
         if number is None:
+            if ROLL in text:
+                self._roll_heard(sent.channel)
             return
         for resident in self._on_channel.get(sent.channel, ()):
             if resident.grid in text and self._on_duty(resident):
@@ -220,6 +234,39 @@ class People:
         day, second = divmod(local_s - 1_767_225_600, DAY_S)
         shift = (2, 0, 1)[second // SHIFT_S]
         return bool((day - resident.crew) % 4 == shift)
+
+    # The roll is called
+
+    def _roll_shown(self, message: Message) -> None:
+        named = _ROLL.match(message.text)
+        if named is None or self._group is None:
+            return
+        self._seen.add(message.id)
+        for who in self._in_grid.get(named[1], ()):
+            if self._on_duty(who) and self._of_roll.random() < ANSWER_ROLL:
+                self._group.create_task(self._press_here(who, message))
+
+    async def _press_here(self, who: Resident, message: Message) -> None:
+        await asyncio.sleep(self._of_roll.uniform(3, 100))
+        if message.keyboard:
+            assert self._chat is not None
+            assert who.account is not None
+            self._chat.press(message, message.keyboard[0][0].label, who.account)
+            self._note(who, "", "R", "chat", sent=True)
+
+    def _roll_heard(self, channel: str) -> None:
+        for who in self._on_channel.get(channel, ()):
+            able = who.code is not None and self._on_duty(who) and self._group is not None
+            if able and self._of_roll.random() < ANSWER_ROLL:
+                assert self._group is not None
+                self._group.create_task(self._key_here(who, channel))
+
+    async def _key_here(self, who: Resident, channel: str) -> None:
+        assert self._radio is not None
+        await asyncio.sleep(self._of_roll.uniform(2, 90))
+        if who.person not in self._astray:
+            sent = await self._radio.digits(channel, f"*{who.code}1#", ani=who.radio_id)
+            self._note(who, "", "R", "radio", sent=sent)
 
     # What befalls them
 

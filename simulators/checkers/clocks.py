@@ -50,11 +50,12 @@ class Moved:
     def when(self, row: Row, wall_us: int) -> int:
         """Return when a moment was that a row tells of by the gateway's clock.
 
-        It is the latest that can be meant; one to come is told by the row's own clock.
+        It is the latest before the row that can be meant, else by the row's own clock.
         """
         at_us = wall_us - row.moved_us
         last = bisect_right(self._since, row.at_us)
-        if last == 0 or at_us >= self._since[last - 1]:
+        past = at_us <= row.at_us + SAME_US
+        if last == 0 or (past and at_us >= self._since[last - 1]):
             return at_us
         for place in range(last - 1, -1, -1):
             earlier_us = wall_us - self._ahead[place]
@@ -70,67 +71,78 @@ def check_clocks(evidence: Evidence) -> Finding:
     A wait is as long as it was meant, whatever becomes of the wall clock meanwhile.
     """
     finding = Finding("I6", "I6 clocks ↔ moments", "clocks", "each once, in time")
-    rung: set[str] = set()
-    # Of each clock that is set: the moment it is set for, and when that is.
-    due: dict[str, tuple[int, int]] = {}
-    moved: set[tuple[str, int]] = set()
+    clocks = _Clocks(evidence, finding)
     boot = None
     for row in evidence.journal.rows:
         anew = boot is not None and row.boot != boot
         boot = row.boot
+        if anew and row.kind != "ClockStepped":
+            clocks.started_blind(row)
         if row.kind == "TimerFired":
-            _rings(evidence, finding, row, due, rung, moved)
+            clocks.rings(row)
         for change in row.changes:
-            if change[1] != "timer":
-                continue
-            if change[0] != "put":
-                due.pop(change[2], None)
-                continue
-            if row.kind != "ClockStepped":
-                rung.discard(change[2])
-            due_us = change[3]["due_us"]
-            at_us = due_us - row.moved_us
-            waits = change[3]["what"] not in BY_THE_HOUR and not anew
-            if row.kind == "ClockStepped" and change[2] in due:
-                moved.add((change[2], due[change[2]][0]))
-            if row.kind == "ClockStepped" and waits and change[2] in due:
-                _, before_us = due[change[2]]
-                if abs(at_us - before_us) > SAME_US:
-                    moved_s = (at_us - before_us) / US
-                    text = f"{change[2]} was to ring {moved_s:+.1f} s from when it should"
-                    finding.object(row.at_us, "clock", text, row.seq)
-                at_us = before_us
-            due[change[2]] = (due_us, at_us)
-    for timer, (_, at_us) in due.items():
+            if change[1] == "timer" and change[0] == "put":
+                clocks.set(row, change[2], change[3], anew=anew)
+            elif change[1] == "timer":
+                clocks.due.pop(change[2], None)
+    for timer, (_, at_us) in clocks.due.items():
         if at_us + CLOCK_LATE_US < evidence.ended_us:
             finding.object(at_us, "clock", f"{timer} never rang")
     return finding
 
 
-def _rings(
-    evidence: Evidence,
-    finding: Finding,
-    row: Row,
-    due: dict[str, tuple[int, int]],
-    rung: set[str],
-    moved: set[tuple[str, int]],
-) -> None:
-    finding.compared += 1
-    timer, due_us = row.event["timer"], row.event["due_us"]
-    known = due.get(timer)
-    if known is not None and (timer, due_us) in moved and known[0] != due_us:
-        return  # its moment was moved with the clock: this means nothing, and it rings again
-    if known is not None and known[0] != due_us:
-        finding.object(row.at_us, "clock", f"{timer} rang for no moment of its own", row.seq)
-    if timer in rung:
-        finding.object(row.at_us, "clock", f"{timer} rang twice", row.seq)
-    rung.add(timer)
-    at_us = known[1] if known is not None else due_us - row.moved_us
-    late_us = row.at_us - at_us
-    late = late_us > CLOCK_LATE_US and not evidence.down(at_us, row.at_us)
-    if late or late_us < -CLOCK_LATE_US:
-        text = f"{timer} rang {late_us / US:+.1f} s from when it should"
-        finding.object(row.at_us, "clock", text, row.seq)
+class _Clocks:
+    """Which clocks are set: for which moment by the gateway's clock, and when that is."""
+
+    def __init__(self, evidence: Evidence, finding: Finding) -> None:
+        self.due: dict[str, tuple[int, int]] = {}
+        self._evidence = evidence
+        self._finding = finding
+        self._rung: set[str] = set()
+        self._moved: set[tuple[str, int]] = set()
+
+    def started_blind(self, row: Row) -> None:
+        """Go by a clock that had stood still: nothing tells how long the machine was off."""
+        for timer, (due_us, _) in self.due.items():
+            self.due[timer] = due_us, due_us - row.moved_us
+
+    def set(self, row: Row, timer: str, clock: dict[str, Any], *, anew: bool) -> None:
+        """Note that a clock is set, or was moved along with the wall clock."""
+        due_us = clock["due_us"]
+        at_us = due_us - row.moved_us
+        known = self.due.get(timer)
+        if row.kind != "ClockStepped":
+            self._rung.discard(timer)
+        elif known is not None:
+            self._moved.add((timer, known[0]))
+            if clock["what"] in BY_THE_HOUR or anew:
+                at_us = max(at_us, row.at_us)  # its hour may have passed with the step
+            elif abs(at_us - known[1]) > SAME_US:
+                moved_s = (at_us - known[1]) / US
+                text = f"{timer} was to ring {moved_s:+.1f} s from when it should"
+                self._finding.object(row.at_us, "clock", text, row.seq)
+                at_us = known[1]
+        self.due[timer] = due_us, at_us
+
+    def rings(self, row: Row) -> None:
+        """Judge a clock that rings."""
+        self._finding.compared += 1
+        timer, due_us = row.event["timer"], row.event["due_us"]
+        known = self.due.get(timer)
+        if known is not None and known[0] != due_us:
+            if (timer, due_us) not in self._moved:
+                text = f"{timer} rang for no moment of its own"
+                self._finding.object(row.at_us, "clock", text, row.seq)
+            return  # its moment was moved with the clock: this means nothing, it rings again
+        if timer in self._rung:
+            self._finding.object(row.at_us, "clock", f"{timer} rang twice", row.seq)
+        self._rung.add(timer)
+        at_us = known[1] if known is not None else due_us - row.moved_us
+        late_us = row.at_us - at_us
+        late = late_us > CLOCK_LATE_US and not self._evidence.down(at_us, row.at_us)
+        if late or late_us < -CLOCK_LATE_US:
+            text = f"{timer} rang {late_us / US:+.1f} s from when it should"
+            self._finding.object(row.at_us, "clock", text, row.seq)
 
 
 def check_order_of_times(evidence: Evidence) -> Finding:

@@ -21,6 +21,15 @@ from simulators.checkers.clocks import (
 )
 from simulators.checkers.findings import Finding
 from simulators.checkers.journal import NODE_OF_DIGIT, Journal, Row
+from simulators.checkers.office import (
+    ROW_KIND,
+    check_care,
+    check_drills,
+    check_roll,
+    check_words,
+    ended_by_centre,
+    is_drill,
+)
 from simulators.checkers.repeats import check_repeats
 
 Json = dict[str, Any]
@@ -38,6 +47,8 @@ class Evidence:
     Attributes:
         air: Every transmission: channel, kind, of, order, level, began_us, ended_us,
             sentences_us, whole.
+        posts: Each message of the bot as it came to stand: at_us, id, order, text.
+        faults: What else was out of order: kind, from when, to when.
         calls_us: When each call of the chat was made.
         centre: Every message and act with its receipt.
         people: Every deed of everybody.
@@ -53,6 +64,8 @@ class Evidence:
     """
 
     air: list[Json]
+    posts: list[Json]
+    faults: list[tuple[str, int, int]]
     calls_us: list[int]
     centre: list[Json]
     people: list[Json]
@@ -83,6 +96,10 @@ class Evidence:
         """Whether the gateway was dead at some moment between."""
         return any(a <= to_us and from_us <= b for a, b in self.downs)
 
+    def out_of_order(self, from_us: int, to_us: int) -> bool:
+        """Whether anything else failed at some moment between."""
+        return any(a <= to_us and from_us <= b for _, a, b in self.faults)
+
 
 def _row(line: Json, begin_us: int) -> Row:
     """Return a row at its moment by our clock."""
@@ -107,7 +124,7 @@ def check_receipts(evidence: Evidence) -> Finding:
         if row is None or row.receipt is None:
             text = f"{said['kind']} {said['id']}: row {number} is not there"
             finding.object(said["at_us"], "centre", text)
-        elif _about(row) != said["id"]:
+        elif _about(row) != ROW_KIND.get(said["kind"], said["id"]):
             text = f"{said['kind']} {said['id']}: row {number} is about {_about(row)}"
             finding.object(said["at_us"], "centre", text, number)
     return finding
@@ -115,7 +132,7 @@ def check_receipts(evidence: Evidence) -> Finding:
 
 def _about(row: Row) -> str:
     alert = row.event.get("alert")
-    return str(alert["id"] if alert else row.event.get("order"))
+    return str(alert["id"] if alert else row.event.get("order", row.kind))
 
 
 def check_ends(evidence: Evidence) -> Finding:
@@ -123,13 +140,12 @@ def check_ends(evidence: Evidence) -> Finding:
     finding = Finding("I2", "I2 accepted alerts ↔ orders", "alerts", "open or ended by name")
     orders = {order["id"]: order for order in evidence.journal.last("order")}
     cancelled = {(s["sender"], s["id"]) for s in evidence.centre if s["kind"] == "cancel"}
-    closed = {
-        s["id"] for s in evidence.centre
-        if s["kind"] == "close" and s["receipt"]["status"] in ("accepted", "duplicate")
-    }  # fmt: skip
+    closed = _closed(evidence)
+    lives = _live_orders(evidence)
     for said in evidence.centre:
         order_id = said["receipt"].get("order")
-        if said["kind"] != "alert" or said["receipt"]["status"] != "accepted" or not order_id:
+        opens = said["kind"] in ("alert", "update", "drill")
+        if not opens or said["receipt"]["status"] != "accepted" or not order_id:
             continue
         finding.compared += 1
         order = orders.get(order_id)
@@ -138,8 +154,11 @@ def check_ends(evidence: Evidence) -> Finding:
             wrong = "has no order"
         elif order["status"] == "closed" and order_id not in closed:
             wrong = "was closed by nobody of the centre"
-        elif order["status"] == "cancelled" and (said["sender"], said["id"]) not in cancelled:
-            wrong = "was cancelled by nobody"
+        elif order["status"] == "cancelled":
+            # A drill is given up for a live order, never else.
+            by_order = is_drill(said) and lives(said)
+            called_off = (said.get("sender"), said["id"]) in cancelled
+            wrong = None if called_off or by_order else "was cancelled by nobody"
         elif order_id in closed and order["status"] not in ("closed", "cancelled"):
             wrong = f"was closed by the centre and is {order['status']}"
         if wrong:
@@ -147,12 +166,35 @@ def check_ends(evidence: Evidence) -> Finding:
     return finding
 
 
+def _closed(evidence: Evidence) -> set[str]:
+    """Return the orders that the centre closed and did not open again."""
+    closed: set[str] = set()
+    for said in sorted(evidence.centre, key=lambda s: int(s["receipt"]["journal"])):
+        taken = said["receipt"]["status"] in ("accepted", "duplicate")
+        if said["kind"] == "close" and taken:
+            closed.add(said["id"])
+        elif said["kind"] == "reopen" and taken:
+            closed.discard(said["id"])
+    return closed
+
+
+def _live_orders(evidence: Evidence) -> Callable[[Json], bool]:
+    """Return what tells whether a live order stood at some time after a drill began."""
+    ended = ended_by_centre(evidence)
+    until = [
+        ended.get(s["receipt"]["order"], [(evidence.ended_us, 0)])[-1][0]
+        for s in evidence.centre
+        if s["kind"] in ("alert", "update") and s["receipt"].get("order") and not is_drill(s)
+    ]
+    return lambda drill: any(end_us > drill["at_us"] for end_us in until)
+
+
 def check_once(evidence: Evidence) -> Finding:
     """I3: one (sender, id), one order, in the centre's receipts and in the journal."""
     finding = Finding("I3", "I3 alert ids ↔ orders", "alert ids", "one order each")
     of: dict[tuple[str, str], set[str]] = defaultdict(set)
     for said in evidence.centre:
-        if said["kind"] == "alert" and said["receipt"].get("order"):
+        if said["kind"] in ("alert", "update") and said["receipt"].get("order"):
             of[said["sender"], said["id"]].add(said["receipt"]["order"])
     made = Counter(
         (order["alert"]["sender"], order["alert"]["id"])
@@ -282,28 +324,6 @@ def _by_channel(evidence: Evidence) -> dict[str, list[Json]]:
     return found
 
 
-def ended_by_centre(evidence: Evidence) -> dict[str, int]:
-    """Return when the centre ended which order: closed it, or called off all that made it.
-
-    Of many alarms that became one order some may be false ones; the others still stand.
-    """
-    standing: dict[str, set[tuple[str | None, str]]] = defaultdict(set)
-    ended: dict[str, int] = {}
-    for said in sorted(evidence.centre, key=lambda s: int(s["receipt"]["journal"])):
-        order, alert = said["receipt"].get("order"), (said.get("sender"), said["id"])
-        if order is None or said["receipt"]["status"] != "accepted":
-            continue
-        if said["kind"] == "alert":
-            standing[order].add(alert)
-        elif said["kind"] == "close":
-            ended.setdefault(order, said["at_us"])
-        elif said["kind"] == "cancel":
-            standing[order].discard(alert)
-            if not standing[order]:
-                ended.setdefault(order, said["at_us"])
-    return ended
-
-
 def check_after_end(evidence: Evidence) -> Finding:
     """I8: after a cancel or close nothing of the order is begun, no sentence either."""
     finding = Finding("I8", "I8 ended orders ↔ air", "ended orders", "silent afterwards")
@@ -313,13 +333,11 @@ def check_after_end(evidence: Evidence) -> Finding:
     for sent in evidence.air:
         if sent["kind"] != "page" or purposes.get(sent["of"]) == "stand_down":
             continue
-        end_us = ended.get(sent["order"])
-        if end_us is None:
-            continue
-        late = [at for at in sent["sentences_us"] if at > end_us + AT_ONCE_US]
-        if late:
-            text = f"{sent['of']} of {sent['order']} was spoken after its end"
-            finding.object(late[0], f"channel {sent['channel']}", text)
+        for end_us, again_us in ended.get(sent["order"], ()):
+            late = [t for t in sent["sentences_us"] if end_us + AT_ONCE_US < t < again_us]
+            if late:
+                text = f"{sent['of']} of {sent['order']} was spoken after its end"
+                finding.object(late[0], f"channel {sent['channel']}", text)
     return finding
 
 
@@ -404,7 +422,10 @@ def check_pages(evidence: Evidence) -> Finding:
     """What the journal says was spoken went out whole, and what went out whole stands there."""
     finding = Finding("pages", "pages ↔ air", "pages", "both tell the same")
     whole = {s["of"]: s for s in evidence.air if s["kind"] == "page" and s["whole"]}
-    spoken = {p["id"] for p in evidence.journal.last("page") if p["state"] == "spoken"}
+    pages = [*evidence.journal.last("page")]
+    for notice in evidence.journal.last("notice"):
+        pages += notice["pages"]
+    spoken = {p["id"] for p in pages if p["state"] == "spoken"}
     finding.compared = len(whole | dict.fromkeys(spoken))
     for page in spoken - whole.keys():
         finding.object(0, "air", f"{page} is spoken in the journal and was never heard")
@@ -463,7 +484,8 @@ def check_core(evidence: Evidence) -> Finding:
 CHECKS: Final[tuple[Callable[[Evidence], Finding], ...]] = (
     check_receipts, check_ends, check_once, check_outbox, check_answers, check_clocks,
     check_ptt, check_after_end, check_level_1, check_limit, check_chain, check_order_of_times,
-    check_pages, check_calls_for_help, check_repeats, check_steps, check_core,
+    check_pages, check_calls_for_help, check_repeats, check_steps,
+    check_drills, check_care, check_words, check_roll, check_core,
 )  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
-from simulators.checkers.days import US, Evidence, ended_by_centre
+from simulators.checkers.clocks import BY_THE_HOUR
+from simulators.checkers.days import US, Evidence
+from simulators.checkers.office import ended_by_centre, is_drill
 
 Json = dict[str, Any]
 
@@ -27,7 +29,16 @@ def _receipt(evidence: Evidence) -> None:
 
 
 def _lost(evidence: Evidence) -> None:
-    closed = (s for s in evidence.centre if s["kind"] == "close")
+    again = {s["id"] for s in evidence.centre if s["kind"] == "reopen"}
+    accepted = {
+        s["receipt"]["order"] for s in evidence.centre
+        if s["kind"] == "alert" and s["receipt"]["status"] == "accepted"
+    }  # fmt: skip
+    closed = (
+        s for s in evidence.centre
+        if s["kind"] == "close" and s["id"] in accepted - again
+        and s["receipt"]["status"] == "accepted"
+    )  # fmt: skip
     evidence.centre.remove(_first(closed, "order that was closed"))
 
 
@@ -61,9 +72,9 @@ def _wait(evidence: Evidence) -> None:
         for line in evidence.lines
         for change in line["body"]["changes"]
         if line["kind"] == "ClockStepped" and change[:2] == ["put", "timer"]
-        and change[3]["what"] == "ladder"
+        and change[3]["what"] not in BY_THE_HOUR
     )  # fmt: skip
-    _first(timers, "ladder when the clock was moved")["due_us"] += 600 * US
+    _first(timers, "wait when the clock was moved")["due_us"] += 600 * US
     evidence.read()
 
 
@@ -90,7 +101,7 @@ def _cancel(evidence: Evidence) -> None:
         if s["kind"] == "page" and s["order"] in ended and purposes[s["of"]] != "stand_down"
     )  # fmt: skip
     page = _first(pages, "page of an ended order")
-    page["sentences_us"].append(ended[page["order"]] + 60 * US)
+    page["sentences_us"].append(ended[page["order"]][-1][0] + 60 * US)
 
 
 def _level(evidence: Evidence) -> None:
@@ -152,6 +163,100 @@ def _air(evidence: Evidence) -> None:
     evidence.air[:] = [s for s in evidence.air if s["of"] != page["of"]]
 
 
+def _drill(evidence: Evidence) -> None:
+    spoken = (s for s in evidence.air if s["whole"] and s["sentences"][-1:] == ["演练"])
+    _first(spoken, "drill that was spoken")["sentences"].pop()
+
+
+def _mixed(evidence: Evidence) -> None:
+    cards = (p for p in evidence.posts if "号】" in p["text"] and "演" not in p["text"])
+    card = _first(cards, "card of a live order")
+    card["text"] = f"【演练】{card['text']}"
+
+
+def _beside(evidence: Evidence) -> None:
+    drills = {s["receipt"].get("order"): s for s in evidence.centre if is_drill(s)}
+    calls = {p["id"] for p in evidence.journal.last("page") if p["purpose"] == "order"}
+    pages = (s for s in evidence.air if s["order"] in drills and s["of"] in calls)
+    page = _first(pages, "page of a drill")
+    ended = ended_by_centre(evidence)
+    lives = (
+        s for s in evidence.centre
+        if s["kind"] == "alert" and not is_drill(s) and "host" not in s["body"]
+        and s["receipt"]["status"] == "accepted" and s["receipt"]["order"]
+        and ended.get(s["receipt"]["order"], [(evidence.ended_us, 0)])[0][0]
+        > s["at_us"] + 4 * US
+    )  # fmt: skip
+    live = _first(lives, "live order")
+    drills[page["order"]]["body"]["grid"] = live["body"]["grid"]
+    page["sentences_us"].append(live["at_us"] + 2 * US)
+
+
+def _act(evidence: Evidence) -> None:
+    acts = (s for s in evidence.centre if s["kind"] in ("caution", "handover", "correct"))
+    accepted = (s for s in acts if s["receipt"]["status"] == "accepted")
+    evidence.centre.remove(_first(accepted, "act of the centre"))
+
+
+def _handed(evidence: Evidence) -> None:
+    calls = {p["id"] for p in evidence.journal.last("page") if p["purpose"] == "order"}
+    handed = {s["id"]: s["at_us"] for s in evidence.centre if s["kind"] == "handover"}
+    pages = (
+        s for s in evidence.air
+        if s["order"] in handed and s["of"] in calls and s["level"] > 1
+    )  # fmt: skip
+    page = _first(pages, "page of an order that was handed over")
+    page["began_us"] = handed[page["order"]] + 2 * US
+
+
+def _reopen(evidence: Evidence) -> None:
+    again = (s for s in evidence.centre if s["kind"] == "reopen")
+    order = _first(again, "order that was opened again")["id"]
+    evidence.air[:] = [s for s in evidence.air if s["order"] != order]
+    evidence.posts[:] = [p for p in evidence.posts if p["order"] != order]
+
+
+def _words(evidence: Evidence) -> None:
+    updates = (s for s in evidence.centre if s["kind"] == "update")
+    of = {s["id"] for s in updates} - {
+        s["id"] for s in evidence.centre if s["kind"] == "cancel"
+    }
+    puts = (
+        change[3]["alert"]
+        for line in reversed(evidence.lines)
+        for change in line["body"]["changes"]
+        if change[:2] == ["put", "order"] and change[3]["alert"]["id"] in of
+    )
+    _first(puts, "order that was amended")["text"] = "别的"
+    evidence.read()
+
+
+def _roll(evidence: Evidence) -> None:
+    told = (r for row in evidence.journal.rows for r in row.reports)
+    person = _first((r for r in told if r["node"] == "roll_present"), "roll-call")["person"]
+    evidence.people[:] = [deed for deed in evidence.people if deed["person"] != person]
+
+
+def _missing(evidence: Evidence) -> None:
+    ends = (
+        (line, row)
+        for line, row in zip(evidence.lines, evidence.journal.rows, strict=True)
+        if row.kind == "TimerFired" and row.event["timer"].startswith("notice/")
+    )
+    line, row = _first(ends, "end of a roll-call")
+    absent = {"node": "roll_missing", "person": "p0", "order": None, "at_us": line["at_us"]}
+    line["body"]["reports"].append(absent | {"number": None, "medium": "chat"})
+    evidence.downs.clear()
+    evidence.faults.clear()
+    evidence.people.append(
+        {
+            "at_us": row.at_us - 10 * US, "person": "p0", "number": "", "digit": "R",
+            "medium": "chat", "sent": True,
+        }
+    )  # fmt: skip
+    evidence.read()
+
+
 # What is planted, and the judge who has to object.
 PLANTED: Final[dict[str, tuple[str, Callable[[Evidence], None]]]] = {
     "receipt": ("I1", _receipt),
@@ -172,6 +277,15 @@ PLANTED: Final[dict[str, tuple[str, Callable[[Evidence], None]]]] = {
     "left": ("I5", _left),
     "help": ("help", _help),
     "repeat": ("repeats", _repeat),
+    "drill": ("drills", _drill),
+    "mixed": ("drills", _mixed),
+    "beside": ("drills", _beside),
+    "act": ("care", _act),
+    "handed": ("care", _handed),
+    "reopen": ("care", _reopen),
+    "words": ("words", _words),
+    "roll": ("roll", _roll),
+    "missing": ("roll", _missing),
 }
 
 

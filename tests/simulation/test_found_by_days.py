@@ -33,7 +33,7 @@ def _last(world: World, kind: str) -> list[dict[str, object]]:
     return [json.loads(put.body) for (k, _), put in tables.entities.items() if k == kind]
 
 
-@pytest.mark.parametrize("back_s", [60, HOUR_S])
+@pytest.mark.parametrize("back_s", [600, HOUR_S])
 def test_nobody_is_told_or_closes_before_the_order_was_opened(
     back_s: int, tmp_path: Path
 ) -> None:

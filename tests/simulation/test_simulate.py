@@ -41,6 +41,9 @@ def test_a_bad_day_shows_no_violation(seed):
     assert result.figures["kills"] >= 1
     assert result.figures["pages_whole"] > 2
     assert result.figures["leavers"] == 1
+    assert result.figures["boots"] >= 1
+    assert result.figures["clock_steps"] >= 4
+    assert result.figures["acts"] >= 2
 
 
 def test_the_same_on_a_file():
@@ -70,8 +73,8 @@ def _evidence(plan):
 
 @pytest.fixture(scope="module")
 def bad_day():
-    """Evidence of one run, to be spoilt."""
-    return _evidence(Plan(seed=1, **SMALL | {"alerts_per_day": 400}))
+    """Evidence of one run, to be spoilt: so few alerts that there is time for drills."""
+    return _evidence(Plan(seed=1, **SMALL | {"alerts_per_day": 40, "hours": 12}))
 
 
 @pytest.mark.parametrize("fault", PLANTED)
