@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
+from gateway.settings.duty_check import duty_findings
 from gateway.settings.event_plan_check import event_plan_findings
 from gateway.settings.explain import Finding, did_you_mean, twice
 from gateway.settings.geometry import polygon_findings
@@ -321,5 +322,6 @@ _CHECKS: tuple[Callable[[Settings, Known], Iterable[Finding]], ...] = (
     polygon_findings,
     register_findings,
     roster_findings,
+    duty_findings,
     speech_findings,
 )

@@ -244,6 +244,7 @@ class RosterSettings(Model):
         cycle: Which crew stands which shift.
         holidays: Days that differ.
         exceptions: Persons who differ.
+        longest_duty_h: `gridcall check` warns where somebody stands longer on end, hours.
     """
 
     shifts: dict[Id, ShiftSettings] = Field(default_factory=dict)
@@ -251,6 +252,7 @@ class RosterSettings(Model):
     cycle: CycleSettings | None = None
     holidays: tuple[HolidaySettings, ...] = ()
     exceptions: tuple[ExceptionSettings, ...] = ()
+    longest_duty_h: Annotated[int, Field(ge=1, le=168)] = 12
 
 
 # 重庆路: chong2 qing4 lu4 (a tone digit after each syllable, ü as v) …

@@ -207,13 +207,13 @@ roster:
   crews: [A, B, C, D]
   cycle:
     start: "2026-01-01"
-    days: [day, evening, night, "off"]
+    days: [day, evening, "off", night]   # 夜班 00:00 开始,算它那一天:中班后休一天 · a night is of the day it begins on
   holidays:
-    - {date: "2027-02-05", name: 除夕, crews: {day: [A, B], evening: [C, D], night: [A]}}
-    - {date: "2027-02-06", name: 春节, crews: {day: [B, C], evening: [D, A], night: [B]}}
+    - {date: "2027-02-05", name: 除夕, crews: {day: [A, C], evening: [D], night: [B]}}
+    - {date: "2027-02-06", name: 春节, crews: {day: [B, D], evening: [A], night: [C]}}
   exceptions:
     - {person: p002, from: "2026-11-20T08:00", to: "2026-11-23T08:00", duty: "off", reason: 病假}
-    - {person: p044, from: "2026-11-21T16:00", to: "2026-11-22T00:00", duty: "on", reason: 替班}
+    - {person: p044, from: "2026-11-21T08:00", to: "2026-11-21T16:00", duty: "on", reason: 替班}
 
 response:
   acknowledge_s: [30, 60, 60]

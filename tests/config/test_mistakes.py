@@ -128,8 +128,8 @@ REFERENCE = [
     ("post", "organisation: dongmen\n", "organisation: ‸dongman\n", 'did you mean "dongmen"'),
     ("county", "{name: 收费站驻点, grid: g7", "{name: 收费站驻点, grid: ‸g8", 'there is no grid "g8"'),
     ("county", "{person: p044", "{person: ‸p440", 'there is no person "p440"'),
-    ("county", "crews: {day: [B, C], evening", "crews: {day: [B, C, ‸X], evening", "no crew"),
-    ("county", "days: [day, evening, night, ", "days: [day, ‸evenings, evening, night, ", "no shift"),
+    ("county", "crews: {day: [B, D], evening", "crews: {day: [B, D, ‸X], evening", "no crew"),
+    ("county", 'days: [day, evening, "off", ', 'days: [day, ‸evenings, evening, "off", ', "no shift"),
     ("county", "grids: [g1, g2, g3], points", "grids: [g1, ‸g22, g3], points", "there is no grid"),
     ("county", "team: t03}", "team: t03, contacts: {‸wrok: \"700100003\"}}", 'there is no chat'),
     ("county", "\nzones:", "\ntalk_groups: {all: {members: [channel:c1, ‸channel:c9]}}\nzones:",
@@ -186,23 +186,23 @@ SECRET = [
 ]  # fmt: skip
 
 HOLE = [
-    ("county", 'days: [day, evening, night, "off"]', 'days: ‸[day, evening, "off", "off"]',
+    ("county", 'days: [day, evening, "off", night]', 'days: ‸[day, evening, "off", "off"]',
      'grid "g3" has nobody on duty on 2026-01-01 at 00:00'),
     ("county", 'evening: {from: "16:00", to: "00:00"}', 'evening: {from: "16:00", to: "23:00"}',
      "no shift covers 23:00 to 00:00", "shifts:"),
     ("county", r"crew: B, grids: \[g5\]", "crew: A, grids: [g5]",
-     'grid "g5" has nobody on duty on 2026-01-02 at 08:00: on duty is B, its guards are of A and C',
-     '[day, evening, night, "off"]', "crews: {day: [B, C]"),
-    ("county", "evening: [C, D], night: [A]}", "evening: [C, D]}",
-     'grid "g1" has nobody on duty on 2027-02-05 at 00:00', "crews: {day: [A, B]"),
-    ("post", "days: [day, evening, night]", "days: ‸[day, evening, night, off]",
+     'grid "g5" has nobody on duty on 2026-01-01 at 00:00: on duty is B, its guards are of A and C',
+     '[day, evening, "off", night]', "crews: {day: [A, C]"),
+    ("county", "evening: [D], night: [B]}", "evening: [D]}",
+     'grid "g1" has nobody on duty on 2027-02-05 at 00:00', "crews: {day: [A, C]"),
+    ("post", "days: [night, evening, day]", "days: ‸[night, evening, day, off]",
      'grid "bank_street" has nobody on duty'),
     ("post", "    crew: C\n", "    crew: B\n", "on duty is C, its guards are of A and B",
-     "[day, evening, night]"),
-    ("post", r'(?s)    night: {from: .*?\n(.*), night\]', r"\1]",
+     "[night, evening, day]"),
+    ("post", r'(?s)    night: {from: .*?\n(.*)\[night, ', r"\1[",
      "no shift covers 00:00 to 08:00", "shifts:"),
     ("post", r"(?s)  cycle:.*\nresponse:", "\nresponse:", "there is no cycle", "[A, B, C]\n"),
-    ("post", "    day: {from", "    ‸off: {from", '"off" means no shift', "day, evening, night]"),
+    ("post", "    day: {from", "    ‸off: {from", '"off" means no shift', "day]   # 每天"),
 ]  # fmt: skip
 
 
