@@ -115,8 +115,9 @@ def _near(draft: Draft, spot: Spot | None, person: Person) -> Near:
 def _elsewhere(draft: Draft, near: Near, post: Post) -> bool:
     """Return whether somebody has lately said, or proved, that he is not at his post."""
     seen = seen_at(draft, near.person)
-    known = seen is not None and post.position is not None
-    return known and metres_between(seen, post.position) > AT_POST_M
+    if seen is None or post.position is None:
+        return False
+    return metres_between(seen, post.position) > AT_POST_M
 
 
 def _key(
