@@ -15,6 +15,7 @@ from enum import StrEnum
 from getpass import getuser
 from pathlib import Path
 from typing import Annotated, NoReturn, get_args
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -60,6 +61,7 @@ Config = Annotated[
 Radio = Annotated[
     str, typer.Argument(help="What it says of itself, such as dtmf:10031 or mdc1200:1A2B.")
 ]
+OrderNamed = Annotated[str, typer.Argument(help="Order id or number, such as o12 or 34.")]
 By = Annotated[str | None, typer.Option(help="Who says so; the login name if left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 
@@ -89,6 +91,11 @@ def settings_of(config: Path) -> Settings:
     """Return the settings of a site; leave with every mistake when there are any."""
     with plainly():
         return installed.load_settings(config)
+
+
+def zone_of(config: Path) -> ZoneInfo:
+    """Return the site's zone, in which people are told times: the machine's may be another."""
+    return ZoneInfo(settings_of(config).site.timezone)
 
 
 def _socket(config: Path) -> Path:
@@ -212,13 +219,15 @@ def alert(
     print_json(receipt)
     if not follow or receipt["order"] is None:
         return
+    zone = zone_of(config)
     # A repeat is followed from its first moment: its order may be older than this receipt.
     after = 0 if receipt["status"] == "duplicate" else int(receipt["journal"]) - 1
     with plainly(), suppress(KeyboardInterrupt):
         for event in control.follow(_socket(config), after):
             if event["order"] != receipt["order"]:
                 continue
-            typer.echo(json.dumps(event, ensure_ascii=False) if as_json else event_line(event))
+            line = json.dumps(event, ensure_ascii=False) if as_json else event_line(event, zone)
+            typer.echo(line)
             if event["node"] in ("closed", "cancelled"):
                 return
         fail("the daemon has stopped; the order goes on when it is back", OUTSIDE_FAILED)
@@ -327,7 +336,7 @@ def order_list(
 @order_app.command("show")
 def order_show(
     config: Config,
-    order: Annotated[str, typer.Argument(help="Order id, such as o12.")],
+    order: OrderNamed,
     as_json: AsJson = False,
 ) -> None:
     """Show one order with its timeline."""
@@ -337,14 +346,15 @@ def order_show(
         print_json(found)
         return
     typer.echo(order_line(found))
+    zone = zone_of(config)
     for event in found["timeline"]:
-        typer.echo("  " + event_line(event))
+        typer.echo("  " + event_line(event, zone))
 
 
 @order_app.command("close")
 def order_close(
     config: Config,
-    order: str,
+    order: OrderNamed,
     by: Annotated[str, typer.Option(help="Who closes it.")],
     result: Annotated[str, typer.Option(help="What came of it.")],
 ) -> None:
@@ -356,7 +366,7 @@ def order_close(
 @order_app.command("stand-down")
 def order_stand_down(
     config: Config,
-    order: str,
+    order: OrderNamed,
     by: Annotated[str, typer.Option(help="Who calls it off.")],
     reason: Annotated[str, typer.Option(help="Why; guards read it.")],
 ) -> None:

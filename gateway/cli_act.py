@@ -14,7 +14,9 @@ USAGE = 2
 
 def act(
     config: Config,
-    name: Annotated[str, typer.Argument(help="What is to be done; `list` names every act.")],
+    name: Annotated[
+        str, typer.Argument(help="What is to be done; `gridcall act SITE list` names all.")
+    ],
     fields: Annotated[
         list[str] | None,
         typer.Argument(help="Its fields as name=value; a value that reads as JSON is JSON."),

@@ -25,6 +25,7 @@ from gateway.cli import (
     plainly,
     print_json,
     settings_of,
+    zone_of,
 )
 from gateway.core.people import Person
 from gateway.core.register.fields import FIELDS
@@ -44,10 +45,13 @@ from gateway.core.register.table import (
 from gateway.settings import catalogues, site_of
 
 USAGE = 2
+_WIDEST_CHARS = 10_000
 # Mistakes that are printed; more help nobody.
 SHOWN = 200
 
-app = typer.Typer(help="The register of people.", no_args_is_help=True)
+app = typer.Typer(
+    help="The register of people.", no_args_is_help=True, add_completion=False
+)
 
 Who = Annotated[str, typer.Argument(help="Person id of the register.")]
 Pairs = Annotated[
@@ -97,15 +101,14 @@ def list_people(
         return
     headings = ("id", "name", "role", "of", "code", "crew", "grids", "chats", "duty", "active")
     table = Table(*headings)
-    for name in ("id", "name"):  # told from others by them: never cut short
-        table.columns[headings.index(name)].no_wrap = True
     for p in people:
         table.add_row(
             p["id"], p["name"], p["role"], p["organisation"], p["guard_code"], p["crew"],
             " ".join(p["grids"]), " ".join(p["chats"]), "on" if p["on_duty"] else "off",
             "yes" if p["active"] else "left",
         )  # fmt: skip
-    Console().print(table)
+    # As wide as it needs: a column that is cut to "cr…" tells nothing.
+    Console(width=_WIDEST_CHARS).print(table)
 
 
 @app.command()
@@ -190,7 +193,7 @@ def enrol(config: Config, person: Who, as_json: AsJson = False, by: By = None) -
     if as_json:
         print_json(answer)
         return
-    until = datetime.fromisoformat(str(answer["expires"])).astimezone()
+    until = datetime.fromisoformat(str(answer["expires"])).astimezone(zone_of(config))
     typer.echo(f"code for {person}: {answer['code']}  (until {until:%H:%M:%S}, used once)")
     typer.echo("he sends it, alone, to the bot in a private chat")
 

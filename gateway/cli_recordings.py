@@ -27,6 +27,7 @@ from gateway.cli import (
     plainly,
     print_json,
     settings_of,
+    zone_of,
 )
 from gateway.interfaces import Wanted
 from gateway.records import Records
@@ -48,8 +49,9 @@ class _ListUnlessNamed(TyperGroup):
 
 app = typer.Typer(
     cls=_ListUnlessNamed,
-    help="Recordings of the air: find them (the default), verify them.",
+    help="Recordings of the air: find them (`gridcall recordings SITE` does), verify them.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -180,7 +182,7 @@ def talk(
     until_us = answer["until_us"]
     end = ""
     if isinstance(until_us, int):
-        until = datetime.fromtimestamp(until_us / 1e6, UTC).astimezone()
+        until = datetime.fromtimestamp(until_us / 1e6, UTC).astimezone(zone_of(config))
         end = f" until {until:%Y-%m-%d %H:%M:%S}"
     typer.echo(f"talk group {group} is {switch.value}{end}")
 

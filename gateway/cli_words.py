@@ -1,7 +1,7 @@
 """What the command line says of the answers it gets: what happened, where, what to do."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from gateway.journal import Verdict
@@ -67,9 +67,9 @@ def order_line(order: Answer) -> str:
     return "  ".join(str(part) for part in parts if part)
 
 
-def event_line(event: Answer) -> str:
-    """Return a timeline node as a line, its time in this machine's zone."""
-    at = _moment(event)
+def event_line(event: Answer, zone: tzinfo | None = None) -> str:
+    """Return a timeline node as a line, its time in a zone, without one in this machine's."""
+    at = _moment(event).astimezone(zone)
     who = event["name"] or event["person"]
     how = event["medium"], event["assurance"], event["detail"]
     parts = (f"{at:%H:%M:%S}", event["number"], event["node"], who, *how)
@@ -77,10 +77,10 @@ def event_line(event: Answer) -> str:
 
 
 def _moment(event: Answer) -> datetime:
-    """Return when it was, in this machine's zone; stored nodes say it in microseconds."""
+    """Return when it was; stored nodes say it in microseconds."""
     if "at" in event:
-        return datetime.fromisoformat(str(event["at"])).astimezone()
-    return datetime.fromtimestamp(int(str(event["at_us"])) / 1e6, UTC).astimezone()
+        return datetime.fromisoformat(str(event["at"]))
+    return datetime.fromtimestamp(int(str(event["at_us"])) / 1e6, UTC)
 
 
 def verdict_lines(path: Path, verdict: Verdict) -> list[str]:

@@ -260,10 +260,15 @@ class ControlServer:
         receipt = receipt_json(committed.receipt, committed.seq)
         return {"ok": receipt["status"] == "accepted", "receipt": receipt}
 
-    async def _order_meant(self, text: str) -> str:
-        """Return the id of the open order of this number, or the text where it is none."""
-        if text.isdecimal():
-            for order in await self._queries.orders(open_only=True, limit=1000):
+    async def _order_meant(self, text: str, *, ended: bool = False) -> str:
+        """Return the id of the order of this number, or the text where it is none.
+
+        Args:
+            text: A number, or an id.
+            ended: The latest ended order counts where no open one has the number.
+        """
+        for open_only in (True, False)[: 1 + ended] if text.isdecimal() else ():
+            for order in await self._queries.orders(open_only=open_only, limit=1000):
                 if order["number"] == text:
                     return str(order["id"])
         return text
@@ -300,7 +305,7 @@ class ControlServer:
         return {"ok": True, "orders": found}
 
     async def _order(self, asked: Answer) -> Answer:
-        named = str(asked.get("order", ""))
+        named = await self._order_meant(str(asked.get("order", "")), ended=True)
         # What cannot be written cannot be looked for: it is no order, and no damaged journal.
         found = await self._queries.order(named) if named.isprintable() else None
         return {"ok": found is not None, "order": found}

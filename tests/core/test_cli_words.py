@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
@@ -66,6 +67,21 @@ def test_a_node_reads_the_same_live_and_stored() -> None:
     live = event_line({**node, "at": "2026-11-22T05:31:52.000000Z"})
     assert live == event_line({**node, "at_us": 1_795_325_512_000_000})
     assert live.endswith("10  arrived  李秀英  chat  C2")
+
+
+def test_a_node_is_told_in_the_zone_of_its_site() -> None:
+    node = {
+        "number": "10", "node": "told", "person": None, "name": None, "medium": None,
+        "assurance": None, "detail": None, "at": "2026-11-22T16:47:43.000000Z",
+    }  # fmt: skip
+    assert event_line(node, ZoneInfo("Asia/Shanghai")) == "00:47:43  10  told"
+
+
+@pytest.mark.parametrize("group", ["people", "recordings", "journal", "order", "channel"])
+def test_no_group_of_commands_offers_what_the_rest_does_not(group: str) -> None:
+    done = CliRunner().invoke(app, [group, "--help"])
+    assert done.exit_code == 0
+    assert "--install-completion" not in done.output
 
 
 def test_an_order_fits_a_line() -> None:

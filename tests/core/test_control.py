@@ -339,3 +339,17 @@ async def test_a_voice_is_confirmed_by_the_orders_number(folder):
             if r.person == "zhang" and r.node != "owner"
         ]  # fmt: skip
         assert said[-2:] == [("acknowledged", "H"), ("arrived", "H")]
+
+
+@pytest.mark.asyncio
+async def test_an_order_is_shown_by_its_number_as_well(folder):
+    async with Served(folder) as served:
+        line = json.dumps({"do": "alert", "alert": json.dumps(ALERT)}).encode() + b"\n"
+        (receipt,) = await served.talk(line)
+        number, order = receipt["receipt"]["number"], receipt["receipt"]["order"]
+        for named in (number, order):
+            asked = json.dumps({"do": "order", "order": named}).encode() + b"\n"
+            (answer,) = await served.talk(asked)
+            assert answer["order"]["id"] == order
+        (answer,) = await served.talk(b'{"do": "order", "order": "99"}\n')
+        assert answer == {"ok": False, "order": None}
