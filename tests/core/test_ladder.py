@@ -89,6 +89,17 @@ def test_an_empty_rung_is_skipped_at_once():
     assert desk.status == "unanswered"
 
 
+def test_nobody_is_said_to_be_silent_who_is_on_his_way():
+    desk = Desk("zhang", upstairs=())
+    desk.alert(needs=2)
+    desk.post()
+    desk.press("zhang", "2")
+    desk.wait(3600)
+    (ended,) = desk.reports("unanswered")
+    assert ended.detail == "各级均已呼叫：需要2人，有效应答1人"
+    assert desk.edits()["-101"].text.endswith("▲ 各级均已呼叫，应答不够")
+
+
 def test_who_answers_after_the_end_of_the_ladder_still_counts():
     desk = Desk("zhang", upstairs=())
     desk.alert()

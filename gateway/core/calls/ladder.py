@@ -206,7 +206,8 @@ def _end_ladder(draft: Draft, order: Order) -> None:
         return
     order = replace(order, status=status)
     draft.put(order)
-    detail = _words(draft, "detail_ladder_ended")
+    takers = strength(draft.of_order(Assignment, order.id), order.alert.level)
+    detail = _words(draft, "detail_ladder_ended", needs=order.alert.needs, takers=takers)
     draft.report(order, "unanswered", medium="clock", detail=detail)
     refresh_cards(draft, order)
 
