@@ -99,6 +99,34 @@ def test_who_cannot_come_leaves_his_point_to_the_next():
     assert points(story) == {"b": "北桥", "c": "南门路口"}
 
 
+def test_it_is_not_said_on_the_air_that_he_goes_who_cannot_come():
+    story = desk()
+    story.forget()
+    key(story, "a", 1)
+    (said,) = [p.page for p in story.of(PageChannel) if "a到南门路口" in p.text[0]]
+    key(story, "a", 0)
+    assert [w.page for w in story.withdrawn()] == [said]
+
+
+def test_a_point_that_is_left_is_given_to_who_shares_another():
+    story = desk(points=(SOUTH, NORTH))
+    for name in ("a", "b", "c"):
+        key(story, name, 1)
+    assert points(story) == {"a": "南门路口", "b": "北桥", "c": "南门路口"}
+    key(story, "b", 0)
+    assert points(story) == {"a": "南门路口", "c": "北桥"}
+
+
+def test_who_has_reached_a_point_is_not_sent_to_another():
+    story = desk(points=(SOUTH, NORTH))
+    for name in ("a", "b", "c"):
+        key(story, name, 1)
+    key(story, "c", 3)
+    key(story, "a", 3)
+    key(story, "b", 0)
+    assert points(story) == {"a": "南门路口", "c": "南门路口"}
+
+
 def test_a_team_stands_together_and_is_spoken_of_once():
     story = desk(teams={"a": "一队", "b": "一队"})
     story.forget()

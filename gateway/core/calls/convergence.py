@@ -4,19 +4,26 @@ Rules for whoever edits this file:
 
 1. Nobody is given a point at which another already stands while any is free.
 2. A team stands together: its people share a point.
-3. Who cannot come, or was released, leaves his point to the next who answers.
+3. Who cannot come, or was released, leaves his point: to one who shares his and is not there
+   yet, else to the next who answers.
 """
 
 from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.calls.calling import channels_of, grids_of, not_after_us, tell_person
+from gateway.core.calls.calling import (
+    channels_of,
+    grids_of,
+    not_after_us,
+    tell_person,
+    withdraw_page,
+)
 from gateway.core.calls.nearest import spot_of_person
 from gateway.core.calls.saying import Saying
 from gateway.core.effects import PageChannel
 from gateway.core.guard_reports.report import BlockingPoint
-from gateway.core.life import TAKING
+from gateway.core.life import TAKING, reached
 from gateway.core.order import Assignment, Node, Order, Page
 from gateway.core.people import Person, Role
 from gateway.core.places import metres_between
@@ -37,8 +44,41 @@ def place_people(draft: Draft, order_id: str, person: str, node: Node) -> None:
         draft.put(replace(part, point=None))
         detail = Wording(draft.site).text("detail_point_freed", point=part.point)
         draft.report(order, "blocking_point", person=person, detail=detail)
+        _unsay(draft, order, person, part.point)
+        _fill(draft, order)
     elif node in TAKING and part.point is None and part.role is Role.GUARD:
         _give_point(draft, order, part)
+
+
+def _unsay(draft: Draft, order: Order, person: str, point: str) -> None:
+    """Take back the page, if it still waits, that says that somebody goes to a point."""
+    if any(a.point == point for a in draft.of_order(Assignment, order.id)):
+        return  # others of his team stand there
+    for page in draft.of_order(Page, order.id):
+        said = draft.find(Saying, page.id) if page.state == "queued" else None
+        if said is not None and said.about == "point" and person in said.who:
+            withdraw_page(draft, order, page, reason="declined")
+
+
+def _fill(draft: Draft, order: Order) -> None:
+    """Send the last who shares his point with another, and is not there yet, to a free one."""
+    parts = [a for a in draft.of_order(Assignment, order.id) if a.point is not None]
+    standing = Counter(a.point for a in parts)
+    spare = [
+        a
+        for a in parts
+        if standing[a.point] > 1 and not reached(a, Node.ARRIVED) and _alone(draft, a.person)
+    ]
+    points = {p.name for grid in grids_of(draft, order)[:1] for p in grid.blocking_points}
+    if spare and points - set(standing):
+        last = max(spare, key=lambda a: (a.said[-1].at_us, a.person))
+        draft.put(replace(last, point=None))
+        _give_point(draft, order, last)
+
+
+def _alone(draft: Draft, person: str) -> bool:
+    found = draft.find(Person, person)
+    return found is not None and found.team is None
 
 
 def _converges(draft: Draft, order: Order) -> bool:
