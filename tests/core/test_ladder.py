@@ -579,3 +579,14 @@ def test_who_asks_for_help_is_not_asked_to_help_himself():
     told = {s.address for s in desk.of(SendText) if "请求增援" in s.text}
     assert ACCOUNTS["li"] in told
     assert ACCOUNTS["zhang"] not in told
+
+
+def test_the_repeat_says_how_many_are_missing_where_some_have_answered():
+    desk = Desk("zhang", "li")
+    desk.alert(needs=3)
+    desk.post()
+    desk.press("zhang", "1")
+    desk.forget()
+    desk.wait(60)
+    told = {s.address: s.text for s in desk.of(SendText)}
+    assert told["-101"] == told["1002"] == "再次呼叫：10号警情还缺2人，请立即签收。"

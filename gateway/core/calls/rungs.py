@@ -14,7 +14,7 @@ from gateway.core.calls.calling import (
 )
 from gateway.core.calls.choice import Choice, choose
 from gateway.core.calls.escalation import RungKind
-from gateway.core.life import answered_at_all, covered
+from gateway.core.life import answered_at_all, covered, strength
 from gateway.core.order import Assignment, Order
 from gateway.core.people import Person, Role, Tier
 from gateway.core.places import ring
@@ -68,9 +68,12 @@ def _repeat(draft: Draft, order: Order) -> bool:
         return spared
     for channel, listeners in channels_of(draft, order, silent).items():
         page_channel(draft, order, channel, "repeat", listeners, rung=order.rung)
-    tell_people(draft, order, "note_repeat", privately=False)
+    few = strength(people, order.alert.level)
+    key = "note_repeat_few" if few else "note_repeat"
+    missing = max(order.alert.needs - few, 1)
+    tell_people(draft, order, key, privately=False, missing=missing)
     for person in silent:
-        tell_person(draft, order, person.id, "note_repeat")
+        tell_person(draft, order, person.id, key, missing=missing)
     return True
 
 
