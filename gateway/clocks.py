@@ -76,7 +76,9 @@ class Clocks:
         self._disarm(timer.id)
         delay_s = max(0.0, (timer.due_us - self._clock.now_us()) / US)
         loop = asyncio.get_running_loop()
-        self._handles[timer.id] = loop.call_later(delay_s, self._fire, timer.id)
+        self._handles[timer.id] = loop.call_later(
+            delay_s, self._fire, timer.id, timer.due_us
+        )
 
     def stop(self) -> None:
         """Wake nobody any more."""
@@ -88,10 +90,11 @@ class Clocks:
         if handle is not None:
             handle.cancel()
 
-    def _fire(self, timer_id: str) -> None:
+    def _fire(self, timer_id: str, due_us: int) -> None:
         self._handles.pop(timer_id, None)
         timer = self._find(timer_id)
-        if timer is None:
+        if timer is None or timer.due_us != due_us:
+            # It was moved, or stopped, by what is on its way to the disk: set anew from there.
             return
         # Should the clock have been moved, the timer is about to move with it, and this firing
         # names a moment that means nothing any more; the timer is then set anew.

@@ -186,6 +186,8 @@ def _live_orders(evidence: Evidence) -> Callable[[Json], bool]:
         for s in evidence.centre
         if s["kind"] in ("alert", "update") and s["receipt"].get("order") and not is_drill(s)
     ]
+    # What a guard has called help for is an order too, and nobody here ends it.
+    until += [evidence.ended_us for d in evidence.people if d["digit"] == "9" and d["sent"]]
     return lambda drill: any(end_us > drill["at_us"] for end_us in until)
 
 

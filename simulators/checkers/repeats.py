@@ -9,7 +9,10 @@ from simulators.checkers.findings import Finding
 from simulators.checkers.journal import ANSWERS, NODE_OF_DIGIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from simulators.checkers.days import Evidence, Json
+    from simulators.checkers.journal import Row
 
 US: Final = 1_000_000
 # A frame stands in the journal so soon after it was keyed, unless the gateway was dead.
@@ -28,35 +31,42 @@ _SAID_BY: Final = {
 def check_repeats(evidence: Evidence) -> Finding:
     """No reply by radio is refused that stands on record, and each repetition was keyed."""
     finding = Finding("repeats", "said again ↔ on record", "replies", "all true")
-    said: dict[tuple[str, str], set[str]] = defaultdict(set)
+    said: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     ever: set[tuple[str, str]] = set()
+    for row, report in _told(evidence):
+        order, person, node = report["order"], report["person"], report["node"]
+        if node == "reopened":
+            said[order].clear()  # nobody stands by what he said before the end
+        if order is None or person is None:
+            continue
+        his, wrong = said[order], None
+        if node in ANSWERS:
+            his[person] = {node} if node == "declined" else his[person] - {"declined"} | {node}
+            ever.add((order, person))
+        elif node in ("released", "lapsed"):
+            his[person] = set()
+        elif node == "stood_down":
+            ever.add((order, person))
+        elif node == "refused_reply" and row.kind == "DigitsHeard":
+            finding.compared += 1
+            meant = NODE_OF_DIGIT.get(row.event["digits"][-1:], "")
+            if his[person] & _SAID_BY.get(meant, set()):
+                wrong = f"said {meant} again and was refused"
+        elif node == "repeated_reply":
+            finding.compared += 1
+            at_us = evidence.when(row, report["at_us"])
+            if (order, person) not in ever or not _keyed(evidence, report, at_us):
+                wrong = "is said to have repeated what he had not said"
+        if wrong:
+            text = f"order {report['number']}: {person} {wrong}"
+            finding.object(row.at_us, "people", text, row.seq)
+    return finding
+
+
+def _told(evidence: Evidence) -> Iterator[tuple[Row, Json]]:
     for row in evidence.journal.rows:
         for report in row.reports:
-            key, node = (report["order"], report["person"]), report["node"]
-            if None in key:
-                continue
-            wrong = None
-            if node in ANSWERS:
-                said[key] = {node} if node == "declined" else said[key] - {"declined"} | {node}
-                ever.add(key)
-            elif node in ("released", "lapsed"):
-                said[key] = set()
-            elif node == "stood_down":
-                ever.add(key)
-            elif node == "refused_reply" and row.kind == "DigitsHeard":
-                finding.compared += 1
-                meant = NODE_OF_DIGIT.get(row.event["digits"][-1:], "")
-                if said[key] & _SAID_BY.get(meant, set()):
-                    wrong = f"said {meant} again and was refused"
-            elif node == "repeated_reply":
-                finding.compared += 1
-                at_us = evidence.when(row, report["at_us"])
-                if key not in ever or not _keyed(evidence, report, at_us):
-                    wrong = "is said to have repeated what he had not said"
-            if wrong:
-                text = f"order {report['number']}: {report['person']} {wrong}"
-                finding.object(row.at_us, "people", text, row.seq)
-    return finding
+            yield row, report
 
 
 def _keyed(evidence: Evidence, report: Json, at_us: int) -> bool:

@@ -3,11 +3,15 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.virtual_time import VirtualLoop
+from gateway.clocks import Clocks
+from gateway.core.events import ClockStepped, TimerFired
+from gateway.core.order import Put, Timer
+from gateway.virtual_time import VirtualClock, VirtualLoop
 from tests.stories.world import US, World
 
 HOUR_S = 3600
@@ -91,3 +95,31 @@ def test_whoever_is_late_for_a_drill_reads_that_it_was_one(tmp_path: Path) -> No
             assert "演01号" in line
 
     _told(tmp_path, story)
+
+
+def test_a_clock_that_was_moved_does_not_ring_before_the_move_is_on_the_disk() -> None:
+    """It is put off in the very moment in which it rings: it rings once, when it then should."""
+    rung: list[int | None] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = VirtualClock(loop, 0)
+        timer = Timer(id="ladder/o1", order="o1", what="ladder", due_us=10 * US)
+        known = {timer.id: timer}
+
+        def take(event: TimerFired | ClockStepped) -> None:
+            assert isinstance(event, TimerFired)
+            rung.append(event.due_us)
+
+        clocks = Clocks(clock, known.get, take, lambda _: None)
+        clocks.arm(timer)
+        known[timer.id] = later = replace(timer, due_us=70 * US)
+        await asyncio.sleep(15)
+        assert rung == []
+        clocks.follow([Put(later)])
+        await asyncio.sleep(60)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+    assert rung == [70 * US]
