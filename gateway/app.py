@@ -21,8 +21,10 @@ import uvloop
 from pydantic import BaseModel
 
 from gateway.backups import Backups
+from gateway.ballast import Ballast
 from gateway.control import ControlServer
 from gateway.core.places import Site
+from gateway.disk_room import DiskRoom
 from gateway.engine import Engine
 from gateway.housekeeping import keep_house
 from gateway.installed import alert_formats, driver_models, load_settings
@@ -115,7 +117,15 @@ class Daemon:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         (state_dir / "media").mkdir(exist_ok=True)
         journal_file = Path(self._settings.journal.file)
-        self._journal = SqliteJournal(journal_file, boot_id=boot_id(), aside=self._clock)
+        ballast = Ballast(journal_file.parent)
+        ballast.free_where_full()
+        self._disk_room = DiskRoom(journal_file.parent, self._clock, ballast)
+        self._journal = SqliteJournal(
+            journal_file,
+            boot_id=boot_id(),
+            aside=self._clock,
+            make_room=self._disk_room.make_room,
+        )
         self._engine = Engine(
             journal=self._journal,
             records=Records(journal_file),
@@ -128,6 +138,7 @@ class Daemon:
         )
         self._engine.also_healthy |= {
             "backup": self._backups.standing,
+            "disk": self._disk_room.standing,
             "journals_put_aside": lambda: list(all_aside(journal_file)),
         }
         self._engine.last_backup = self._backups.last_name
@@ -229,6 +240,7 @@ class Daemon:
         )
 
         self._start("backups", self._backups.run)
+        self._start("disk", lambda: self._disk_room.run(engine))
 
     async def _reload(self, path: str) -> Reloaded:
         """Read and check new settings in a thread; they are put in force all or nothing."""

@@ -28,6 +28,7 @@ def health_lines(said: Answer) -> list[str]:
     ]
     if not said["clock_synchronised"]:
         lines.append("clock: NOT SET; nothing expires until it is: set it, or start NTP")
+    lines += _disk_lines(said.get("disk"))
     lines += _put_aside_lines(said.get("journals_put_aside"))
     lines += _backup_lines(said.get("backup"))
     paths = said["paths"]
@@ -36,6 +37,14 @@ def health_lines(said: Answer) -> list[str]:
         state = "up" if path["up"] else f"DOWN  {path['reason'] or ''}"
         lines.append(f"  {name:<20} {state}".rstrip())
     return lines
+
+
+def _disk_lines(disk: object) -> list[str]:
+    """Return that the disk has little room, if it has."""
+    if not isinstance(disk, dict) or disk["room"] == "enough":
+        return []
+    what = {"low": "little room", "short": "hardly any room"}.get(str(disk["room"]), "FULL")
+    return [f"disk: {what} ({disk['free_mb']} MB): make room where state_dir is"]
 
 
 def _put_aside_lines(names: object) -> list[str]:

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from gateway.ballast import Ballast
 from gateway.interfaces import SetupError
 from gateway.settings import Settings, resolved
 
@@ -69,6 +70,7 @@ def plan(settings: Settings, config: Path, *, only_radio: bool) -> Path:
             f"(over {LONGEST_SOCKET_PATH} bytes); choose a shorter one"
         )
         raise SetupError(msg)
+    Ballast(Path(settings.journal.file).parent).free_where_full()
     resolved_file = write_resolved(settings)
     children: list[dict[str, object]] = []
     if settings.channels:

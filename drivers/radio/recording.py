@@ -16,10 +16,12 @@ fails comes back as ``RecordingFailed``; nothing here raises into the tick or ho
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import queue
 import re
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -51,6 +53,8 @@ _QUEUE_FRAMES_MAX = 4000
 _FLUSH_EVERY_FRAMES = 50
 # An over is cut off here; the time-out timer has long acted, an open squelch may not have.
 _OVER_SAMPLES_MAX = 600 * SAMPLE_RATE_HZ
+# Recordings stop first on a disk that fills up.
+_LEFT_FREE_BYTES = 96 << 20
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -114,6 +118,9 @@ class _WavFile:
 
     def open(self) -> None:
         self._final.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._final.parent).free < _LEFT_FREE_BYTES:
+            left = f"less than {_LEFT_FREE_BYTES >> 20} MB are left, which alerts may need"
+            raise OSError(errno.ENOSPC, left)
         self._file = self._part.open("xb")
         self._file.write(wav_header(0))
 

@@ -78,6 +78,7 @@ from gateway.core.calls.spoken_again import speak_again
 from gateway.core.effects import Effect
 from gateway.core.events import (
     ClockStepped,
+    DiskRoomChanged,
     Event,
     InputRefused,
     JournalReplaced,
@@ -111,6 +112,7 @@ from gateway.core.policy.release import HELD, held_acted, held_due, reopened
 from gateway.core.policy.rights import right_delegated
 from gateway.core.readiness import event_plans
 from gateway.core.readiness import steps as readiness_steps
+from gateway.core.readiness.disk_room import disk_room_changed
 from gateway.core.readiness.event_plan import PlanEnded, PlanStarted
 from gateway.core.readiness.event_plan_people import register_changed
 from gateway.core.readiness.journal_replaced import journal_replaced
@@ -268,6 +270,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             duty_event(draft, event)
         case RadioBlocked():
             radio_blocked(draft, event)
+        case DiskRoomChanged():
+            disk_room_changed(draft, event)
         case JournalReplaced():
             journal_replaced(draft, event)
         case ClockStepped():

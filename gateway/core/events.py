@@ -6,7 +6,7 @@ microseconds. ``boot`` and monotonic time are added to the row by the journal.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from gateway.core.after.events import AFTER_EVENTS, AfterEvent
 from gateway.core.answers.events import ANSWER_EVENTS, AnswerEvent
@@ -124,6 +124,21 @@ class JournalReplaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskRoomChanged:
+    """The disk of the state folder has less room, or more again.
+
+    Attributes:
+        room: ``low`` and ``short``: somebody should make room; ``full``: the reserve has been
+            given up for alerts.
+        free_mb: What is left, MiB.
+    """
+
+    at_us: int
+    room: Literal["enough", "low", "short", "full"]
+    free_mb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStepped:
     """The wall clock was moved, against the monotonic one.
 
@@ -153,6 +168,7 @@ SiteEvent = (
     | Started
     | ClockStepped
     | JournalReplaced
+    | DiskRoomChanged
     | SettingsReloaded
 )
 
@@ -174,7 +190,7 @@ Event = (
 
 EVENT_TYPES: Final[tuple[type[Event], ...]] = (
     InputRefused, RecordingsExpired, TimerFired, PathChanged, Started, ClockStepped,
-    JournalReplaced, SettingsReloaded,
+    JournalReplaced, DiskRoomChanged, SettingsReloaded,
     *INTAKE_EVENTS,
     *DELIVERY_EVENTS,
     *CALL_EVENTS,

@@ -97,6 +97,8 @@ class SqliteJournal:
         busy_limit_s: How long another program may hold the write lock before we give up.
         aside: Dates a damaged file that is put aside so that another can be begun; without it
             a damaged file is refused.
+        make_room: Called, in the writer's thread, when the disk is full; returns whether there
+            is room now. Without it, and when there is none, the journal ends.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class SqliteJournal:
         quick_check_bytes: int = QUICK_CHECK_BYTES,
         busy_limit_s: float = 60.0,
         aside: WallClock | None = None,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path = path
         self._make_file = partial(
@@ -115,6 +118,7 @@ class SqliteJournal:
         )
         self._file = self._make_file()
         self._aside = aside
+        self._make_room = make_room
         self._busy_limit_s = busy_limit_s
         # What waits for the group under way, and the marks that go with it.
         self._waiting: list[_Job] = []
@@ -403,9 +407,17 @@ class SqliteJournal:
 
     def _write(self, jobs: list[_Job]) -> list[_Outcome]:
         """Write a group in one transaction; on a bad row each of it in one of its own."""
-        self._begin()
         try:
+            self._begin()
             outcomes = self._added(jobs)
+            self._file.commit()
+        except apsw.FullError:
+            # SQLite has undone it, and wrote nothing that counts: it can be tried again.
+            self._file.rollback()
+            if not self._make_room():
+                raise
+            log.critical("disk full: the reserve is given up", path=str(self.path))
+            return self._write(jobs)
         except _ROW_FAULTS as fault:
             self._file.rollback()
             self._file.check_alone()
@@ -413,7 +425,6 @@ class SqliteJournal:
                 return [outcome for job in jobs for outcome in self._write([job])]
             refusal = ValueError(f"this entry cannot be journalled: {fault}")
             return [(jobs[0].waiting, None, refusal)]
-        self._file.commit()
         if self._unscrubbed or any(job.erases for job in jobs):
             self._unscrubbed = not self._file.scrub()
         return outcomes

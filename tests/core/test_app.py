@@ -126,10 +126,10 @@ def site():
 @pytest.mark.asyncio
 async def test_doors_and_chats_come_and_go_by_reload(site):
     async with site.running():
-        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups"}
+        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups", "disk"}
         site.write(mqtt=True)
         await site.reload_well()
-        assert site.tasks() == {"radio", "chat:work", "mqtt", "control", "http", "retention", "backups"}
+        assert site.tasks() == {"radio", "chat:work", "mqtt", "control", "http", "retention", "backups", "disk"}
         path = lambda: site.daemon._engine.health()["paths"].get("mqtt")  # noqa: E731
         await site.until(lambda: path() and not path()["up"])
         site.write()
@@ -139,7 +139,7 @@ async def test_doors_and_chats_come_and_go_by_reload(site):
         assert (await site.alert("JQ-1"))["status"] == "accepted"
         site.write(chat=False)
         await site.reload_well()
-        assert site.tasks() == {"radio", "control", "http", "retention", "backups"}
+        assert site.tasks() == {"radio", "control", "http", "retention", "backups", "disk"}
         order = (await site.ask(do="order", order="o1"))["order"]
         await site.until(lambda: not site.daemon._engine.health()["paths"].get("chat:work"))
         assert order["status"] == "calling"
@@ -171,7 +171,7 @@ async def test_a_secret_that_changed_makes_a_new_driver_and_a_bad_one_is_refused
         answer = await site.reload()
         assert "cannot be read" in answer["errors"][0]
         assert site.daemon._drivers["chat:work"] is second
-        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups"}
+        assert site.tasks() == {"radio", "chat:work", "control", "http", "retention", "backups", "disk"}
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -257,6 +258,22 @@ def test_a_full_disk_costs_the_recording_and_nothing_else(
     recorder.end()
     (good,) = await_results(store, 1)
     assert isinstance(good, RecordingFinished)
+
+
+def test_a_disk_with_little_room_is_left_to_alerts(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 1 << 20))
+    store = opened(tmp_path, opus=False)
+    recorder = store.recorder("north")
+    recorder.begin("over-1", DAY)
+    for _ in range(5):
+        recorder.write(tone(0.02))
+    recorder.end()
+    (failed,) = await_results(store, 1)
+    assert isinstance(failed, RecordingFailed)
+    assert "which alerts may need" in failed.why
+    assert [p for p in tmp_path.rglob("*.*") if p.is_file()] == []
 
 
 def worst_write_s(recorder: Recorder) -> float:

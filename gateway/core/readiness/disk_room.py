@@ -1,0 +1,12 @@
+"""The disk fills up: the centre has to know while there is time."""
+
+from gateway.core.events import DiskRoomChanged
+from gateway.core.state import Draft
+from gateway.core.wording import Wording
+
+
+def disk_room_changed(draft: Draft, event: DiskRoomChanged) -> None:
+    """Tell the centre how much room is left, and what stops first."""
+    detail = Wording(draft.site).text(f"disk_{event.room}", free_mb=event.free_mb)
+    node = "health" if event.room == "enough" else "warning"
+    draft.report(None, node, medium="centre", detail=detail)
