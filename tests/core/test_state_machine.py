@@ -18,6 +18,7 @@ from gateway.core.alert import AlertKind, Level
 from gateway.core.answers.events import ButtonPressed, DigitsHeard, OverHeard, TextReceived
 from gateway.core.answers.replies import code_digest
 from gateway.core.calls.events import (
+    CalledOff,
     CardFailed,
     CardPosted,
     PageFailed,
@@ -146,6 +147,25 @@ class Days(RuleBasedStateMachine):
                 at_us=self.desk.now_us, order=order, act=act, by="x", person=person, node=node
             )
         )
+
+    @precondition(lambda self: self.orders())
+    @rule(data=st.data(), grid=st.none() | st.sampled_from(["G1", "G2", "G3"]))
+    def one_called_off(self, data, grid):
+        order, person = data.draw(st.sampled_from(self.parts()))
+        self.happen(
+            CalledOff(
+                at_us=self.desk.now_us, order=order, person=None if grid else person,
+                grid=grid, reason="另有任务", by="x",
+            )
+        )  # fmt: skip
+
+    @precondition(lambda self: self.orders())
+    @rule(id_=IDS, who=st.sampled_from(["zhang", "chen", "head"]))
+    def named(self, id_, who):
+        update = self.desk.message(
+            AlertKind.UPDATE, id=id_, sent_us=self.desk.now_us, to=f"person/{who}"
+        )
+        self.desk.send(update)
 
     # ---- people ----
 
@@ -341,7 +361,7 @@ class Days(RuleBasedStateMachine):
 # A repetition of these leaves everything as it is; the others count (tries, codes, words).
 REPEATABLE = (
     ButtonPressed, PageStarted, PageSpoken, CardPosted, TimerFired, PersonLeft, RegisterSeeded,
-    PathChanged, OrderActed, EnrolmentIssued, DigitsHeard,
+    PathChanged, OrderActed, EnrolmentIssued, DigitsHeard, CalledOff,
 )  # fmt: skip
 # What may be reported again: a refusal each time it is refused.
 HARMLESS = ("refused_reply", "repeated_reply")
