@@ -7,7 +7,7 @@ codes below the voice are looked for in one low band that both banks share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -30,8 +30,6 @@ from drivers.radio.settings import RadioChannel
 _DIGITS_PIECE_SAMPLES = dtmf_looks.FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
 _PIECE_SAMPLES = selcall.FRAMES_AT_ONCE_MAX * FRAME_SAMPLES
 _LOW_PIECE_SAMPLES = 25 * FRAME_SAMPLES
-
-Step = Callable[[Int16Array, BoolArray], list[Heard]]
 
 __all__ = [
     "Heard",
@@ -103,30 +101,26 @@ class Hearing:
         from_ = [None] * n if sources is None else list(sources)
         self._dtmf: DtmfBank | None = None
         self._digits = np.array([w.dtmf for w in wishes], np.bool_)
+        self._calls = np.array([bool(w.selcall) for w in wishes], np.bool_)
+        self._packets = np.array([w.mdc1200 for w in wishes], np.bool_)
         self._selcall: SelcallBank | None = None
         self._mdc: MdcBank | None = None
         self.ctcss: CtcssBank | None = None
         self.dcs: DcsBank | None = None
-        self._banks: list[tuple[BoolArray, Step]] = []
-        if any(w.dtmf for w in wishes):
+        if self._digits.any():
             old_dtmf = before and before._dtmf
             self._dtmf = old_dtmf.rearranged(from_) if old_dtmf else DtmfBank(n)
-        if any(w.selcall for w in wishes):
+        if self._calls.any():
             tables, old_selcall = [w.selcall for w in wishes], before and before._selcall
             self._selcall = (
                 old_selcall.rearranged(from_, tables)
                 if old_selcall
                 else SelcallBank(n, tables)
             )
-            self._add([bool(w.selcall) for w in wishes], self._selcall.step)
-        if any(w.mdc1200 for w in wishes):
+        if self._packets.any():
             old_mdc = before and before._mdc
             self._mdc = old_mdc.rearranged(from_) if old_mdc else MdcBank(n)
-            self._add([w.mdc1200 for w in wishes], self._mdc.step)
         self._below_voice(wishes, before, from_)
-
-    def _add(self, wanted: Sequence[bool], step: Step) -> None:
-        self._banks.append((np.array(wanted, np.bool_), step))
 
     def _below_voice(
         self, wishes: Sequence[Wishes], before: Hearing | None, sources: Sequence[int | None]
@@ -185,10 +179,11 @@ class Hearing:
                 None for where the rest is.
             missing: (n_channels,), 1 where a frame was invented for one that never came, 2
                 where more is missing: a digit is read from what is around it, or else told as
-                ``?``.
+                ``?``, and a packet from what is left of it.
         """
         found = self._step_digits(frames, listening, missing)
-        found += [h for wanted, step in self._banks for h in step(frames, listening & wanted)]
+        found += self._step_calls(frames, listening)
+        found += self._step_packets(frames, listening, missing)
         found += self._step_below(frames, listening if below is None else below)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
 
@@ -201,6 +196,18 @@ class Hearing:
             Heard(d.channel, "dtmf", None, d.symbol, d.start_sample, d.duration_ms)
             for d in self._dtmf.step(frames, listening & self._digits, missing)
         ]
+
+    def _step_calls(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+        if self._selcall is None:
+            return []
+        return self._selcall.step(frames, listening & self._calls)
+
+    def _step_packets(
+        self, frames: Int16Array, listening: BoolArray, missing: IntArray | None = None
+    ) -> list[Heard]:
+        if self._mdc is None:
+            return []
+        return self._mdc.step(frames, listening & self._packets, missing)
 
     def _step_below(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
         if self.ctcss is None and self.dcs is None:
@@ -247,10 +254,9 @@ class Hearing:
         """
         pieces = _cut(samples, _DIGITS_PIECE_SAMPLES)
         found = [h for piece in pieces for h in self._step_digits(piece, listening)]
-        for wanted, step in self._banks:
-            heard = listening & wanted
-            for piece in _cut(samples, _PIECE_SAMPLES):
-                found += step(piece, heard)
+        pieces = _cut(samples, _PIECE_SAMPLES)
+        found += [h for piece in pieces for h in self._step_calls(piece, listening)]
+        found += [h for piece in pieces for h in self._step_packets(piece, listening)]
         found += self._hear_below(samples, listening)
         return sorted(found, key=lambda heard: (heard.start_sample, heard.channel))
 

@@ -8,7 +8,7 @@ the unknown phase of the audio path, inverted or not (the tones are the same).
 The bank filters every channel once a bit, four frames at a time, and where the filter gets so
 much of the power that it may be a packet, compares with the sync, twice a bit. Where that is
 found, the packet is read on the samples themselves, with the timing searched to an eighth of a
-bit and the phase followed.
+bit and the phase followed. Bits in sound that never came are worked out from the parity.
 Majority logic corrects bits that three of four parity checks call wrong, and the CRC decides.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drivers.radio.arrays import BoolArray, Complex128Array, Float32Array
+from drivers.radio.arrays import BoolArray, Complex128Array, Float32Array, IntArray
 from drivers.radio.heard import Heard, MdcPacket
 from drivers.radio.mdc1200_words import (
     BIT_RATE,
@@ -73,6 +73,8 @@ _SYNC_SIGNS = 1.0 - 2.0 * np.unpackbits(np.frombuffer(SYNC, np.uint8)).astype(np
 _MARGIN = _REACH + 5
 _SEARCH_BITS = np.arange(-5, 6) / 8.0
 _BLOCK_BITS = 8
+# Beyond these the filter has a tenth of a bit.
+_BIT_EDGES = np.array([-0.5, 0.5]) * BIT_SAMPLES
 # Of the power at the bits, the part that lies in the bit's own phase: 0.8 clean, 0.6 at +3 dB,
 # 0.3 in what is no packet.
 _OWN_PHASE_MIN = 0.45
@@ -146,6 +148,7 @@ class MdcBank:
         self._sync = _sums_of(_SYNC_SIGNS)
         self._ones = _sums_of(np.ones(SYNC_BITS))
         self._kept = np.zeros((self._KEPT_FRAMES, n_channels, FRAME_SAMPLES), np.int16)
+        self._filled = np.zeros((self._KEPT_FRAMES, n_channels), np.bool_)
         # Of the last frame looked at: power that the filters gave, and power in all.
         self._power = np.zeros((2, n_channels), np.float32)
         self._candidates: list[list[_Candidate]] = [[] for _ in range(n_channels)]
@@ -155,7 +158,9 @@ class MdcBank:
         self._listened = np.zeros(n_channels, np.bool_)  # in the frames that wait
         self._waiting = 0
 
-    def step(self, frames: Int16Array, listening: BoolArray) -> list[Heard]:
+    def step(
+        self, frames: Int16Array, listening: BoolArray, missing: IntArray | None = None
+    ) -> list[Heard]:
         """Take the next 20 ms of every channel, or some more, and return packets that ended.
 
         A packet is returned at most 40 ms after its last bit, or in the step in which
@@ -166,6 +171,8 @@ class MdcBank:
             frames: (n_channels, 160) int16; up to `FRAMES_AT_ONCE_MAX` times 160, which costs
                 less than one by one.
             listening: (n_channels,) bool; frames of other channels are not looked at.
+            missing: (n_channels,), more than 0 where the sound was invented for sound that
+                never came.
         """
         cut = self._listening & ~listening
         every = one_by_one(frames)
@@ -173,11 +180,12 @@ class MdcBank:
         if len(every) > room:
             end = FRAME_SAMPLES * room
             parts = frames[:, :end], frames[:, end:]
-            return [heard for part in parts for heard in self.step(part, listening)]
+            return [heard for part in parts for heard in self.step(part, listening, missing)]
         self._frame += len(every) - 1
         for back, frame in enumerate(reversed(every)):
             slot = (self._frame - back) % self._KEPT_FRAMES
             self._kept[slot] = frame
+            self._filled[slot] = False if missing is None else missing > 0
             if not listening.all():
                 self._kept[slot, ~listening] = 0
         self._listened |= listening | cut
@@ -209,6 +217,7 @@ class MdcBank:
             if source is None:
                 continue
             bank._kept[:, to] = self._kept[:, source]
+            bank._filled[:, to] = self._filled[:, source]
             bank._listening[to] = self._listening[source]
             bank._listened[to] = self._listened[source]
             bank._power[:, to] = self._power[:, source]
@@ -308,15 +317,18 @@ class MdcBank:
         origin = FRAME_SAMPLES * (self._frame + 1 - self._KEPT_FRAMES)
         # Silence beyond the end: the margin of a packet that ends with the over.
         x = np.pad(kept, (0, 2 * FRAME_SAMPLES)).astype(np.float64) / 32768.0
-        softs = _soft_bits(x, candidate.sample - origin, candidate.words)
-        if softs is None:
+        filled = np.roll(self._filled[:, channel], -slot - 1).repeat(FRAME_SAMPLES)
+        filled = np.pad(filled, (0, 2 * FRAME_SAMPLES))
+        read = _soft_bits(x, filled, candidate.sample - origin, candidate.words)
+        if read is None:
             return None
-        first = parse_bits((softs[:FRAME_BITS] < 0).astype(np.uint8))
+        bits, lost = (read[0] < 0).astype(np.uint8), read[1]
+        first = parse_bits(bits[:FRAME_BITS], lost[:FRAME_BITS])
         if first is None:
             return None
         second = None
         if candidate.words > 1:
-            second = parse_bits((softs[FRAME_BITS:] < 0).astype(np.uint8))
+            second = parse_bits(bits[FRAME_BITS:], lost[FRAME_BITS:])
         message, status, _ = first
         return packet_of(message, status, second[0] if second else None)
 
@@ -330,8 +342,13 @@ def _at(x: Float64Array, places: Float64Array) -> Complex128Array:
     return out
 
 
-def _soft_bits(x: Float64Array, sync_end: float, words: int) -> Float64Array | None:
-    """Return the bits behind a sync, positive for 0; None where they are no packet."""
+def _soft_bits(
+    x: Float64Array, filled: BoolArray, sync_end: float, words: int
+) -> tuple[Float64Array, BoolArray] | None:
+    """Return the bits behind a sync, positive for 0, and which of them are lost.
+
+    None where they are no packet. ``filled`` are the samples that were invented.
+    """
     back = np.arange(1 - SYNC_BITS, 1) * BIT_SAMPLES
     places = sync_end + _SEARCH_BITS[:, None] * BIT_SAMPLES + back
     seen = _at(x, places)
@@ -342,12 +359,20 @@ def _soft_bits(x: Float64Array, sync_end: float, words: int) -> Float64Array | N
         return None
     begin = sync_end + _SEARCH_BITS[best] * BIT_SAMPLES
     count = words * FRAME_BITS
-    values = _at(x, begin + np.arange(1, count + 1) * BIT_SAMPLES)
+    places = begin + np.arange(1, count + 1) * BIT_SAMPLES
+    around = np.rint(places[:, None] + _BIT_EDGES).astype(np.intp)
+    lost: BoolArray = filled[np.clip(around, 0, len(x) - 1)].any(axis=1)
+    # What was invented must not turn the phase.
+    values = np.where(lost, 0.0, _at(x, places))
     turned = _in_phase(values, complex(phases[best]))
-    own = float(np.abs(turned[:FRAME_BITS].real).mean()) ** 2
-    if own < _OWN_PHASE_MIN * float((np.abs(turned[:FRAME_BITS]) ** 2).mean()):
+    heard = turned[:FRAME_BITS][~lost[:FRAME_BITS]]
+    # There is no code in fewer bits than the message has.
+    if len(heard) < FRAME_BITS // 2:
         return None
-    return turned.real
+    own = float(np.abs(heard.real).mean()) ** 2
+    if own < _OWN_PHASE_MIN * float((np.abs(heard) ** 2).mean()):
+        return None
+    return turned.real, lost
 
 
 def _in_phase(values: Complex128Array, direction: complex) -> Complex128Array:

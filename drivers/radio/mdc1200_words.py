@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from drivers.radio.arrays import BoolArray
 from drivers.radio.heard import MdcPacket
 from drivers.radio.samples import (
     SAMPLE_RATE_HZ,
@@ -79,10 +80,14 @@ def crc(message: bytes) -> int:
     return value ^ 0xFFFF
 
 
+# Of which data bits before its own each parity bit is the sum.
+_PARITY_BACK = (2, 5, 6)
+
+
 def _parity_of(data: BitArray) -> BitArray:
     """Return parity bit n = data bits n, n-2, n-5 and n-6 added."""
     out = data.copy()
-    for back in (2, 5, 6):
+    for back in _PARITY_BACK:
         out[back:] ^= data[:-back]
     return out
 
@@ -117,11 +122,20 @@ def parse_air(air: bytes) -> tuple[bytes, int, int] | None:
     return parse_bits(np.unpackbits(np.frombuffer(air, np.uint8)))
 
 
-def parse_bits(air_bits: BitArray) -> tuple[bytes, int, int] | None:
-    """Return what `parse_air` returns, of 112 bits."""
+def parse_bits(
+    air_bits: BitArray, lost: BoolArray | None = None
+) -> tuple[bytes, int, int] | None:
+    """Return what `parse_air` returns, of 112 bits.
+
+    Args:
+        air_bits: as sent.
+        lost: which of them nobody has heard; what they are says the parity.
+    """
     bits = air_bits[_PLACES]
-    data = bits[:_DATA_BITS].copy()
-    repaired = _repair(data, bits[_DATA_BITS:])
+    data, parity = bits[:_DATA_BITS], bits[_DATA_BITS:]
+    if lost is not None and lost.any():
+        _fill_in(data, parity, lost[_PLACES])
+    repaired = _repair(data, parity)
     whole = np.packbits(data, bitorder="little").tobytes()
     message = whole[:_WORD_BYTES]
     if int.from_bytes(whole[4:6], "little") != crc(message):
@@ -129,12 +143,31 @@ def parse_bits(air_bits: BitArray) -> tuple[bytes, int, int] | None:
     return message, whole[6], repaired
 
 
+def _fill_in(data: BitArray, parity: BitArray, lost: BoolArray) -> None:
+    """Work out the lost bits from the parity checks in which one alone is lost.
+
+    Of 25 bits in a row, 20 ms, the interleaving makes every seventh and its neighbour; then
+    each has such a check, but for the last two, in the status.
+    """
+    unknown, checks = lost[:_DATA_BITS].copy(), np.flatnonzero(~lost[_DATA_BITS:]).tolist()
+    solved = True
+    while solved:
+        solved = False
+        for n in checks:
+            places = [n - back for back in (0, *_PARITY_BACK) if n >= back]
+            if unknown[places].sum() == 1:
+                (one,) = (place for place in places if unknown[place])
+                data[one] ^= parity[n] ^ (data[places].sum() & 1)
+                unknown[one], solved = False, True
+    parity[lost[_DATA_BITS:]] = _parity_of(data)[lost[_DATA_BITS:]]
+
+
 def _repair(data: BitArray, parity: BitArray) -> int:
     """Turn over the data bits that three of their four parity checks call wrong."""
     syndrome = _parity_of(data) ^ parity
     repaired = 0
     for n in range(_DATA_BITS):
-        checks = [n + ahead for ahead in (0, 2, 5, 6) if n + ahead < _DATA_BITS]
+        checks = [n + ahead for ahead in (0, *_PARITY_BACK) if n + ahead < _DATA_BITS]
         if len(checks) >= 3 and int(syndrome[checks].sum()) >= 3:
             data[n] ^= 1
             syndrome[checks] ^= 1
