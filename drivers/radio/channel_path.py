@@ -1,6 +1,7 @@
 """Whether a channel works, and why not: its keyer, its sound, its lines and its squelch.
 
-Told once when the channel stops working, and once when it works again.
+Told once when the channel stops working, again when something else has been the matter for a
+while, and once when it works again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ _GRACE_S: Final = 2.0
 _NO_SOUND_S: Final = 5.0
 # Sound that came for 200 ms without a break is followed: decoder and detectors are warm.
 _WARM_FRAMES: Final = 10
+# Another fault than the one told, while the channel is out of order anyhow: after so long it is
+# what a technician has to look at.
+_SETTLED_S: Final = 5.0
 _DEAF: Final = "lines and sound are not followed yet"
 
 
@@ -52,12 +56,20 @@ class ChannelPath:
         }
         self._heard_frames = 0
         self._told_up: bool | None = None
+        self._told_fault: str | None = None
+        self._fault: str | None = None
+        self._fault_s = now.s
         self._begun_s = self._deaf_s = self._sound_s = now.s
 
     @property
     def state(self) -> tuple[bool | None, str | None]:
         """Whether it works (None while that is not known), and why not."""
-        return self._told_up, next(iter(self._faults.values()), None)
+        return self._told_up, self._faults.get(self._foremost() or "")
+
+    def _foremost(self) -> str | None:
+        """Return which fault is told; that it is deaf only where nothing says why."""
+        said = (what for what, reason in self._faults.items() if reason != _DEAF)
+        return next(said, next(iter(self._faults), None))
 
     def can_transmit(self, now: Moment) -> bool:
         """Return whether we can transmit, and know whom we would talk over.
@@ -134,11 +146,18 @@ class ChannelPath:
             self._faults["flapping"] = "squelch opens and closes all the time; look at its wire"
         else:
             self._faults.pop("flapping", None)
-        is_up = not self._faults
-        if is_up == self._told_up or (
-            self._told_up is None and not is_up and now.s - self._begun_s < _GRACE_S
-        ):
+        fault = self._foremost()
+        if fault != self._fault:
+            self._fault, self._fault_s = fault, now.s
+        if not self._is_news(now, fault):
             return
-        self._told_up = is_up
-        path, reason = f"channel:{self._channel}", next(iter(self._faults.values()), None)
-        self._tell(PathChanged(at_us=now.us, path=path, up=is_up, reason=reason))
+        self._told_up, self._told_fault = fault is None, fault
+        path, reason = f"channel:{self._channel}", self._faults.get(fault or "")
+        self._tell(PathChanged(at_us=now.us, path=path, up=fault is None, reason=reason))
+
+    def _is_news(self, now: Moment, fault: str | None) -> bool:
+        if self._told_up is None and fault is not None:
+            return now.s - self._begun_s >= _GRACE_S
+        if (fault is None) != self._told_up:
+            return True
+        return fault != self._told_fault and now.s - self._fault_s >= _SETTLED_S

@@ -350,6 +350,7 @@ def _timer_fired(draft: Draft, fired: TimerFired) -> None:
 def _path_changed(draft: Draft, changed: PathChanged) -> None:
     before = draft.find(Path, changed.path)
     if before is not None and before.up == changed.up:
+        _another_fault(draft, before, changed)
         return
     draft.put(
         Path(id=changed.path, up=changed.up, since_us=changed.at_us, reason=changed.reason)
@@ -361,17 +362,30 @@ def _path_changed(draft: Draft, changed: PathChanged) -> None:
             draft.report(None, "health", detail=detail)
             _catch_up(draft, changed.path.removeprefix("channel:"))
         return
-    key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
-        changed.path.split(":")[0], "detail_path_down"
-    )
-    detail = wording.text(key, path=changed.path, reason=wording.fault(changed.reason))
-    draft.report(None, "health", detail=detail)
+    _report_down(draft, changed)
     for order_id in list(draft.state.open_orders()):
         order = draft.find(Order, order_id)
         if order is not None and ways_down(draft, order):
             draft.report(order, "warning", detail=wording.text("detail_no_way"))
         medium = Medium.RADIO if changed.path.startswith("channel:") else Medium.CHAT
         medium_failed(draft, order_id, medium)
+
+
+def _report_down(draft: Draft, changed: PathChanged) -> None:
+    wording = Wording(draft.site)
+    key = {"chat": "detail_chat_down", "channel": "detail_channel_down"}.get(
+        changed.path.split(":")[0], "detail_path_down"
+    )
+    detail = wording.text(key, path=changed.path, reason=wording.fault(changed.reason))
+    draft.report(None, "health", detail=detail)
+
+
+def _another_fault(draft: Draft, before: Path, changed: PathChanged) -> None:
+    """Keep what is the matter now with a path that is down already, and say so."""
+    if changed.up or changed.reason == before.reason:
+        return
+    draft.put(replace(before, reason=changed.reason))
+    _report_down(draft, changed)
 
 
 def _catch_up(draft: Draft, channel: str) -> None:

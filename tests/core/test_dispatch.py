@@ -16,8 +16,8 @@ from gateway.core.calls.events import (
 )
 from gateway.core.dispatch import step
 from gateway.core.effects import PostCard, Receipt
-from gateway.core.events import InputRefused, SettingsReloaded, Started, TimerFired
-from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page
+from gateway.core.events import InputRefused, PathChanged, SettingsReloaded, Started, TimerFired
+from gateway.core.order import Assignment, Card, Delivery, NumberLease, Order, Page, Path
 from gateway.core.register.events import RegisterSeeded
 from gateway.core.state import State
 from gateway.core.talk.events import RecordingKept
@@ -928,6 +928,19 @@ def test_each_way_is_called_by_its_name():
     for path in ("chat:work", "mqtt"):
         desk.path(path, up=False)
     assert desk.details("health") == ["聊天chat:work不可用：cable", "mqtt不可用：cable"]
+
+
+def test_another_fault_of_a_way_that_is_down_is_kept_and_told():
+    desk = Desk("zhang")
+    desk.path("channel:ch1", up=False)
+    silent = PathChanged(at_us=desk.now_us, path="channel:ch1", up=False, reason="no sound")
+    desk.take(silent)
+    desk.take(silent)
+    assert desk.details("health") == [
+        "电台channel:ch1不可用：cable", "电台channel:ch1不可用：no sound",
+    ]  # fmt: skip
+    path = desk.state.find(Path, "channel:ch1")
+    assert path is not None and path.reason == "no sound"
 
 
 def test_a_channel_that_may_not_transmit_is_no_way():

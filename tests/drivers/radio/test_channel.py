@@ -472,6 +472,25 @@ def test_a_radio_that_gives_no_sound_is_told_within_30_s() -> None:
     assert air.told(PathChanged)[-1].up
 
 
+def test_another_fault_of_a_channel_that_is_down_is_told_when_it_stays() -> None:
+    """The device server is back, the radio behind it is not: that is where to look."""
+    air = Air()
+    air.run(for_s=1)
+    air.channel.keyer_said("fault", "the port is gone", air.s, air.now)
+    air.run(for_s=3)
+    air.channel.keyer_said("ready", "", air.s, air.now)
+    for _ in range(1000):
+        air.s += TICK_S
+        air.channel.follow(air.now, None)
+        air.channel.tick(air.now, may_key=True)
+    told = [e.reason for e in air.told(PathChanged, up=False)]
+    assert told == ["the port is gone", "the control port does not tell cts"]
+    assert air.channel.path == (False, told[-1])
+    air.channel.keyer_said("lines", "cts=0", air.s, air.now)
+    air.run(for_s=1)
+    assert air.told(PathChanged)[-1].up
+
+
 def test_without_a_squelch_line_the_voice_makes_the_over() -> None:
     air = Air(control={"url": "/dev/ttyUSB0", "squelch": "none"})
     voice = (3000 * np.sin(2 * np.pi * 700 / 8000 * np.arange(160))).astype(np.int16)
