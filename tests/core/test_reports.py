@@ -407,6 +407,15 @@ def test_what_a_voice_is_says_the_site(word, nodes):
     assert desk("zhang", voice=word).talk(radio="mdc1200:1A2B") == nodes
 
 
+@pytest.mark.parametrize(("word", "answered"), [("keep", 0), ("offer", 0), ("report", 1)])
+def test_who_reports_by_voice_hears_that_it_was_received(word, answered):
+    story = desk("zhang", voice=word, spoken=True)
+    story.talk(radio="mdc1200:1A2B", keyed_ms=20_000)
+    assert [a.accepted for a in story.of(AnswerOver)] == [True] * answered
+    assert all(a.not_after_us > story.now_us for a in story.of(AnswerOver))
+    assert len(story.of(TalkOnChannel)) == answered
+
+
 def test_a_voice_that_answers_a_page_or_says_nothing_is_no_report():
     story = desk("zhang")
     story.alert()

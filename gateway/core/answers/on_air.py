@@ -62,14 +62,20 @@ class Refused(NamedTuple):
 
 
 def _answer(
-    draft: Draft, channel: str, over: str, *, accepted: bool, signal: str | None = None
+    draft: Draft,
+    channel: str,
+    over: str,
+    *,
+    accepted: bool,
+    signal: str | None = None,
+    since_us: int | None = None,
 ) -> None:
     draft.ask(
         AnswerOver(
             channel=channel,
             over=over,
             accepted=accepted,
-            not_after_us=draft.now_us + ANSWER_TONE_LIFE_US,
+            not_after_us=(since_us or draft.now_us) + ANSWER_TONE_LIFE_US,
             signal=signal,
         )
     )
@@ -387,8 +393,10 @@ def over_heard(draft: Draft, heard: OverHeard) -> None:
     if heard.keyed_ms < SHORTEST_ANSWER_MS or _only_presses(heard.presses_ms):
         return
     pages = pages_open(draft, heard.channel, heard.at_us)
-    if not pages and not _said_something(draft, heard.over):
-        voice_heard(draft, heard, speaker)
+    unasked = not pages and not _said_something(draft, heard.over)
+    if unasked and voice_heard(draft, heard, speaker):
+        ended_us = heard.at_us + heard.keyed_ms * 1000
+        _answer(draft, heard.channel, heard.over, accepted=True, since_us=ended_us)
     for order in _orders(draft, pages):
         calling = order.status is OrderStatus.CALLING
         if calling and not _said_by_tone(draft, order, heard.at_us):

@@ -187,12 +187,15 @@ def _say_received(draft: Draft, telling: Telling) -> None:
     )
 
 
-def voice_heard(draft: Draft, heard: OverHeard, speaker: Speaker | None) -> None:
-    """Offer what a known radio said unasked to the dispatcher, or take it for a report."""
+def voice_heard(draft: Draft, heard: OverHeard, speaker: Speaker | None) -> bool:
+    """Offer what a known radio said unasked to the dispatcher, or take it for a report.
+
+    Returns whether it was taken for one: then he hears that it was received.
+    """
     word = draft.site.reports.voice
     person = speaker.believed if speaker is not None else None
     if word == "keep" or person is None or heard.keyed_ms < SHORTEST_VOICE_MS:
-        return
+        return False
     assert speaker is not None
     telling = Telling(
         source=f"person/{person.id}",
@@ -206,3 +209,6 @@ def voice_heard(draft: Draft, heard: OverHeard, speaker: Speaker | None) -> None
         radio=speaker.radio,
     )
     tell(draft, telling, "open" if word == "report" else "offered")
+    if word == "report":
+        _say_received(draft, telling)
+    return word == "report"
