@@ -141,7 +141,7 @@ class Daemon:
             "disk": self._disk_room.standing,
             "journals_put_aside": lambda: list(all_aside(journal_file)),
         }
-        self._engine.last_backup = self._backups.last_name
+        self._engine.last_backup = self._backups.newest_name
         self._around = surroundings(self._settings, self._engine, self._clock)
         self._drivers = build_drivers(self._settings, self._around)
         self._secrets = secret_digests(self._settings)

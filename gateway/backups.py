@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.interfaces import GridcallError, WallClock
+from gateway.interfaces import GridcallError, SetupError, WallClock
 from gateway.journal.backup import quick_backup
 from gateway.journal.reading import reading
 
@@ -95,31 +95,40 @@ class Backups:
         self._folder = folder
         self._clock = clock
         self._fault: str | None = None
+        # What was found when we last looked: a folder on the network may stand still, and the
+        # engine's loop must not.
+        self._last: Backup | None = None
 
     def standing(self) -> dict[str, object] | None:
         """Return the last copy's moment and name, and why there is none newer; None if off."""
-        folder = self._folder()
-        if folder is None:
+        if self._folder() is None:
             return None
-        last = self.last()
-        at = None if last is None else datetime.fromtimestamp(last.at_us / 1e6, UTC).isoformat()
-        return {"last": at, "file": self.last_name(), "fault": self._fault}
+        last = self._last
+        if last is None:
+            return {"last": None, "file": None, "fault": self._fault}
+        at = datetime.fromtimestamp(last.at_us / 1e6, UTC).isoformat()
+        return {"last": at, "file": last.path.name, "fault": self._fault}
 
-    def last(self) -> Backup | None:
-        """Return the newest copy, or None."""
+    def newest_name(self) -> str | None:
+        """Return the newest copy's file name, or None; looks at the disk, in a thread."""
+        newest = self._newest()
+        return None if newest is None else newest.path.name
+
+    def _newest(self) -> Backup | None:
         folder = self._folder()
         found = backups_in(folder, self._site) if folder is not None else []
         return found[-1] if found else None
 
-    def last_name(self) -> str | None:
-        """Return the newest copy's file name, or None."""
-        last = self.last()
-        return None if last is None else last.path.name
+    async def look(self) -> None:
+        """See which copy is the newest."""
+        self._last = await asyncio.to_thread(self._newest)
 
     async def run(self) -> None:
         """Make a copy whenever the last is a day old, until cancelled."""
+        await self.look()
         await asyncio.sleep(FIRST_AFTER_S)
         while True:
+            await self.look()
             if self._due():
                 await self.make()
             await asyncio.sleep(LOOK_EVERY_S)
@@ -128,7 +137,7 @@ class Backups:
         # By a clock that was never set nothing is a day old.
         if self._folder() is None or not self._clock.synchronised():
             return False
-        last = self.last()
+        last = self._last
         # One of tomorrow was made by a clock that has been set right since.
         return last is None or abs(self._clock.now_us() - last.at_us) >= DAY_US
 
@@ -155,6 +164,7 @@ class Backups:
         why = said.decode(errors="replace").strip()[-500:]
         failed = process.returncode != 0
         self._note((why or f"ended by {process.returncode}") if failed else None)
+        await self.look()
         return not failed
 
     async def at_stop(self) -> None:
@@ -173,9 +183,6 @@ class Backups:
         """Return the command that makes a copy now, None when there is nowhere to make it."""
         folder = self._folder()
         if folder is None:
-            return None
-        if not folder.is_dir():
-            self._note(f"{folder} is not there: is the disk mounted? Else make the folder")
             return None
         at = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).strftime(_MOMENT)
         what = (str(self._journal), str(folder), f"{self._site}-{at}")
@@ -227,6 +234,8 @@ def main(argv: Sequence[str]) -> int:
         os.nice(_NICENESS)
     journal, folder, begin = Path(argv[0]), Path(argv[1]), argv[2]
     try:
+        if not folder.is_dir():
+            raise SetupError(f"{folder} is not there: is the disk mounted? Else make it")
         if (tag := _tag_of(journal)) is not None:
             quick_backup(journal, folder / f"{begin}-{tag}.sqlite3")
             keep_few(folder, begin.rpartition("-")[0], tag)

@@ -118,7 +118,7 @@ class Engine:
         self._reloading = asyncio.Lock()
         # What else health has to say, and who says it.
         self.also_healthy: dict[str, Callable[[], object]] = {}
-        # Returns the name of the journal's last good copy.
+        # Returns the name of the journal's last good copy; in a thread.
         self.last_backup: Callable[[], str | None] = lambda: None
 
     # ---- life ----
@@ -175,7 +175,8 @@ class Engine:
         now_us = self._clock.now_us()
         down_us, moved_us = self._downtime_us(recovered, now_us)
         if recovered.replaced is not None:
-            kept_as, backup = recovered.replaced.kept_as, self.last_backup()
+            kept_as = recovered.replaced.kept_as
+            backup = await asyncio.to_thread(self.last_backup)
             log.critical("the journal is new", put_aside=kept_as, last_good_backup=backup)
             await self.submit(JournalReplaced(at_us=now_us, kept_as=kept_as, backup=backup))
         if abs(moved_us) > CLOCK_STEP_US:

@@ -265,6 +265,7 @@ async def test_a_clean_stop_leaves_a_copy_of_the_journal_and_health_names_the_la
         config.write("journal: {backup_dir: copies}\n")
     async with site.running():
         assert (await site.alert("JQ-1"))["status"] == "accepted"
+        await site.until(lambda: site.daemon._backups.standing()["file"])
         said = await site.ask(do="health")
         assert said["backup"]["file"] == "lab-20260101T000000Z-00000000.sqlite3"
         last = site.daemon._journal

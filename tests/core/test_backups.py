@@ -62,15 +62,18 @@ async def test_a_copy_of_a_journal_at_work_is_whole_and_can_be_gone_on_with(tmp_
     await again.close()
 
 
-def test_it_is_due_when_the_last_is_a_day_old_and_the_clock_can_be_trusted(tmp_path):
+@pytest.mark.asyncio
+async def test_it_is_due_when_the_last_is_a_day_old_and_the_clock_can_be_trusted(tmp_path):
     folder, clock = tmp_path / "copies", Wall()
     folder.mkdir()
     backups = of(tmp_path, folder, clock)
+    await backups.look()
     assert backups._due()
     clock.right = False
     assert not backups._due()
     clock.right = True
     (folder / "donghe-20261122T040000Z-00000000.sqlite3").touch()
+    await backups.look()
     clock.at_us += DAY_US - 1
     assert not backups._due()
     clock.at_us += 1
