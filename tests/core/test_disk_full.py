@@ -63,12 +63,12 @@ def fill(desk):
 
 @pytest.mark.asyncio
 async def test_on_a_full_disk_alerts_are_taken_from_the_reserve_each_once(tmp_path):
-    reserves = [2000]
+    reserves = [1500]
     desk = full_journal(tmp_path, reserves)
     await desk.journal.recover()
     await desk.write_down()
     fill(desk)
-    for number in range(60):
+    for number in range(30):
         desk.alert(id=f"JQ-{number}", level=1)
         desk.act("close", result="好了")
         await desk.write_down()
