@@ -48,7 +48,7 @@ def test_the_repeat_is_spoken_and_written_to_who_is_silent():
     desk.wait(60)
     (page,) = desk.pages()
     assert page.text[0] == "重复"
-    assert desk.notes()["-101"] == "再次呼叫：10号警情仍无人应答，请立即签收。"
+    assert desk.notes()["-101"] == "再次呼叫：10号警情还没有人应答，请马上按“收到”。"
 
 
 def test_the_rings_are_called_on_their_own_channels_and_groups():
@@ -96,8 +96,8 @@ def test_nobody_is_said_to_be_silent_who_is_on_his_way():
     desk.press("zhang", "2")
     desk.wait(3600)
     (ended,) = desk.reports("unanswered")
-    assert ended.detail == "各级均已呼叫：需要2人，有效应答1人"
-    assert desk.edits()["-101"].text.endswith("▲ 各级均已呼叫，应答不够")
+    assert ended.detail == "都叫过了：需要2人，应答的有1人"
+    assert desk.edits()["-101"].text.endswith("▲ 都叫过了，应答的人不够")
 
 
 def test_who_answers_after_the_end_of_the_ladder_still_counts():
@@ -301,7 +301,7 @@ def test_need_help_wants_one_more_and_calls_the_next_rung_at_once():
     assert desk.order.alert.needs == 2
     assert desk.status == "calling"
     assert desk.called()["chen"] == 2
-    assert desk.notes()["-101"] == "10号警情：张三请求增援，请就近支援。"
+    assert desk.notes()["-101"] == "10号警情：张三请求增援，附近的人请马上过去。"
     desk.press("chen", "1")
     assert desk.status == "arrived"
 
@@ -436,7 +436,7 @@ def test_the_station_has_its_own_clock():
     assert desk.reports("breach") == []
     desk.wait(1)
     assert desk.details("breach") == [desk.words("detail_station_late")]
-    assert desk.notes()["9001"] == "10号警情派出所尚未签收，请尽快签收。"
+    assert desk.notes()["9001"] == "10号警情：派出所还没有回应，请马上按“收到”。"
 
 
 def test_a_station_that_acknowledged_is_not_late():
@@ -589,4 +589,4 @@ def test_the_repeat_says_how_many_are_missing_where_some_have_answered():
     desk.forget()
     desk.wait(60)
     told = {s.address: s.text for s in desk.of(SendText)}
-    assert told["-101"] == told["1002"] == "再次呼叫：10号警情还缺2人，请立即签收。"
+    assert told["-101"] == told["1002"] == "再次呼叫：10号警情还缺2人，请马上按“收到”。"

@@ -129,7 +129,7 @@ def test_the_team_has_answered_when_its_leader_has(team):
     team.post()
     assert team.keys("*10 701 1#")
     assert team.status == "acknowledged"
-    assert team.notes()["7702"] == "10号警情：boss已代全队签收。"
+    assert team.notes()["7702"] == "10号警情：boss已替全队回“收到”。"
     assert "boss：收到（代red全队）" in team.edits()["-101"].text
     team.wait(599)
     assert rungs(team) == []
@@ -140,8 +140,8 @@ def test_the_cards_of_a_team_say_that_its_leader_has_answered_for_them(team):
     team.post()
     team.keys("*10 701 1#")
     led = {address: card.text.splitlines()[-1] for address, card in team.edits().items()}
-    assert led["7702"] == led["7703"] == "（组长已代全队签收，请随队行动）"
-    assert led["1001"].startswith("（已有足够人员应答")
+    assert led["7702"] == led["7703"] == "（组长已替全队回“收到”，请跟着队伍走）"
+    assert led["1001"].startswith("（人已够")
 
 
 def test_a_member_alone_does_not_answer_for_the_team(team):

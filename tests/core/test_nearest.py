@@ -273,7 +273,7 @@ def test_an_order_to_who_is_not_there_is_refused(to):
     desk = Desk("zhang")
     receipt = desk.alert(to=to)
     assert receipt.status == "refused"
-    assert to.replace("/", " ") in receipt.reason
+    assert receipt.reason == desk.words("why_no_target", target=to)
     assert desk.reports("accepted") == []
 
 

@@ -518,7 +518,7 @@ def test_a_report_that_nobody_deals_with_climbs_to_both_managers():
     story.post()
     story.wait(31)
     assert ACCOUNTS["chief"] in story.cards()
-    assert "尚无人处理" in story.notes()[ACCOUNTS["head"]]
+    assert "还没有人处理" in story.notes()[ACCOUNTS["head"]]
     assert [r.number for r in story.reports("escalated")] == ["R1"]
     story.wait(3600)
     assert len(story.reports("escalated")) == 5

@@ -35,7 +35,7 @@ async def test_the_second_manager_is_asked_before_the_first(w):
     await w.until(lambda: w.chat.card("9003"), limit_s=600)
     card = w.chat.card("9002")
     assert card is not None
-    assert "无人应答，请您协调" in card.text
+    assert "没有人应答，请您安排人去" in card.text
     called = [e.detail for e in w.centre.found("escalated") if "管理人" in (e.detail or "")]
     assert called == ["呼叫第二管理人", "呼叫第一管理人"]
 

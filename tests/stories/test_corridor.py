@@ -48,7 +48,7 @@ async def test_the_station_is_ordered_at_the_same_moment(w):
     await w.until(lambda: w.pages("east"))
     card = w.chat.card("station")
     assert card is not None
-    assert "派出所同步指令" in card.text
+    assert "派出所请同时出警" in card.text
     await w.sleep(62)
     assert w.centre.nodes("station") == ["told", "breach"]
     await w.press("station", "收到")

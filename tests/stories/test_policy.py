@@ -73,7 +73,7 @@ async def test_what_has_become_none_for_guards_the_police_read_at_once(w):
     assert len(told) == 1
     assert "10号" in told[0]
     assert "东街九号" in told[0]
-    assert "保安尚未接到" in told[0]
+    assert "保安还没有收到" in told[0]
     assert any("东街九号" in line and "待放行" in line for line in w.chat.lines("head"))
     for guard in ("zhang", "li", "east"):
         assert "持枪" not in w.chat.text(guard)
@@ -99,7 +99,7 @@ async def test_a_held_alert_is_let_go_where_it_is_by_then(w):
 async def test_what_goes_to_no_guard_is_not_over_for_the_police(w):
     """A robbery is none for guards: nobody tells the station to go home."""
     receipt = await w.alert(grid="east", level=1)
-    assert "保安尚未派出" in w.chat.card("station").text
+    assert "还没有派保安" in w.chat.card("station").text
     await w.act("drop", by="李警官", order=receipt.order, reason="一级警情由民警处置")
     await w.sleep(300)
     written = w.chat.text("station")
