@@ -337,48 +337,30 @@ class Wording:
     def card(
         self,
         order: Order,
+        about: Iterable[str],
         people: Iterable[tuple[str, Assignment]],
         *,
         heading: str | None = None,
         ending: str | None = None,
         owner: str | None = None,
-        police: bool = False,
         silent: str = "card_nobody",
     ) -> str:
         """Return a card's text.
 
         Args:
             order: The order.
+            about: What is said of the order itself: ``card_about``.
             people: Name and assignment of everybody whose state is shown.
             heading: A first line for whom it is, or None.
             ending: A last line (cancelled, closed), or None.
             owner: Name of who is accountable now, or None.
-            police: Whether only the station, or a manager, reads it.
             silent: Key of what is said where none of the people has said anything.
         """
         alert = order.alert
         lines: list[str] = [self.text("card_exercise")] if alert.exercise else []
         if heading:
             lines.append(heading)
-        lines.append(
-            self.text(
-                "card_title",
-                level=self.text(f"level_{int(alert.level)}"),
-                number=self.written_number(order),
-                grid=self.grid_names(order),
-            )
-            + (self.text("card_updated", revision=order.revision) if order.revision else "")
-        )
-        lines += self._about(order, police=police)
-        lines.append(self.text("card_needs", needs=alert.needs))
-        muster = self._muster(order)
-        if muster is not None:
-            lines.append(self.text("card_muster", place=muster))
-        lines.append(self.text("card_from", name=self.caller(order)))
-        if order.open:
-            lines += self._instructions(order)
-        if order.status is OrderStatus.HELD:
-            lines.append(self.text("card_held"))
+        lines += about
         lines += self._states(people) or [self.text(silent)]
         if owner is not None:
             lines.append(self.text("card_owner", name=owner))
@@ -389,6 +371,35 @@ class Wording:
         if alert.exercise:
             lines.append(self.text("card_exercise"))
         return "\n".join(lines)
+
+    def card_about(self, order: Order, *, police: bool) -> list[str]:
+        """Return the lines of a card that are of the order itself, whoever reads it.
+
+        Args:
+            order: The order.
+            police: Whether only the station, or a manager, reads it.
+        """
+        alert = order.alert
+        title: str = self.text(
+            "card_title",
+            level=self.text(f"level_{int(alert.level)}"),
+            number=self.written_number(order),
+            grid=self.grid_names(order),
+        )
+        if order.revision:
+            title += self.text("card_updated", revision=order.revision)
+        lines = [title]
+        lines += self._about(order, police=police)
+        lines.append(self.text("card_needs", needs=alert.needs))
+        muster = self._muster(order)
+        if muster is not None:
+            lines.append(self.text("card_muster", place=muster))
+        lines.append(self.text("card_from", name=self.caller(order)))
+        if order.open:
+            lines += self._instructions(order)
+        if order.status is OrderStatus.HELD:
+            lines.append(self.text("card_held"))
+        return lines
 
     def photo(self, order: Order, caption: str) -> str:
         """Return what stands below a photo: of a drill it says so first and last."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.answer_window import turns_for
-from gateway.core.calls.card_face import face, name_for
+from gateway.core.calls.card_face import Faces, name_for
 from gateway.core.calls.cards import edit_card, post_card, still_his
 from gateway.core.delivery import What, advance
 from gateway.core.effects import PageChannel, SendText, WithdrawPage
@@ -312,21 +312,26 @@ def _new_card(
         organisation=office,
     )
     limit_us = not_after_us(draft, order)
-    post_card(draft, card, face(draft, order, card, None), int(order.alert.level), limit_us)
+    post_card(draft, card, Faces(draft, order).of(card), int(order.alert.level), limit_us)
     return card
 
 
 def refresh_cards(draft: Draft, order: Order) -> None:
     """Ask for an edit of every posted card whose face has changed."""
+    faces = Faces(draft, order)
     for card in draft.of_order(Card, order.id):
         if card.state == "posted" and card.message is not None:
-            refresh_card(draft, order, card)
+            _refresh(draft, order, card, faces)
 
 
 def refresh_card(draft: Draft, order: Order, card: Card) -> None:
     """Ask for an edit of one posted card if its face has changed."""
+    _refresh(draft, order, card, Faces(draft, order))
+
+
+def _refresh(draft: Draft, order: Order, card: Card, faces: Faces) -> None:
     limit_us = draft.taken_us + STAND_DOWN_LIFE_US
-    edit_card(draft, card, face(draft, order, card, None), int(order.alert.level), limit_us)
+    edit_card(draft, card, faces.of(card), int(order.alert.level), limit_us)
 
 
 def tell_people(

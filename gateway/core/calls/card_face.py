@@ -1,6 +1,8 @@
 """What the card of an order shows, for whoever it is addressed to."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Final
 
 from gateway.core.calls.cards import Face, Rows
 from gateway.core.life import called_off, covered, reached, strength
@@ -15,61 +17,85 @@ from gateway.core.people import Person, Role
 from gateway.core.state import Draft, name_of
 from gateway.core.wording import Wording
 
+_HEADINGS: Final = {
+    Role.GUARD: "card_private",
+    Role.STATION: "card_station",
+    Role.MANAGER: "card_manager",
+    Role.REPORTER: "card_reporter",
+}
 
-def face(draft: Draft, order: Order, card: Card, ending: str | None) -> Face:
-    """Return what a card shows now.
+
+class Faces:
+    """What the cards of one order show at one moment; what they have in common is made once.
 
     A group, the station and managers read of everybody, an office of its own people, a guard of
     himself, and whether others are enough.
     """
-    heading = None
-    role = Role.GUARD
-    wording = Wording(draft.site)
-    everybody = draft.of_order(Assignment, order.id)
-    if card.organisation is not None:
-        people = _of_body(draft, order, card.organisation)
-        heading = wording.text("card_office")
-    elif card.person is None:
-        people = everybody
-    else:
-        people = [a for a in everybody if a.person == card.person]
-        person = draft.find(Person, card.person)
-        wording = Wording(draft.site, person.language if person else None)
-        role = people[0].role if people else Role.GUARD
-        heading = {
-            Role.GUARD: wording.text("card_private", name=person.name if person else ""),
-            Role.STATION: wording.text("card_station"),
-            Role.MANAGER: wording.text("card_manager"),
-            Role.REPORTER: wording.text("card_reporter"),
-        }[role]
-    police = role in (Role.STATION, Role.MANAGER)
-    off = order.open and _own_part_off(people, card)
-    if off:
-        ending = wording.text("card_off")
-    listed = everybody if police else people
-    text = wording.card(
-        order, [(name_of(draft, a.person), a) for a in listed],
-        silent=_silent(order, card, role, everybody),
-        heading=heading, ending=ending or _ending(order, wording),
-        owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
-        police=police,
-    )  # fmt: skip
-    if off:  # its one button says that he knows
-        awaited = any(map(_to_understand, people))
-        return Face(text, wording.understood_button() if awaited else ())
-    return Face(text, _buttons(order, people, wording))
 
+    def __init__(self, draft: Draft, order: Order) -> None:
+        self._draft, self._order = draft, order
+        self._everybody = draft.of_order(Assignment, order.id)
+        self._abouts: dict[tuple[str, bool], list[str]] = {}
 
-def _silent(order: Order, card: Card, role: Role, everybody: Sequence[Assignment]) -> str:
-    """Return what is said where none of those listed has answered, as the catalogue's key."""
-    if card.organisation is not None:
-        return "card_office_silent"
-    if card.person is None or role is not Role.GUARD:
-        return "card_nobody"
-    if card.person in covered(everybody, order.alert.level):
-        return "card_led"
-    enough = strength(everybody, order.alert.level) >= order.alert.needs
-    return "card_enough" if enough else "card_own_silent"
+    def of(self, card: Card) -> Face:
+        """Return what one card shows."""
+        draft, order, everybody = self._draft, self._order, self._everybody
+        heading = None
+        role = Role.GUARD
+        wording = Wording(draft.site)
+        if card.organisation is not None:
+            people = _of_body(draft, order, card.organisation)
+            heading = wording.text("card_office")
+        elif card.person is None:
+            people = everybody
+        else:
+            people = [a for a in everybody if a.person == card.person]
+            person = draft.find(Person, card.person)
+            wording = Wording(draft.site, person.language if person else None)
+            role = people[0].role if people else Role.GUARD
+            name = person.name if person else ""
+            heading = wording.text(_HEADINGS[role], name=name)
+        police = role in (Role.STATION, Role.MANAGER)
+        off = order.open and _own_part_off(people, card)
+        listed = everybody if police else people
+        text = wording.card(
+            order, self._about(wording, police=police),
+            [(name_of(draft, a.person), a) for a in listed],
+            silent=self._silent(card, role), heading=heading,
+            ending=wording.text("card_off") if off else _ending(order, wording),
+            owner=None if _own_card(people, card) else _owner_name(draft, order, card, wording),
+        )  # fmt: skip
+        if off:  # its one button says that he knows
+            awaited = any(map(_to_understand, people))
+            return Face(text, wording.understood_button() if awaited else ())
+        return Face(text, _buttons(order, people, wording))
+
+    def _about(self, wording: Wording, *, police: bool) -> list[str]:
+        """Return what every card in a language says of the order itself."""
+        key = (wording.language, police)
+        found = self._abouts.get(key)
+        if found is None:
+            found = self._abouts[key] = wording.card_about(self._order, police=police)
+        return found
+
+    def _silent(self, card: Card, role: Role) -> str:
+        """Return the key of what is said where none of those listed has answered."""
+        if card.organisation is not None:
+            return "card_office_silent"
+        if card.person is None or role is not Role.GUARD:
+            return "card_nobody"
+        if card.person in self._led:
+            return "card_led"
+        return "card_enough" if self._enough else "card_own_silent"
+
+    @cached_property
+    def _led(self) -> frozenset[str]:
+        return frozenset(covered(self._everybody, self._order.alert.level))
+
+    @cached_property
+    def _enough(self) -> bool:
+        alert = self._order.alert
+        return strength(self._everybody, alert.level) >= alert.needs
 
 
 def _of_body(draft: Draft, order: Order, organisation: str) -> list[Assignment]:
