@@ -355,7 +355,8 @@ def accept(
         bool, typer.Option(help="Wait for time_out_s, not for a short timer.")
     ] = False,
     unattended: Annotated[
-        bool, typer.Option(help="Ask nothing; what would be asked is not tested.")
+        bool,
+        typer.Option(help="Ask nothing (a handheld is waited for); the rest is not tested."),
     ] = False,
 ) -> None:
     """Go through the checks of a channel and write the protocol; 0 accepted, 1 not."""

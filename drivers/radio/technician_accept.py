@@ -315,7 +315,7 @@ class Acceptance:
                 if (name, spec, is_it) in unread:
                     continue
                 kind = _KINDS.get(name.partition(" ")[0], "selcall")
-                heard = " ".join(h.value for h in found if h.kind == kind) or "nothing"
+                heard = heard_of(spec, kind, found)
                 again = "" if sending == 1 else f" at sending {sending}"
                 yield Check(
                     f"{name} from {sender.name} is read at {ear.name} · 信令解码",
@@ -402,6 +402,15 @@ class Acceptance:
         verdict: Verdict = "not tested" if answer is None else "pass" if answer else "fail"
         said = {None: "nobody watched", True: f"{who}: yes", False: f"{who}: no"}[answer]
         return Check(what, verdict, said, vital=vital)
+
+
+def heard_of(spec: str, kind: str, found: list[Heard]) -> str:
+    """Return what was heard of a kind; of five-tone calls only the one sent, if it was."""
+    table, _, call = spec.partition(":")
+    same = [h for h in found if h.kind == kind]
+    own = [h for h in same if kind == "selcall" and _fits(h, table, call)]
+    told = (f"{h.set}:{h.value}" if h.set else h.value for h in own or same)
+    return " ".join(told) or "nothing"
 
 
 Judge = Callable[[list[Heard]], bool]

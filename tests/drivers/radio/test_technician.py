@@ -23,17 +23,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.radio import ports
+from drivers.radio.decode import decode, encode
+from drivers.radio.heard import Heard
 from drivers.radio.jitter import LinkStatistics
 from drivers.radio.ports import by_id_names, find_ports
 from drivers.radio.samples import FRAME_SAMPLES, frames_of
 from drivers.radio.settings import RadioChannel
-from drivers.radio.technician_accept import Check, accepted
+from drivers.radio.technician_accept import Check, accepted, heard_of
 from drivers.radio.technician_bench import Bench, BenchRadio
 from drivers.radio.technician_cable import CutCable, cut_cable
 from drivers.radio.technician_door import Sight, decode_sight, encode_sight
 from drivers.radio.technician_protocol import protocol_of
 from drivers.radio.technician_site import Site
 from drivers.radio.technician_sound import hears_tone, sweep, sweep_moment_ms, tone
+from drivers.radio.wav import wav_bytes
 from gateway.interfaces import LinkError, WireError
 from simulators.ether import Ether
 from simulators.radio import BaseRadio, Handheld
@@ -306,6 +309,19 @@ async def a_transmitter_that_stays_on_is_not_accepted(folder: Path) -> None:
             assert value in line.partition("heard")[2]
         protocol = (site.folder / "protocol.md").read_text("utf-8")
         assert "NOT accepted" in protocol and "FAIL" in protocol
+
+
+def test_a_line_of_the_protocol_names_the_call_it_is_about_and_its_table(
+    tmp_path: Path,
+) -> None:
+    found: list[Heard] = []
+    for spec in ("zvei1:12345", "ccir:34567", "dtmf:*1#"):
+        (tmp_path / "x.wav").write_bytes(wav_bytes(encode(spec)))
+        found += decode(tmp_path / "x.wav")
+    assert heard_of("ccir:34567", "selcall", found) == "ccir:34567"
+    assert heard_of("eea:45678", "selcall", found) == "zvei1:12345 ccir:34567"
+    assert heard_of("dtmf:*1#", "dtmf", found) == "* 1 #"
+    assert heard_of("mdc1200:ptt:1234", "mdc1200", found) == "nothing"
 
 
 @story
