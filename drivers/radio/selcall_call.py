@@ -161,8 +161,10 @@ def _tone_of(x: Float64Array, near_hz: float) -> tuple[float, float, float]:
     power = spectrum.real**2 + spectrum.imag**2
     bin_hz = SAMPLE_RATE_HZ / _FFT
     lobe = SAMPLE_RATE_HZ / n
-    a, b = (round(f / bin_hz) for f in (near_hz - 0.7 * lobe, near_hz + 0.7 * lobe))
-    peak = max(a, 1) + int(power[max(a, 1) : b].argmax())
+    # Without a peak there the rough frequency may have been anything.
+    a = min(max(round((near_hz - 0.7 * lobe) / bin_hz), 1), len(power) - 2)
+    b = min(max(round((near_hz + 0.7 * lobe) / bin_hz), a + 1), len(power) - 1)
+    peak = a + int(power[a:b].argmax())
     left, top, right = np.log(power[peak - 1 : peak + 2] + 1e-9)
     bend = left - 2.0 * top + right
     hz = (peak + (0.5 * (left - right) / bend if bend < 0 else 0.0)) * bin_hz

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.radio.heard import Heard, SelcallFit
 from drivers.radio.samples import resampled, to_int16
 from drivers.radio.selcall import SelcallBank
+from drivers.radio.selcall_call import measure
 from drivers.radio.selcall_tables import TABLES, SelcallTable, digits_of, encode, symbols_of
 from tests.bench.hearing import noise, selcall_cell
 
@@ -182,6 +183,15 @@ def test_a_table_that_cannot_work_is_refused(change: dict[str, float], words: st
         SelcallTable.custom("ours", 60, hz)
     with pytest.raises(ValueError, match=r"no frequency for 0, 1"):
         SelcallTable.custom("ours", 60, {"2": 900.0})
+
+
+def test_noise_whose_slope_is_taken_for_a_peak_far_off_is_measured_too() -> None:
+    # The parabola through a slope that is next to straight has its top anywhere.
+    rng = np.random.default_rng(10587)
+    hiss = (rng.standard_normal(5200) * 3000).astype(np.int16)
+    middle = 1000.0 + 800.0 * np.arange(5)
+    hz = rng.uniform(370.0, 3050.0, 5)
+    assert measure(hiss, middle - 240, middle + 240, hz, 100.0) is None
 
 
 def test_sounds_that_are_no_call_do_no_harm() -> None:
