@@ -18,6 +18,7 @@ from gateway.settings import HttpDoor
 from gateway.settings.cap import CapSettings
 from gateway.web.app import build
 from gateway.web.server import listen, serve
+from tests.core.site_for_tests import catalogue
 from tests.core.test_engine import Running
 from tests.drivers.cap.cap_messages import SENDER, cancel, cap, info, update
 from tests.web.conftest import make_tokens
@@ -94,7 +95,7 @@ async def test_what_is_refused_is_answered_with_an_error_and_kept(tmp_path):
         await site.post(cap())
         status, _, answer = await site.post(cap(info(headline="别的")))
         assert status == 409
-        assert "another body" in answer
+        assert catalogue("zh_CN")["why_other_body"] in answer, "in the site's language"
 
 
 @pytest.mark.asyncio
