@@ -81,8 +81,9 @@ def voices_table(voices: Sequence[Answer], timezone: str) -> str:
         at_us = voice["at_us"]
         assert isinstance(at_us, int)
         heard = datetime.fromtimestamp(at_us / 1e6, UTC).astimezone(zone)
-        who = voice["name"] or voice["person"] or "?"
+        named = voice["name"] or voice["person"]
+        who = f"perhaps {named}" if named else "nobody known"
         where = f"{voice['channel'] or '?'}  {voice['path'] or 'no recording'}"
-        lines.append(f"{voice['number']}  {heard:%H:%M:%S}  perhaps {who}  {where}")
+        lines.append(f"{voice['number']}  {heard:%H:%M:%S}  {who}  {where}")
     lines.append("listen, then: gridcall confirm SITE NUMBER PERSON [acknowledge|arrived|…]")
     return "\n".join(lines)

@@ -113,6 +113,8 @@ def test_a_dispatcher_reads_when_who_and_where():
     table = voices_table([voice], "Asia/Shanghai")
     assert "10  03:00:05  perhaps 张三  gate  20261121/gate/v1.ogg" in table
     assert "gridcall confirm SITE NUMBER PERSON" in table
+    unknown = voices_table([voice | {"person": None, "name": None}], "Asia/Shanghai")
+    assert "10  03:00:05  nobody known  gate" in unknown
     assert voices_table([], "UTC") == "no spoken answer is left to confirm"
 
 
