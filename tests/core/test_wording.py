@@ -91,6 +91,11 @@ def made_up_keys(text):
                 yield key
 
 
+def card_of(wording, order, **fields):
+    """Return a card that nobody has answered yet, as a group reads it."""
+    return wording.card(order, wording.card_about(order, police=False), [], **fields)
+
+
 def test_every_sentence_is_used_somewhere():
     text = source()
     used = set(re.findall(r'"([a-z_0-9]+)"', text)) | set(made_up_keys(text)) | set(FAULTS)
@@ -228,7 +233,7 @@ def test_an_exercise_says_so_first_and_last_in_everything_spoken_and_written(lan
         wording.say_update(order), wording.say_stand_down(order), wording.say_help(order),
     ):  # fmt: skip
         assert (said[0], said[-1]) == (word, word)
-    lines = wording.card(order, []).splitlines()
+    lines = card_of(wording, order).splitlines()
     assert lines[0] == lines[-1] == catalogue(language)["card_exercise"]
 
 
@@ -238,7 +243,7 @@ def test_a_long_text_is_cut_on_the_air_and_whole_on_the_card():
     said = Wording(SITE).say_order(order)
     assert max(map(len, said)) < SPOKEN_TEXT_CHARS + 20
     assert "详情看群" in said
-    assert text in Wording(SITE).card(order, [])
+    assert text in card_of(Wording(SITE), order)
     assert "详情看群" not in Wording(SITE).say_order(make_order(text="东" * SPOKEN_TEXT_CHARS))
 
 
@@ -302,8 +307,8 @@ HOSTILE = [
 def test_hostile_text_stays_one_plain_line(text, language):
     wording = Wording(SITE, language)
     order = make_order(text=text, place=text)
-    tame = wording.card(make_order(text="x", place="x"), [])
-    card = wording.card(order, [])
+    tame = card_of(wording, make_order(text="x", place="x"))
+    card = card_of(wording, order)
     assert card.count("\n") == tame.count("\n")
     for sentence in (*wording.say_order(order), *wording.say_update(order), *card.split("\n")):
         assert sentence.isprintable()
@@ -321,10 +326,10 @@ def test_no_text_and_no_name_break_a_sentence(text, name):
 
 def test_a_card_of_an_ended_order_gives_no_instructions():
     order = make_order(status=OrderStatus.CANCELLED, closed_us=1)
-    card = Wording(SITE).card(order, [], ending="■ 已取消：误报")
+    card = card_of(Wording(SITE), order, ending="■ 已取消：误报")
     assert card.endswith("■ 已取消：误报")
     assert "电台回复" not in card
-    assert "电台回复：*12＋本人三位号" in Wording(SITE).card(make_order(), [])
+    assert "电台回复：*12＋本人三位号" in card_of(Wording(SITE), make_order())
 
 
 @pytest.mark.parametrize("style", ["plain", "radio"])
