@@ -16,6 +16,8 @@ US = 1_000_000
 # A wall clock that went so much faster or slower than the monotonic one was moved.
 CLOCK_STEP_US = US
 CLOCK_WATCHED_EVERY_S = 1.0
+# A timer that came before its moment is set again for no less than this.
+RING_AGAIN_S = 0.001
 
 
 class Clocks:
@@ -73,8 +75,10 @@ class Clocks:
 
     def arm(self, timer: Timer) -> None:
         """Set a timer on monotonic time, anchored once to what the wall clock says now."""
+        self._arm(timer, max(0.0, (timer.due_us - self._clock.now_us()) / US))
+
+    def _arm(self, timer: Timer, delay_s: float) -> None:
         self._disarm(timer.id)
-        delay_s = max(0.0, (timer.due_us - self._clock.now_us()) / US)
         loop = asyncio.get_running_loop()
         self._handles[timer.id] = loop.call_later(
             delay_s, self._fire, timer.id, timer.due_us
@@ -95,6 +99,13 @@ class Clocks:
         timer = self._find(timer_id)
         if timer is None or timer.due_us != due_us:
             # It was moved, or stopped, by what is on its way to the disk: set anew from there.
+            return
+        self.check()
+        early_s = (due_us - self._clock.now_us()) / US
+        if early_s > 0 and self._find(timer_id) is timer:
+            # A clock that is led gently has not come there yet; an hour that rang before it
+            # was struck would be asked for, and ring, once more.
+            self._arm(timer, max(early_s, RING_AGAIN_S))
             return
         # Should the clock have been moved, the timer is about to move with it, and this firing
         # names a moment that means nothing any more; the timer is then set anew.

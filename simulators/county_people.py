@@ -252,7 +252,7 @@ class People:
             assert self._chat is not None
             assert who.account is not None
             self._chat.press(message, message.keyboard[0][0].label, who.account)
-            self._note(who, "", "R", "chat", sent=True)
+            self._note(who, message.keyboard[0][0].order, "R", "chat", sent=True)
 
     def _roll_heard(self, channel: str) -> None:
         for who in self._on_channel.get(channel, ()):

@@ -281,7 +281,9 @@ def check_roll(evidence: Evidence) -> Finding:
             elif report["node"] == "roll_missing":
                 finding.compared += 1
                 text = f"{person} is missing from the roll, and had answered"
-                if _answered(evidence, deeds, windows[row.event["timer"]], row):
+                key = row.event["timer"].removeprefix("notice/")
+                his = [d for d in deeds if d["number"] in ("", key)]
+                if _answered(evidence, his, windows[row.event["timer"]], row):
                     finding.object(row.at_us, "people", text, row.seq)
     return finding
 

@@ -12,16 +12,18 @@ from gateway.clocks import Clocks
 from gateway.core.events import ClockStepped, TimerFired
 from gateway.core.order import Put, Timer
 from gateway.virtual_time import VirtualClock, VirtualLoop
-from tests.stories.world import US, World
+from tests.stories.world import US, Merge, World
 
 HOUR_S = 3600
 
 
-def _told(folder: Path, story: Callable[[World], Awaitable[None]]) -> World:
+def _told(
+    folder: Path, story: Callable[[World], Awaitable[None]], *settings: Merge
+) -> World:
     """Return the world in which a story was told on virtual time."""
 
     async def tell() -> World:
-        world = World(folder)
+        world = World(folder, *settings)
         async with asyncio.TaskGroup() as group:
             await world.open(group)
             await story(world)
@@ -123,3 +125,17 @@ def test_a_clock_that_was_moved_does_not_ring_before_the_move_is_on_the_disk() -
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(story())
     assert rung == [70 * US]
+
+
+def test_a_roll_is_called_once_though_the_clock_is_led_gently(tmp_path: Path) -> None:
+    """The monotonic clock comes to the half hour before the wall clock, which is slowed down."""
+    every_half_hour = {"readiness": {"roll_calls": [{"every_min": 30}]}}
+
+    async def story(world: World) -> None:
+        for _ in range(100):
+            await world.sleep(20)
+            world.clock.moved_us -= 10_000
+        called = [e for e in world.centre.found("roll_call") if "勤务计划" in (e.detail or "")]
+        assert len(called) == 1
+
+    _told(tmp_path, story, every_half_hour)
