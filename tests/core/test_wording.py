@@ -254,7 +254,7 @@ def test_a_site_that_bars_texts_from_the_open_radio_speaks_none():
     for said in (quiet.say_order(order), quiet.say_update(order)):
         assert "详情看群" in said
         assert not any("张某" in s or "十七号" in s for s in said)
-    assert "张某持刀" in quiet.card(order, [])
+    assert "张某持刀" in card_of(quiet, order)
 
 
 def test_a_long_place_takes_its_share_of_the_air():
