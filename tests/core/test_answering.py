@@ -289,7 +289,7 @@ def test_several_open_orders_and_no_number_is_asked_back():
     desk = open_desk()
     desk.alert(id="second")
     answer = desk.write("zhang", "收到")
-    assert answer == "您有几个没有结束的警情：10、11。请写明是几号，例如“10 收到”。"
+    assert answer == "您有几个没有结束的警情：10、11。请写明几号，例如：10 收到"
     assert desk.nodes("zhang") == []
     assert desk.write("zhang", "11 收到") == "11号：收到，已记录"
     assert desk.nodes("zhang") == ["acknowledged/C1"]

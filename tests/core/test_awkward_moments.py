@@ -262,7 +262,7 @@ def test_a_clock_set_back_makes_no_rest_and_no_code_longer():
     (lease,) = desk.state.each(NumberLease)
     assert lease.free_us == desk.now_us + DAY_US
     desk.pass_time(601)
-    assert "无效" in desk.write("zhang", "绑定ABCDEFGH")
+    assert desk.write("zhang", "绑定ABCDEFGH") == desk.words("answer_code_wrong")
 
 
 # ---- nothing grows for ever ----
