@@ -200,11 +200,6 @@ def make_order(**fields):
     return replace(order, **about)
 
 
-def card_of(wording, order, **more):
-    """The card of an order that nobody has said anything of."""
-    return wording.card(order, wording.card_about(order, police=False), [], **more)
-
-
 def test_an_order_is_spoken_in_short_sentences_with_place_needs_and_how_to_answer():
     said = Wording(SITE).say_order(make_order(place="东街十七号", needs=2))
     assert said == (
