@@ -33,6 +33,9 @@ from gateway.recordings import Verdict, one, search, verify
 T = TypeVar("T")
 Answer = dict[str, object]
 
+# What an order's flags say where its times cannot be compared with one another.
+_TIMES_APART = frozenset({"clock_stepped", "clock_doubt"})
+
 
 class Records:
     """Read-only questions to one journal file.
@@ -281,15 +284,15 @@ class _Look:
                 _count(counts["result"], order.result)
             for grid in order.grids[:1]:
                 _count(counts["grid"], grid)
-            if "clock_stepped" in order.flags:
+            if not _TIMES_APART.isdisjoint(order.flags):
                 continue  # its times cannot be compared with one another
             stamps = self._first_stamps(order)
             if Node.ACKNOWLEDGED in stamps:
                 at_us, medium = stamps[Node.ACKNOWLEDGED]
-                acknowledged_s.append((at_us - order.clock_us) / 1e6)
+                acknowledged_s.append(_since_s(order, at_us))
                 _count(counts["medium"], medium)
             if Node.ARRIVED in stamps:
-                arrived_s.append((stamps[Node.ARRIVED][0] - order.clock_us) / 1e6)
+                arrived_s.append(_since_s(order, stamps[Node.ARRIVED][0]))
         return {
             "orders": orders,
             "by_level": counts["level"],
@@ -356,6 +359,15 @@ class _Look:
 
 def _count(counts: dict[str, int], word: str) -> None:
     counts[word] = counts.get(word, 0) + 1
+
+
+def _since_s(order: Order, at_us: int) -> float:
+    """Return how long after the call somebody did something, seconds.
+
+    Who had done it before an order's clocks began anew, because its level rose or it was opened
+    again, did it after it was first opened.
+    """
+    return (at_us - (order.clock_us if at_us >= order.clock_us else order.opened_us)) / 1e6
 
 
 def _spread(values_s: list[float]) -> Answer:

@@ -24,6 +24,7 @@ from gateway.core.effects import (
     ReportStatus,
     SendText,
 )
+from gateway.core.events import ClockStepped
 from gateway.core.order import Assignment, Node, NumberLease, Order, OrderStatus, Put
 from gateway.journal import MemoryJournal, SqliteJournal
 from gateway.journal.contract import Entry
@@ -295,6 +296,17 @@ def test_an_order_is_opened_again_with_its_number_or_with_one_that_is_told(desk)
     assert len(pages) >= 2
     desk.press("zhang", "1")
     assert desk.state.find(Order, "o1").status is OrderStatus.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize("moved", ["before", "between", "not"])
+def test_an_order_opened_again_says_whether_its_earlier_times_are_in_doubt(desk, moved):
+    if moved == "before":
+        desk.take(ClockStepped(at_us=desk.now_us, by_us=3600 * US))
+    desk.act("close", result="好了")
+    if moved == "between":
+        desk.now_us -= 3600 * US
+    asked(desk, "reopen", why="又打起来了")
+    assert ("clock_doubt" in desk.state.find(Order, "o1").flags) is (moved != "not")
 
 
 def test_a_number_that_another_order_has_now_is_not_taken_from_it(desk):

@@ -199,6 +199,18 @@ async def test_the_seconds_of_an_order_under_which_the_clock_was_moved_do_not_co
 
 
 @pytest.mark.asyncio
+async def test_whoever_answered_before_the_clocks_began_anew_is_counted_from_the_opening(
+    journal: SqliteJournal, records: Records
+) -> None:
+    """Its level rose, or it was opened again, an hour later."""
+    before = await records.statistics(from_us=START_US, to_us=START_US + 60_000_000)
+    raised = [replace(order(n), clock_us=order(n).clock_us + 3_600_000_000) for n in (1, 2)]
+    await journal.append(entry(None, *map(Put, raised)))
+    after = await records.statistics(from_us=START_US, to_us=START_US + 60_000_000)
+    assert after["to_acknowledgement"] == before["to_acknowledgement"]
+
+
+@pytest.mark.asyncio
 async def test_an_auditor_can_compute_the_chain_from_a_masked_export(
     journal: SqliteJournal, records: Records
 ) -> None:

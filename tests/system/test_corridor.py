@@ -140,7 +140,7 @@ async def test_enrolment_by_one_time_code(tmp_path):
         assert "张三" in answer.text
         lab.chat.text("666", code)
         refused = await lab.chat.wait_message(lambda m: m.chat == 666)
-        assert "无效" in refused.text
+        assert "不对或已过期" in refused.text
         await lab.alert()
         card = await lab.card("700031")
         lab.chat.text("700031", "到了", reply_to=card)

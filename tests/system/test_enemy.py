@@ -141,11 +141,11 @@ async def test_a_full_disk_receipts_nothing_and_what_was_receipted_stays(tmp_pat
     with small_disk(tmp_path / "state", 8):
         async with Lab(tmp_path, ack_s=60) as lab:
             first = await lab.alert("JQ-0", grid=None, text="无")
-            ballast = tmp_path / "state" / "ballast"
-            with contextlib.suppress(OSError), ballast.open("wb", 0) as file:
+            filler = tmp_path / "state" / "filler"
+            with contextlib.suppress(OSError), filler.open("wb", 0) as file:
                 while True:
                     file.write(b"x" * 4096)
-            os.truncate(ballast, ballast.stat().st_size - 200_000)  # room for a few more
+            os.truncate(filler, filler.stat().st_size - 200_000)  # room for a few more
             receipts = {"JQ-0": first["order"]}
             refused = 0
             for n in range(1, 400):
@@ -170,7 +170,7 @@ async def test_a_full_disk_receipts_nothing_and_what_was_receipted_stays(tmp_pat
             log = lambda: (tmp_path / "daemon.log").read_text("utf-8")  # noqa: E731
             await lab.until(lambda: "database or disk is full" in log(), 10, "its last words")
             # Another engine is tried, and may find room again; if not, the daemon says so.
-            ballast.unlink()
+            filler.unlink()
             if lab.daemon.returncode is not None:
                 assert lab.daemon.returncode == 3
                 await lab.start_daemon()

@@ -42,6 +42,8 @@ DAY_US: Final = 24 * 3600 * US
 MOST_REMINDERS: Final = 7
 # Flags of how an order began that do not hold when it is opened again.
 _STALE_FLAGS: Final = ("expired", "nobody", "nobody_near", "clock_stepped", "clock_unset")
+# Flags that say so of the times it has; they hold of those, not of the times to come.
+_DOUBTED: Final = frozenset({"clock_stepped", "clock_unset"})
 
 
 class Hold(Protocol):
@@ -263,7 +265,7 @@ def _reopen(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
         order, number=number, status=OrderStatus.CALLING, closed_us=None, outcome=None,
         result=None, rung=0, clock_us=draft.now_us, owner=None,
         alert=replace(order.alert, expires_us=None),
-        flags=tuple(f for f in order.flags if f not in _STALE_FLAGS),
+        flags=_flags_again(draft, order),
     )  # fmt: skip
     draft.put(order)
     stop_clocks(draft, order)
@@ -274,6 +276,14 @@ def _reopen(draft: Draft, order: Order, tended: OrderTended) -> Worded | None:
     )
     draft.report(order, "reopened", medium="centre", assurance="H", detail=detail)
     return None
+
+
+def _flags_again(draft: Draft, order: Order) -> tuple[str, ...]:
+    """Return the flags of an order that is opened again; its times so far may be in doubt."""
+    flags = tuple(f for f in order.flags if f not in _STALE_FLAGS)
+    set_back = order.closed_us is not None and draft.now_us < order.closed_us
+    doubtful = set_back or not _DOUBTED.isdisjoint(order.flags)
+    return (*flags, "clock_doubt") if doubtful and "clock_doubt" not in flags else flags
 
 
 def _call_again(draft: Draft, order: Order, tended: OrderTended, hold: Hold) -> None:
