@@ -97,21 +97,19 @@ class Clocks:
     def _fire(self, timer_id: str, due_us: int) -> None:
         self._handles.pop(timer_id, None)
         timer = self._find(timer_id)
-        if timer is None or timer.due_us != due_us:
-            # It was moved, or stopped, by what is on its way to the disk: set anew from there.
-            return
         self.check()
-        early_s = (due_us - self._clock.now_us()) / US
-        if early_s > 0 and self._find(timer_id) is timer:
+        if timer is None or timer.due_us != due_us or self._find(timer_id) is not timer:
+            # It was moved, or stopped, by what is on its way to the disk: set anew from there.
+            # The wall clock's move just now may have set it for this very moment, an hour on.
+            return
+        now_us = self._clock.now_us()
+        if now_us < due_us:
             # A clock that is led gently has not come there yet; an hour that rang before it
             # was struck would be asked for, and ring, once more.
-            self._arm(timer, max(early_s, RING_AGAIN_S))
+            self._arm(timer, max((due_us - now_us) / US, RING_AGAIN_S))
             return
-        # Should the clock have been moved, the timer is about to move with it, and this firing
-        # names a moment that means nothing any more; the timer is then set anew.
-        now_us = self._clock.now_us()
-        self._late((now_us - timer.due_us) / US)
-        self._take(TimerFired(at_us=now_us, timer=timer_id, due_us=timer.due_us))
+        self._late((now_us - due_us) / US)
+        self._take(TimerFired(at_us=now_us, timer=timer_id, due_us=due_us))
 
 
 def mono_us() -> int:

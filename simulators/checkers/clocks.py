@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from simulators.checkers.findings import Finding
@@ -163,17 +164,36 @@ def check_order_of_times(evidence: Evidence) -> Finding:
 
 
 class _Opened:
-    """When an order was opened, in the record and outside; whether its times are a doubt."""
+    """When an order was opened, in the record and outside; whether its times are a doubt.
+
+    The record tells when it was opened again, so what came after is held against that.
+    """
 
     def __init__(self, evidence: Evidence, states: list[State]) -> None:
         known = [s for s in states if s.fields]
         first = known[0].fields or {}
         self.told_us: int = first["opened_us"]
         self.at_us = evidence.when(known[0].row, self.told_us)
+        self._begun: list[tuple[int, int]] = [(self.at_us, self.told_us), *_opened_again(known)]
         self.doubtful = any(
             {"clock_stepped", "clock_unset", "clock_skew"} & set((s.fields or {})["flags"])
             for s in known
         )
+
+
+    def off_us(self, told_us: int, at_us: int) -> int:
+        """Return by how much the record is wrong about what has passed till something."""
+        last = bisect_right(self._begun, at_us, key=lambda begun: begun[0]) - 1
+        began_us, told_began_us = self._begun[max(last, 0)]
+        return (told_us - told_began_us) - (at_us - began_us)
+
+
+def _opened_again(known: list[State]) -> Iterator[tuple[int, int]]:
+    """Yield when an order was opened again: outside, and in the record."""
+    for before, after in pairwise(known):
+        was, now = before.fields or {}, after.fields or {}
+        if was["closed_us"] is not None and now["closed_us"] is None:
+            yield after.row.at_us, now["clock_us"]
 
 
 def _wrong_in(
@@ -185,7 +205,7 @@ def _wrong_in(
         node, at_us = stamp["node"], known[_name(stamp)]
         if stamp["at_us"] < told_us or at_us < before_us - SAME_US:
             yield f"{node} backwards"
-        since_us = (stamp["at_us"] - order.told_us) - (at_us - order.at_us)
+        since_us = order.off_us(stamp["at_us"], at_us)
         if abs(since_us) > SKEW_US and not order.doubtful:
             yield f"{node} is {since_us / US:+.0f} s from when it was, and nothing says so"
         if node in ("en_route", "arrived", "done") and not taken:

@@ -200,14 +200,18 @@ def _judge_handed(
     calls = {
         p["id"] for p in evidence.journal.last("page") if p["purpose"] in ("order", "repeat")
     }
+    helped = _helped(evidence)
     for sent in evidence.air:
-        if sent["of"] not in calls:
+        # Of level 1 everybody near by should know, even so.
+        if sent["of"] not in calls or sent["level"] == 1:
             continue
+        began_us = sent["began_us"]
         for from_us, to_us in handed.get(sent["order"], ()):
-            # Of level 1 everybody near by should know, even so.
-            if sent["level"] > 1 and from_us + AT_ONCE_US < sent["began_us"] < to_us:
+            # Whoever calls for help beside the police gets it.
+            asked = any(from_us < at_us <= began_us for at_us in helped.get(sent["order"], ()))
+            if not asked and from_us + AT_ONCE_US < began_us < to_us:
                 text = f"{sent['of']} of {sent['order']} called people; the police have it"
-                finding.object(sent["began_us"], f"channel {sent['channel']}", text)
+                finding.object(began_us, f"channel {sent['channel']}", text)
 
 
 # ---- messages that overtake one another ----
@@ -242,14 +246,17 @@ def _closed(evidence: Evidence) -> set[str]:
     return {s["id"] for s in evidence.centre if s["kind"] == "close"}
 
 
-def _helped(evidence: Evidence) -> set[str]:
-    """Return the orders to which somebody called for help: one more is wanted there."""
-    return {
-        report["order"]
-        for row in evidence.journal.rows
-        for report in row.reports
-        if report["node"] in ("need_help", "emergency")
-    }
+def _helped(evidence: Evidence) -> dict[str, list[int]]:
+    """Return when somebody called for help to which order: one more is wanted there.
+
+    That he really did is for I5 to say.
+    """
+    helped: dict[str, list[int]] = defaultdict(list)
+    for row in evidence.journal.rows:
+        for report in row.reports:
+            if report["node"] in ("need_help", "emergency"):
+                helped[report["order"]].append(row.at_us)
+    return helped
 
 
 def _unlike(alert: Json, last: Json, names: tuple[str, ...]) -> Iterator[str]:

@@ -127,6 +127,37 @@ def test_a_clock_that_was_moved_does_not_ring_before_the_move_is_on_the_disk() -
     assert rung == [70 * US]
 
 
+def test_a_clock_set_back_an_hour_as_it_is_struck_has_nothing_ring_before_the_next() -> None:
+    """What rang at that hour is set for the same hour again, which is still to come."""
+    told: list[str] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = VirtualClock(loop, 0)
+        timer = Timer(id="roll_call/r", order="r", what="roll_call", due_us=HOUR_S * US)
+        known = {timer.id: timer}
+
+        def take(event: TimerFired | ClockStepped) -> None:
+            told.append(type(event).__name__)
+            if isinstance(event, ClockStepped):
+                known[timer.id] = replace(timer)
+
+        clocks = Clocks(clock, known.get, take, lambda _: None)
+        clocks.begin(0)
+        clocks.arm(timer)
+        await asyncio.sleep(HOUR_S - 1)
+        clock.moved_us = -HOUR_S * US
+        await asyncio.sleep(10)
+        assert told == ["ClockStepped"]
+        clocks.follow([Put(known[timer.id])])
+        await asyncio.sleep(HOUR_S)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+    assert told == ["ClockStepped", "TimerFired"]
+
+
 def test_a_roll_is_called_once_though_the_clock_is_led_gently(tmp_path: Path) -> None:
     """The monotonic clock comes to the half hour before the wall clock, which is slowed down."""
     every_half_hour = {"readiness": {"roll_calls": [{"every_min": 30}]}}
