@@ -373,7 +373,11 @@ class People:
             return
         frame = f"*{number}{who.code or ''}{digit}#"
         if who.manner == "fumbling" and turn == 0:
-            await self._radio.digits(who.channel, f"*{number}{STRANGE}1#", ani=who.radio_id)
+            slip = f"*{number}{STRANGE}1#"
+            sent = await self._radio.digits(who.channel, slip, ani=who.radio_id)
+            if by == "own":
+                # It is nobody's answer, but his radio was heard: he is at his post.
+                self._note(who, STRANGE, "1", "radio", sent=sent)
         for _ in range(TRIES):
             sent = await self._radio.digits(who.channel, frame, ani=who.radio_id)
             if by == "own":

@@ -358,11 +358,15 @@ def check_level_1(evidence: Evidence) -> Finding:
 
 
 def _waits_of_level_1(evidence: Evidence) -> dict[str, tuple[str, int, int]]:
-    """Return the level-1 pages: channel, when asked for, when begun or given up."""
+    """Return the level-1 pages: channel, when asked for, when begun or given up.
+
+    But for those of drills, which wait behind every live order.
+    """
     begun: dict[str, int] = {}
     for sent in evidence.air:
         begun.setdefault(sent["of"], sent["began_us"])
-    levels = {sent["of"]: sent["level"] for sent in evidence.air}
+    drills = {o["id"] for o in evidence.journal.last("order") if o["alert"]["exercise"]}
+    levels = {s["of"]: s["level"] for s in evidence.air if s["order"] not in drills}
     found = {}
     for page, states in evidence.journal.each("page"):
         if levels.get(page) != 1 or states[0].fields is None:
