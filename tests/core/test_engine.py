@@ -304,7 +304,8 @@ async def test_a_moved_wall_clock_moves_no_deadline_and_expires_nothing(hours):
         assert 0.5 < time.monotonic() - began < 2.5
         assert run.order().rung == 1, "no rung was passed over"
         assert run.order().status.value == "calling"
-        assert len(run.radio.effects(PageChannel)) == 2
+        # Decided is not yet handed out: that comes with the commit.
+        await run.until(lambda: len(run.radio.effects(PageChannel)) == 2, "its page")
         (stepped,) = run.events(ClockStepped)
         assert abs(stepped.by_us - hours * 3600 * US) < 10_000
         ladder = run.state.find(Timer, "ladder/o1")
@@ -337,8 +338,11 @@ async def test_overdue_clocks_ring_once_and_call_only_the_present_rung():
         await run.until(lambda: run.order().rung, "a rung")
         assert run.order().rung == 3
         assert len(run.radio.effects(PageChannel)) == 1, "the page that was unsettled"
-        calls = [c for c in run.chat.effects(PostCard) if c.address == ACCOUNTS["chief"]]
-        assert len(calls) == 1
+        to_chief = lambda: [  # noqa: E731
+            c for c in run.chat.effects(PostCard) if c.address == ACCOUNTS["chief"]
+        ]
+        await run.until(to_chief, "his card")
+        assert len(to_chief()) == 1
         assert not [c for c in run.chat.effects(PostCard) if c.address == ACCOUNTS["head"]]
 
 
