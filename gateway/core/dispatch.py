@@ -75,6 +75,7 @@ from gateway.core.calls.partner import partner_called
 from gateway.core.calls.police_eta import eta_given, eta_wrote
 from gateway.core.calls.sent import card_event, page_event
 from gateway.core.calls.spoken_again import speak_again
+from gateway.core.calls.stand_down import unaware
 from gateway.core.effects import Effect
 from gateway.core.events import (
     ClockStepped,
@@ -400,7 +401,7 @@ def _catch_up(draft: Draft, channel: str) -> None:
 def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
     """Move what is due along with the clock: a wait of a minute stays a minute.
 
-    The times of orders that stood open cannot be compared with the clock any more.
+    The times of orders to which more is to come cannot be compared with the clock any more.
     """
     for timer in list(draft.state.each(Timer)):
         draft.put(replace(timer, due_us=timer.due_us + stepped.by_us))
@@ -418,9 +419,10 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)
     if abs(stepped.by_us) > draft.site.response.clock_skew_s * US:
-        for order_id in list(draft.state.open_orders()):
-            order = draft.find(Order, order_id)
-            if order is not None and "clock_stepped" not in order.flags:
+        for order in list(draft.state.each(Order)):
+            # Who was called off may say long after the end that he knows.
+            goes_on = order.open or unaware(draft, order)
+            if goes_on and "clock_stepped" not in order.flags:
                 draft.put(replace(order, flags=(*order.flags, "clock_stepped")))
     seconds = f"{stepped.by_us / US:+.0f}"
     detail = Wording(draft.site).text("detail_clock_stepped", seconds=seconds)

@@ -127,6 +127,25 @@ def test_a_clock_that_was_moved_does_not_ring_before_the_move_is_on_the_disk() -
     assert rung == [70 * US]
 
 
+def test_an_order_called_off_says_that_the_clock_was_moved_before_all_knew(
+    tmp_path: Path,
+) -> None:
+    """Who says 知道了 after that has a time that cannot be compared with the others."""
+
+    async def story(world: World) -> None:
+        receipt = await world.alert(grid="east")
+        await world.sleep(20)
+        await world.cancel()
+        await world.sleep(20)
+        world.clock.moved_us += 600 * US
+        await world.sleep(20)
+        assert receipt.order is not None
+        (order,) = [o for o in _last(world, "order") if o["id"] == receipt.order]
+        assert "clock_stepped" in order["flags"]
+
+    _told(tmp_path, story)
+
+
 def test_a_clock_set_back_an_hour_as_it_is_struck_has_nothing_ring_before_the_next() -> None:
     """What rang at that hour is set for the same hour again, which is still to come."""
     told: list[str] = []
