@@ -279,6 +279,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             _clock_stepped(draft, event)
             event_plans.keep(draft)
         case Started() | SettingsReloaded():
+            if isinstance(event, Started) and not event.synchronised:
+                _times_apart(draft)  # what the clock tells now, nobody knows
             talk_groups.restate(draft)
             settle_all(draft)
             keep_watch(draft)
@@ -399,10 +401,7 @@ def _catch_up(draft: Draft, channel: str) -> None:
 
 
 def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
-    """Move what is due along with the clock: a wait of a minute stays a minute.
-
-    The times of orders to which more is to come cannot be compared with the clock any more.
-    """
+    """Move what is due along with the clock: a wait of a minute stays a minute."""
     for timer in list(draft.state.each(Timer)):
         draft.put(replace(timer, due_us=timer.due_us + stepped.by_us))
     for channel in draft.site.channels:
@@ -419,11 +418,16 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)
     if abs(stepped.by_us) > draft.site.response.clock_skew_s * US:
-        for order in list(draft.state.each(Order)):
-            # Who was called off may say long after the end that he knows.
-            goes_on = order.open or unaware(draft, order)
-            if goes_on and "clock_stepped" not in order.flags:
-                draft.put(replace(order, flags=(*order.flags, "clock_stepped")))
+        _times_apart(draft)
     seconds = f"{stepped.by_us / US:+.0f}"
     detail = Wording(draft.site).text("detail_clock_stepped", seconds=seconds)
     draft.report(None, "health", medium="clock", detail=detail)
+
+
+def _times_apart(draft: Draft) -> None:
+    """Mark the orders to which more is to come: the clock told other times before."""
+    for order in list(draft.state.each(Order)):
+        # Who was called off may say long after the end that he knows.
+        goes_on = order.open or unaware(draft, order)
+        if goes_on and "clock_stepped" not in order.flags:
+            draft.put(replace(order, flags=(*order.flags, "clock_stepped")))
