@@ -99,8 +99,9 @@ class Wording:
         number = order.number
         return self.text("exercise_written", number=number) if order.alert.exercise else number
 
-    def about(self, order: Order, text: str) -> str:
-        """Return a line about an order: of a drill it says so first and last."""
+    def line(self, order: Order, key: str, **gaps: object) -> str:
+        """Return a line about an order by its number: of a drill it says so first and last."""
+        text = self.text(key, number=self.written_number(order), **gaps)
         return self.in_exercise(text) if order.alert.exercise else text
 
     def in_exercise(self, text: str) -> str:

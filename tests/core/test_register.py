@@ -612,6 +612,19 @@ def test_the_office_repeats_what_stands_on_record_after_the_end():
     assert desk.nodes("zhang") == before
 
 
+def test_the_office_reads_first_and_last_that_its_guard_is_on_a_drill():
+    desk = two_companies()
+    desk.alert(exercise=True)
+    said = catalogue("en")
+    frame = said["exercise_line"].split("{text}")
+    number = said["exercise_written"].format(number=desk.number)
+    wrote, pressed = desk.write("smith", "张三 收到"), desk.press("smith", "2").text
+    desk.act("close", result="已处置")
+    for line in (wrote, pressed, desk.write("smith", f"{desk.number} 张三 不能去")):
+        assert (line.startswith(frame[0]), line.endswith(frame[1])) == (True, True)
+        assert number in line
+
+
 def test_nobody_answers_for_another_without_an_office():
     desk = Desk("zhang", "li", site=site_with())
     desk.alert()

@@ -209,9 +209,7 @@ def _take_back(
 
 
 def _withdrawn(draft: Draft, order: Order) -> str:
-    wording = Wording(draft.site)
-    number = wording.written_number(order)
-    return wording.about(order, wording.text("photo_withdrawn", number=number))
+    return Wording(draft.site).line(order, "photo_withdrawn")
 
 
 def _ask_back(draft: Draft, order: Order, post: PhotoPost) -> None:
@@ -322,9 +320,7 @@ def _thank(draft: Draft, order: Order, said: Said, person: Person | None) -> Non
         SendText(
             chat=said.chat,
             address=said.group or said.address,
-            text=wording.about(
-                order, wording.text("photo_thanks", number=wording.written_number(order))
-            ),
+            text=wording.line(order, "photo_thanks"),
             level=2,
             not_after_us=draft.now_us + NOTE_LIFE_US,
             reply_to=said.message,

@@ -57,31 +57,37 @@ def button_pressed(draft: Draft, pressed: ButtonPressed) -> None:
     person = draft.find(Person, person_id) if person_id else None
     order = draft.find(Order, pressed.order)
     wording = Wording(draft.site, person.language if person else None)
-    number = wording.written_number(order) if order else "?"
     detail: str | None = None
     if person is None:
-        said, detail = wording.text("answer_not_enrolled"), "detail_unknown_sender"
+        said, detail = _line(wording, order, "answer_not_enrolled"), "detail_unknown_sender"
     elif not person.active:
-        said, detail = wording.text("answer_left"), "detail_left"
+        said, detail = _line(wording, order, "answer_left"), "detail_left"
     else:
         node, detail = _taken(draft, order, person, Action(pressed.action), Assurance.C2)
         if node is not None:
             state = wording.text(f"state_{node.value}")
-            said = wording.text("answer_ok", number=number, state=state)
+            said = _line(wording, order, "answer_ok", state=state)
         else:
             key = "answer_closed" if detail == "detail_stale" else "answer_not_addressed"
-            said = wording.text(key, number=number)
+            said = _line(wording, order, key)
     if detail is not None:
         _refuse_chat(draft, order, person, detail)
     draft.ask(
         AnswerPress(
             chat=pressed.chat,
             press=pressed.press,
-            text=wording.about(order, said) if order else said,
+            text=said,
             alert=detail is not None,
             not_after_us=draft.taken_us + NOTE_LIFE_US,
         )
     )
+
+
+def _line(wording: Wording, order: Order | None, key: str, **gaps: object) -> str:
+    """Return a line about an order, or about one that nobody knows."""
+    if order is None:
+        return wording.text(key, number="?", **gaps)
+    return wording.line(order, key, **gaps)
 
 
 def _taken(
@@ -166,13 +172,10 @@ def _apply_words(draft: Draft, text: TextReceived, person: Person) -> None:
         say_back(draft, text, problem)
     elif node is None or order is None:
         _refuse_chat(draft, order, person, "detail_not_addressed")
-        number = wording.written_number(order) if order else ""
-        said = wording.text("answer_not_addressed", number=number)
-        say_back(draft, text, wording.about(order, said) if order else said)
+        say_back(draft, text, _line(wording, order, "answer_not_addressed"))
     else:
         state = wording.text(f"state_{node.value}")
-        said = wording.text("answer_ok", number=wording.written_number(order), state=state)
-        say_back(draft, text, wording.about(order, said))
+        say_back(draft, text, wording.line(order, "answer_ok", state=state))
 
 
 def _order_meant(
@@ -202,8 +205,7 @@ def _order_meant(
 
 def _closed(order: Order, wording: Wording) -> str:
     """Return what somebody reads who says something new of an order that has ended."""
-    said = wording.text("answer_closed", number=wording.written_number(order))
-    return wording.about(order, said)
+    return wording.line(order, "answer_closed")
 
 
 def order_of_card(

@@ -357,8 +357,7 @@ def tell_people(
         wording = Wording(draft.site, person.language if person else None)
         if who is not None:
             gaps["name"] = name_for(card, who, wording)
-        said = wording.text(key, number=wording.written_number(order), **gaps)
-        _write_under(draft, order, card, wording.about(order, said))
+        _write_under(draft, order, card, wording.line(order, key, **gaps))
 
 
 def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: object) -> None:
@@ -367,8 +366,7 @@ def tell_person(draft: Draft, order: Order, person: str, key: str, **gaps: objec
     wording = Wording(draft.site, found.language if found else None)
     for card in draft.of_order(Card, order.id):
         if card.person == person and card.state in ("posted", "queued"):
-            said = wording.text(key, number=wording.written_number(order), **gaps)
-            _write_under(draft, order, card, wording.about(order, said))
+            _write_under(draft, order, card, wording.line(order, key, **gaps))
 
 
 def _write_under(draft: Draft, order: Order, card: Card, text: str) -> None:

@@ -85,8 +85,7 @@ def eta_wrote(draft: Draft, text: TextReceived) -> bool:
         )  # fmt: skip
     order = draft.find(Order, order.id) or order
     _told(draft, order, person, minutes, medium="chat", by="")
-    said = wording.text("answer_eta", number=wording.written_number(order), minutes=minutes)
-    say_back(draft, text, wording.about(order, said))
+    say_back(draft, text, wording.line(order, "answer_eta", minutes=minutes))
     return True
 
 

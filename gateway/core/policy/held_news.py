@@ -80,14 +80,14 @@ def _write_to(
     draft: Draft, order: Order, manager: Person, alert: Alert, reason: str | None
 ) -> None:
     wording = Wording(draft.site, manager.language)
-    text = wording.text(
-        "note_held", number=wording.written_number(order), grid=wording.grid_names(order),
+    text = wording.line(
+        order, "note_held", grid=wording.grid_names(order),
         text=wording.told_with_place(alert, police=True), reason=reason,
     )  # fmt: skip
     for contact in draft.state.contacts_of(manager.id):
         draft.ask(
             SendText(
-                chat=contact.chat, address=contact.address, text=wording.about(order, text),
+                chat=contact.chat, address=contact.address, text=text,
                 level=int(alert.level), not_after_us=draft.taken_us + NOTE_LIFE_US,
             )
         )  # fmt: skip

@@ -14,7 +14,7 @@ from gateway.core.answers.say_back import say_back
 from gateway.core.answers.timeline import apply_reply, only_order_of, order_of_number
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.effects import AnswerPress
-from gateway.core.order import Assignment, Order
+from gateway.core.order import Assignment, Node, Order
 from gateway.core.people import Organisation, Person
 from gateway.core.register.named import Named, named_in
 from gateway.core.state import Draft
@@ -125,11 +125,13 @@ def _apply(
         draft, order, guard.id, action, medium=Medium.CHAT, assurance=assurance,
         reason=reason, detail=detail,
     ):  # fmt: skip
-        return wording.text("answer_not_addressed", number=order.number)
-    state = wording.text(f"state_{NODE_OF_ACTION[action].value}")
-    return wording.text(
-        "answer_on_behalf", number=order.number, name=guard.name, state=state
-    )
+        return wording.line(order, "answer_not_addressed")
+    return _noted(wording, order, guard, NODE_OF_ACTION[action])
+
+
+def _noted(wording: Wording, order: Order, guard: Person, node: Node) -> str:
+    state = wording.text(f"state_{node.value}")
+    return wording.line(order, "answer_on_behalf", name=guard.name, state=state)
 
 
 def _again(
@@ -149,11 +151,8 @@ def _again(
         draft, order, guard.id, action, medium=Medium.CHAT, assurance=assurance, by=person.name
     )
     if node is None:
-        return wording.text("answer_closed", number=order.number)
-    state = wording.text(f"state_{node.value}")
-    return wording.text(
-        "answer_on_behalf", number=order.number, name=guard.name, state=state
-    )
+        return wording.line(order, "answer_closed")
+    return _noted(wording, order, guard, node)
 
 
 def office_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
@@ -179,7 +178,7 @@ def office_pressed(draft: Draft, pressed: ButtonPressed) -> bool:
     elif guards:
         said = wording.text("answer_whom", name=guards[0].name)
     else:
-        said = wording.text("answer_not_addressed", number=order.number)
+        said = wording.line(order, "answer_not_addressed")
     draft.ask(
         AnswerPress(
             chat=pressed.chat,
