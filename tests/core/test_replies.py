@@ -10,6 +10,7 @@ from gateway.core.answers.replies import (
     Action,
     parse_code,
     parse_digits,
+    parse_eta,
     parse_text,
 )
 
@@ -132,3 +133,44 @@ def test_what_is_no_code(text):
 @given(st.text(CODE_LETTERS, min_size=CODE_LENGTH, max_size=CODE_LENGTH))
 def test_every_code_that_can_be_issued_can_be_presented(code):
     assert parse_code(code) == parse_code(f"/start {code}") == code
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "minutes"),
+    [
+        ("20分钟", None, 20),
+        ("预计２５分钟到", None, 25),
+        ("10号 还要5分钟左右", "10", 5),
+        ("半小时", None, 30),
+        ("大概半个小时后到", None, 30),
+        ("一个半小时", None, 90),
+        ("1小时20分钟", None, 80),
+        ("两小时", None, 120),
+        ("三刻钟到", None, 45),
+        ("一小时一刻钟", None, 75),
+        ("十分钟", None, 10),
+        ("十五分", None, 15),
+        ("大約二十五分鐘後到達", None, 25),
+        ("in half an hour", None, 30),
+        ("12 about 20 min", "12", 20),
+    ],
+)
+def test_how_long_somebody_needs_is_read_as_it_is_written(text, number, minutes):
+    eta = parse_eta(text)
+    assert eta is not None
+    assert (eta.number, eta.minutes) == (number, minutes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "预计", "收到", "一一分钟", "十十分钟", "十几分钟", "20", "20米", "前20分钟到的",
+     "1 " + " " * 4000 + "x", "1" * 4000 + "分钟"],
+)  # fmt: skip
+def test_what_is_no_span_of_time_is_none(text):
+    assert parse_eta(text) is None
+
+
+@given(st.text(alphabet="0123456789一二两三十半个小时刻钟分钟约到 an hourmin", max_size=40))
+def test_any_text_is_a_span_of_time_or_none(text):
+    eta = parse_eta(text)
+    assert eta is None or eta.minutes >= 0

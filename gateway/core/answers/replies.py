@@ -7,6 +7,7 @@ says what it holds, and a lone digit outside a frame never means anything.
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -162,6 +163,61 @@ def _says(text: str, word: str, action: Action) -> bool:
         action is Action.CANNOT_COME or _DENIED.search(text[: found.start()]) is None
         for found in re.finditer(re.escape(word), text)
     )
+
+
+# How long somebody says that he needs: 20分钟, 半小时, 一个半小时, 三刻钟, in 20 min.
+_COUNT = r"\d{1,3}|[一二两三四五六七八九十]{1,3}"
+_ETA = re.compile(
+    r"(?:(?P<number>\d{2,3})(?:号\s?|\s))?"
+    r"(?:预计|大约|大概|约|还要|还有|还需|再过|需要|需|要|in|about)?\s?"
+    rf"(?:(?P<hours>{_COUNT}|半|half an|an)\s?个?(?P<half>半)?\s?(?:小时|钟头|hours?))?\s?"
+    rf"(?:(?P<quarters>{_COUNT})\s?刻钟|(?P<minutes>{_COUNT})\s?(?:分钟|分|minutes?|min))?\s?"
+    r"(?:左右|以?后|内)?(?:到达|到场|就到|到)?[。.!~…]*",
+    re.IGNORECASE,
+)
+_ETA_SIMPLIFIED = str.maketrans("預計約還後內時鐘個兩達場", "预计约还后内时钟个两达场")
+_UNITS = "零一二三四五六七八九"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eta:
+    """How long somebody says that he needs.
+
+    Attributes:
+        minutes: Whole minutes, rounded up.
+        number: Order number he named, or None.
+    """
+
+    minutes: int
+    number: str | None
+
+
+def parse_eta(text: str) -> Eta | None:
+    """Return what a text says that is nothing but a span of time, or None."""
+    folded = " ".join(unicodedata.normalize("NFKC", text).translate(_ETA_SIMPLIFIED).split())
+    found = _ETA.fullmatch(folded) if _width(folded) <= _LONGEST_REPLY else None
+    if found is None:
+        return None
+    hours, quarters, minutes = found["hours"], found["quarters"], found["minutes"]
+    counts = [_count(said) for said in (hours, quarters, minutes) if said is not None]
+    if not counts or None in counts:
+        return None
+    half_hours = 1 if hours in ("半", "half an") else 2 * (_count(hours) or 0)
+    half_hours += found["half"] is not None
+    span = 30 * half_hours + 15 * (_count(quarters) or 0) + (_count(minutes) or 0)
+    return Eta(minutes=span, number=found["number"])
+
+
+def _count(said: str | None) -> int | None:
+    """Return a number of one to three digits, or up to 99 in words; None if it is neither."""
+    if said is None or said.isdecimal():
+        return None if said is None else int(said)
+    if said.casefold() in ("半", "an", "half an"):
+        return 1
+    tens, ten, units = said.replace("两", "二").rpartition("十")
+    if len(tens) > 1 or len(units) > 1 or "十" in tens:
+        return None
+    return 10 * (_UNITS.index(tens) if tens else len(ten)) + (_UNITS.index(units or "零"))
 
 
 # Words that call for help by themselves, and words that a report begins with.

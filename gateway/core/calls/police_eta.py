@@ -6,14 +6,12 @@ nearest partner across grids is proposed. How far a station is (``partner``) say
 it says itself.
 """
 
-import re
-import unicodedata
 from typing import Final
 
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import TextReceived
-from gateway.core.answers.replies import Action
+from gateway.core.answers.replies import Action, parse_eta
 from gateway.core.answers.say_back import say_back
 from gateway.core.answers.timeline import apply_reply, open_orders_of, order_of_number
 from gateway.core.calls.calling import grids_of, tell_people
@@ -29,11 +27,6 @@ from gateway.core.state import Draft
 from gateway.core.wording import Wording, because
 
 MOST_MINUTES: Final = 240
-_ETA: Final = re.compile(
-    r"(?:(?P<number>\d{2,3})(?:号\s*|\s+))?(?:预计|大约|大概|约|还要|还有|还需|再过|需要|需|要|in|about)?\s*"
-    r"(?P<minutes>\d{1,3})\s*(?:分钟|分|minutes?|min)\s*(?:左右|以?后|内)?(?:到达|到场|就到|到)?\W*",
-    re.IGNORECASE,
-)
 _PATROLS: Final = ("station_patrol", "special_patrol")
 
 
@@ -60,14 +53,13 @@ def eta_given(draft: Draft, event: EtaGiven) -> None:
 
 def eta_wrote(draft: Draft, text: TextReceived) -> bool:
     """Take a number of minutes that the police write of an order; return whether it was one."""
-    found = _ETA.fullmatch(unicodedata.normalize("NFKC", text.text).strip())
+    found = parse_eta(text.text)
     person_id = draft.state.person_of_account(text.chat, text.address)
     person = draft.find(Person, person_id) if person_id else None
     if found is None or person is None or not person.active or not _is_police(person):
         return False
-    minutes = int(found["minutes"])
-    orders = _orders_meant(draft, text, person, found["number"])
-    if not orders or not 1 <= minutes <= MOST_MINUTES:
+    orders = _orders_meant(draft, text, person, found.number)
+    if not orders or not 1 <= found.minutes <= MOST_MINUTES:
         return False
     wording = Wording(draft.site, person.language)
     if len(orders) > 1:
@@ -84,8 +76,8 @@ def eta_wrote(draft: Draft, text: TextReceived) -> bool:
             assurance=Assurance.C1,
         )  # fmt: skip
     order = draft.find(Order, order.id) or order
-    _told(draft, order, person, minutes, medium="chat", by="")
-    say_back(draft, text, wording.line(order, "answer_eta", minutes=minutes))
+    _told(draft, order, person, found.minutes, medium="chat", by="")
+    say_back(draft, text, wording.line(order, "answer_eta", minutes=found.minutes))
     return True
 
 
