@@ -476,6 +476,53 @@ def test_who_is_on_an_order_and_calls_for_help_gets_it_there():
     assert reports(story) == []
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+@pytest.mark.parametrize("way", ["SOS", "code"])
+def test_a_call_for_help_on_an_order_makes_it_one_of_level_1(way, asked_before):
+    """Whether or not he has asked for more people before: what is said now is of level 1."""
+    story = desk("zhang", "li", "chen")
+    story.alert()
+    story.post()
+    story.press("zhang", "1")
+    if asked_before:
+        story.press("zhang", "4")
+    assert story.order.alert.level == 2
+    opened_us = story.order.opened_us
+    before = len(story.asked)
+    story.pass_time(120)
+    story.write("zhang", "SOS") if way == "SOS" else story.keys("*1019#")
+    assert story.order.alert.level == 1
+    assert (story.order.opened_us, story.order.clock_us) == (opened_us, story.now_us)
+    (raised,) = story.reports("updated")
+    assert (raised.person, raised.detail) == ("zhang", story.words("detail_raised_in_danger"))
+    since = story.asked[before:]
+    spoken = [e for e in since if isinstance(e, PageChannel)]
+    assert spoken
+    assert {e.level for e in spoken} == {1}
+    told = [e for e in since if isinstance(e, SendText) and e.address == ACCOUNTS["li"]]
+    assert told
+    assert {e.level for e in told} == {1}
+    story.write("zhang", "SOS")
+    assert len(story.reports("updated")) == 1, "it is of level 1 already"
+
+
+def test_a_call_for_help_in_a_drill_is_part_of_the_drill():
+    story = desk("zhang", "li", "chen")
+    story.alert(exercise=True)
+    story.press("zhang", "1")
+    story.write("zhang", "SOS")
+    assert story.order.alert.level == 2
+    assert story.reports("need_help")
+
+
+def test_a_call_for_more_people_leaves_the_level_as_it_is():
+    story = desk("zhang", "li", "chen")
+    story.alert()
+    story.press("zhang", "4")
+    assert story.order.alert.level == 2
+    assert story.reports("need_help")
+
+
 def test_a_manager_decides_by_one_button_and_his_card_says_what_became_of_it():
     story = desk("zhang", "li")
     story.write("zhang", "报告：有人打架")

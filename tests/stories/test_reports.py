@@ -65,6 +65,20 @@ async def test_the_emergency_code_calls_neighbours_and_station(w):
     assert len(w.centre.found("accepted")) == 1, "one press, one order"
 
 
+@story("E6", off=without("gateway.core.guard_reports.danger.raise_to_one"))
+async def test_who_calls_for_help_on_his_order_makes_it_one_of_level_1(w):
+    """His order was of level 2: what is spoken after his SOS has the tone of level 1."""
+    await w.alert(grid="east", level=2)
+    await w.until(lambda: w.pages("east"), limit_s=30)
+    await w.press("zhang", "收到")
+    await w.write("zhang", "SOS")
+    await w.until(lambda: len(w.pages("east")) > 1, limit_s=60)
+    assert [page.level for page in w.pages("east")][-1] == 1
+    assert w.chat.card("chen") is not None, "the neighbour"
+    assert any("升为一级" in line for line in w.chat.lines("li"))
+    assert [e.person for e in w.centre.found("emergency")] == ["zhang"]
+
+
 @story("E6", settings=EAST_WITH_POINTS, off=without("gateway.core.calls.convergence.place_people"))
 async def test_each_who_comes_closes_another_way_out(w):
     """Those who answer are given the blocking points, one each, spoken and written."""

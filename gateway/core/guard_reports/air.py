@@ -15,11 +15,10 @@ from typing import Final
 from gateway.core.alert import Assurance, Medium
 from gateway.core.answers.events import OverHeard
 from gateway.core.answers.identity import Speaker, channel_name
-from gateway.core.answers.replies import Action
-from gateway.core.answers.timeline import apply_reply
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US, US
 from gateway.core.effects import ReportStatus, SendText, TalkOnChannel
+from gateway.core.guard_reports.danger import in_danger
 from gateway.core.guard_reports.report import ReportKind, Telling
 from gateway.core.guard_reports.steps import anothers_call, report_of, tell
 from gateway.core.guard_reports.words import details
@@ -125,10 +124,9 @@ def _take(draft: Draft, telling: Telling) -> None:
         )
     )  # fmt: skip
     if telling.kind == "emergency" and telling.person is not None:
-        apply_reply(
-            draft, order, telling.person.id, Action.NEED_HELP, medium=Medium.RADIO,
-            assurance=Assurance.R1,
-        )  # fmt: skip
+        in_danger(
+            draft, order, telling.person.id, medium=Medium.RADIO, assurance=Assurance.R1
+        )
 
 
 def _order_in_need(draft: Draft, person: str) -> Order | None:

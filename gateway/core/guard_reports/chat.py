@@ -15,12 +15,13 @@ from gateway.core.answers.by_chat import order_of_card
 from gateway.core.answers.events import ButtonPressed, MediaReceived, TextReceived
 from gateway.core.answers.replies import Action, parse_code, parse_report, parse_text
 from gateway.core.answers.say_back import say_back
-from gateway.core.answers.timeline import apply_reply, open_orders_of
+from gateway.core.answers.timeline import open_orders_of
 from gateway.core.answers.tries import note_try, paused
 from gateway.core.calls.calling import NOTE_LIFE_US
 from gateway.core.calls.nearest import place_shared
 from gateway.core.effects import AnswerPress, ReportStatus
 from gateway.core.guard_reports.cards import NO, ask_reporter, may_judge
+from gateway.core.guard_reports.danger import in_danger
 from gateway.core.guard_reports.report import GuardReport, ReportKind, Telling
 from gateway.core.guard_reports.steps import (
     add,
@@ -191,9 +192,7 @@ def _call_help(
             detail=Wording(draft.site).text("detail_report_text", text=shown(text.text)),
         )
     )  # fmt: skip
-    apply_reply(
-        draft, order, person.id, Action.NEED_HELP, medium=Medium.CHAT, assurance=Assurance.C1
-    )
+    in_danger(draft, order, person.id, medium=Medium.CHAT, assurance=Assurance.C1)
     wording = Wording(draft.site, person.language)
     say_back(draft, text, wording.text("report_received", number=order.number), level=1)
 

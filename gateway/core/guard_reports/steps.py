@@ -26,6 +26,7 @@ from gateway.core.calls.nearest import seen_at
 from gateway.core.calls.rungs import call_ring
 from gateway.core.effects import Receipt, ReportStatus
 from gateway.core.guard_reports.cards import refresh, tell_managers, tell_reporter
+from gateway.core.guard_reports.danger import in_danger
 from gateway.core.guard_reports.report import GuardReport, ReportActed, Telling
 from gateway.core.guard_reports.words import details, said_by
 from gateway.core.intake.events import AlertReceived
@@ -235,10 +236,9 @@ def _turned_emergency(draft: Draft, report: GuardReport) -> None:
         return
     order = draft.find(Order, report.order or "")
     if order is not None and report.person is not None:
-        apply_reply(
-            draft, order, report.person, Action.NEED_HELP, medium=report.medium,
-            assurance=report.assurance,
-        )  # fmt: skip
+        in_danger(
+            draft, order, report.person, medium=report.medium, assurance=report.assurance
+        )
 
 
 def publish(draft: Draft, report: GuardReport, node: str, telling: Telling) -> None:

@@ -11,7 +11,7 @@ at once is confirmed by a second person, as an alert to all is.
 
 from dataclasses import replace
 
-from gateway.core.alert import Alert, AlertKind
+from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.calls.calling import (
     US,
     channels_of,
@@ -100,6 +100,22 @@ def amend_now(draft: Draft, order: Order, alert: Alert, *, named: bool = False) 
     _tell_amendment(draft, order, raised=order.alert.level < before.alert.level)
     _say_who_stays(draft, before, order)
     _call_added(draft, order, added, afresh=afresh)
+
+
+def raise_to_one(draft: Draft, order: Order) -> None:
+    """Make an order one of level 1, its words as they are, and call who was spared before.
+
+    On the air nothing is said of it but by the tone: what waits is asked for anew, and a call
+    for help follows.
+    """
+    before = order
+    alert = replace(order.alert, level=Level.ONE)
+    order = _begun_again(replace(order, alert=alert, clock_us=draft.now_us))
+    draft.put(order)
+    _speak_anew(draft, order)
+    said = Wording(draft.site).told_with_place(order.alert)
+    tell_people(draft, order, "note_raised_1", privately=True, text=said)
+    _call_added(draft, order, _added(before, order), afresh=True)
 
 
 def move(draft: Draft, order: Order, alert: Alert) -> None:
@@ -252,9 +268,8 @@ def _tell_amendment(draft: Draft, order: Order, *, raised: bool) -> None:
     """
     pages = draft.of_order(Page, order.id)
     heard = {p.channel for p in pages if not (raised and _waits(p))}
-    for page in pages if raised else ():
-        if _waits(page):
-            _ask_anew(draft, order, page)
+    if raised:
+        _speak_anew(draft, order)
     listeners = channels_of(draft, order, _called_guards(draft, order)) if raised else {}
     for channel in sorted(heard):
         page_channel(
@@ -264,6 +279,13 @@ def _tell_amendment(draft: Draft, order: Order, *, raised: bool) -> None:
     higher = "note_raised_1" if order.alert.level == 1 else "note_raised_2"
     key = higher if raised else "note_update"
     tell_people(draft, order, key, privately=True, text=said)
+
+
+def _speak_anew(draft: Draft, order: Order) -> None:
+    """Have what waits for a channel asked for anew, in the words and the turn of now."""
+    for page in draft.of_order(Page, order.id):
+        if _waits(page):
+            _ask_anew(draft, order, page)
 
 
 def _waits(page: Page) -> bool:
