@@ -280,7 +280,8 @@ def _take(draft: Draft, event: Event) -> None:  # noqa: C901  # one line a kind 
             event_plans.keep(draft)
         case Started() | SettingsReloaded():
             if isinstance(event, Started) and not event.synchronised:
-                _times_apart(draft)  # what the clock tells now, nobody knows
+                # It may tell anything until it is set; by how much it was wrong nobody learns.
+                _doubt_times(draft, "clock_doubt")
             talk_groups.restate(draft)
             settle_all(draft)
             keep_watch(draft)
@@ -418,16 +419,16 @@ def _clock_stepped(draft: Draft, stepped: ClockStepped) -> None:
         if counter.name.endswith("_full"):
             draft.drop(Counter, counter.name)
     if abs(stepped.by_us) > draft.site.response.clock_skew_s * US:
-        _times_apart(draft)
+        _doubt_times(draft, "clock_stepped")
     seconds = f"{stepped.by_us / US:+.0f}"
     detail = Wording(draft.site).text("detail_clock_stepped", seconds=seconds)
     draft.report(None, "health", medium="clock", detail=detail)
 
 
-def _times_apart(draft: Draft) -> None:
-    """Mark the orders to which more is to come: the clock told other times before."""
+def _doubt_times(draft: Draft, flag: str) -> None:
+    """Flag the orders to which more is to come: the clock told other times before."""
     for order in list(draft.state.each(Order)):
         # Who was called off may say long after the end that he knows.
         goes_on = order.open or unaware(draft, order)
-        if goes_on and "clock_stepped" not in order.flags:
-            draft.put(replace(order, flags=(*order.flags, "clock_stepped")))
+        if goes_on and flag not in order.flags:
+            draft.put(replace(order, flags=(*order.flags, flag)))

@@ -84,7 +84,8 @@ class Order:
         opened_us: When it was accepted, UTC microseconds.
         clock_us: Where its clocks start: ``sent``, or receipt when the clocks differ by > 30 s.
         flags: ``clock_skew``, ``clock_unset``, ``clock_stepped``, ``clock_doubt``: its times of
-            before it was opened again cannot be compared, ``no_grid``, ``nobody``,
+            before it was opened again, or since a start with the clock unset, cannot be
+            compared, ``no_grid``, ``nobody``,
             ``expired``, ``update_first``, ``border``: its place is on the border of two grids,
             ``exercise``: it is a drill, ``aborted``: a live order ended it,
             ``wide``: its area reaches over more grids than are called, ``merged``: it holds

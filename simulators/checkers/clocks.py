@@ -176,7 +176,8 @@ class _Opened:
         self.at_us = evidence.when(known[0].row, self.told_us)
         self._begun: list[tuple[int, int]] = [(self.at_us, self.told_us), *_opened_again(known)]
         self.doubtful = any(
-            {"clock_stepped", "clock_unset", "clock_skew"} & set((s.fields or {})["flags"])
+            {"clock_stepped", "clock_unset", "clock_skew", "clock_doubt"}
+            & set((s.fields or {})["flags"])
             for s in known
         )
 

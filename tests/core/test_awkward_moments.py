@@ -378,8 +378,12 @@ def test_nobody_is_asked_whether_he_still_comes_to_what_the_police_have():
 def test_an_order_that_stands_open_when_the_machine_starts_with_its_clock_unset_says_so():
     """A battery is empty: what the clock tells, and by how much it is wrong, nobody knows."""
     desk = Desk("zhang", "li")
-    receipt = desk.alert()
+    receipt = desk.alert(expires_us=desk.now_us + 90 * US)
     desk.take(Started(at_us=desk.now_us, down_us=40 * US, synchronised=True))
-    assert "clock_stepped" not in desk.state.find(Order, receipt.order).flags
+    assert "clock_doubt" not in desk.state.find(Order, receipt.order).flags
     desk.take(Started(at_us=desk.now_us, down_us=0, synchronised=False))
-    assert "clock_stepped" in desk.state.find(Order, receipt.order).flags
+    assert "clock_doubt" in desk.state.find(Order, receipt.order).flags
+    desk.forget()
+    desk.pass_time(120)
+    desk.wait(600)  # set without a step it was right all along: what is late expires
+    assert not desk.pages()
