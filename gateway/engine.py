@@ -181,7 +181,10 @@ class Engine:
             await self.submit(JournalReplaced(at_us=now_us, kept_as=kept_as, backup=backup))
         if abs(moved_us) > CLOCK_STEP_US:
             await self.submit(ClockStepped(at_us=now_us, by_us=moved_us))
-        started = Started(at_us=now_us, down_us=down_us, synchronised=self._synchronised())
+        # No machine is off for less than no time: it has started with a clock that is behind.
+        behind = recovered.last_mono_us is None and moved_us < -CLOCK_STEP_US
+        trusted = self._synchronised() and not behind
+        started = Started(at_us=now_us, down_us=down_us, synchronised=trusted)
         await self.submit(started)
         unsettled = len(recovered.outbox)
         log.info("recovered", seq=recovered.seq, down_s=down_us // US, unsettled=unsettled)

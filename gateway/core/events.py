@@ -100,7 +100,7 @@ class Started:
 
     Attributes:
         down_us: How long it was away, by the last row's wall clock; 0 on the first start.
-        synchronised: False while our clock is not to be trusted.
+        synchronised: False while our clock is not to be trusted: unset, or behind the last row.
     """
 
     at_us: int

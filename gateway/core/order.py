@@ -90,7 +90,8 @@ class Order:
             ``exercise``: it is a drill, ``aborted``: a live order ended it,
             ``wide``: its area reaches over more grids than are called, ``merged``: it holds
             more alarms of machines than its own. ``held``: guards are not told, ``cleared``:
-            somebody has let it go, ``update_held``: an amendment waits, ``reworded`` and
+            somebody has let it go, ``in_danger``: somebody on it has called for help,
+            ``update_held``: an amendment waits, ``reworded`` and
             ``beyond_powers``: its text asked for more than guards may do.
         rung: How many rungs of the ladder have been climbed.
         revision: How many amendments it has had.

@@ -218,7 +218,10 @@ def _judge_handed(
 
 
 def check_words(evidence: Evidence) -> Finding:
-    """Whatever order messages come in: a cancel ends, else what was sent last counts."""
+    """Whatever order messages come in: a cancel ends, else what was sent last counts.
+
+    But that an order is one of level 1 once somebody on it has called for help.
+    """
     finding = Finding("words", "messages in any order ↔ orders", "incidents", "one end")
     sent: dict[str, list[Json]] = defaultdict(list)
     for said in evidence.centre:
@@ -226,6 +229,7 @@ def check_words(evidence: Evidence) -> Finding:
             sent[said["id"]].append(said)
     orders = {o["alert"]["id"]: o for o in evidence.journal.last("order")}
     closed, helped = _closed(evidence), _helped(evidence)
+    danger = _helped(evidence, nodes=("emergency",))
     for id_, messages in sent.items():
         finding.compared += 1
         order, wrong = orders.get(id_), None
@@ -235,6 +239,8 @@ def check_words(evidence: Evidence) -> Finding:
                 wrong = f"was called off and is {order['status']}"
         elif order is not None:
             last = max(messages, key=lambda m: str(m["body"]["sent"]))["body"]
+            if order["id"] in danger and not order["alert"]["exercise"]:
+                last = {**last, "level": 1}
             names = ("text", "level") if order["id"] in helped else ("text", "level", "needs")
             wrong = next(_unlike(order["alert"], last, names), None)
         if wrong:
@@ -246,7 +252,9 @@ def _closed(evidence: Evidence) -> set[str]:
     return {s["id"] for s in evidence.centre if s["kind"] == "close"}
 
 
-def _helped(evidence: Evidence) -> dict[str, list[int]]:
+def _helped(
+    evidence: Evidence, nodes: tuple[str, ...] = ("need_help", "emergency")
+) -> dict[str, list[int]]:
     """Return when somebody called for help to which order: one more is wanted there.
 
     That he really did is for I5 to say.
@@ -254,7 +262,7 @@ def _helped(evidence: Evidence) -> dict[str, list[int]]:
     helped: dict[str, list[int]] = defaultdict(list)
     for row in evidence.journal.rows:
         for report in row.reports:
-            if report["node"] in ("need_help", "emergency"):
+            if report["node"] in nodes:
                 helped[report["order"]].append(row.at_us)
     return helped
 

@@ -360,6 +360,18 @@ async def test_an_unset_clock_expires_nothing():
         assert run.order().status.value == "calling"
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("boot", "doubted"), [("another boot", True), ("memory", False)])
+async def test_a_machine_that_starts_a_little_before_it_stopped_has_its_clock_behind(boot, doubted):
+    """By how much is not known. In the same boot the monotonic clock tells it: ten seconds."""
+    async with Running(MemoryJournal()) as first:
+        await first.alert()
+    first.clock.moved_us -= 10 * US
+    async with again(first, boot_id=boot) as run:
+        assert ("clock_doubt" in run.order().flags) is doubted
+        assert "clock_stepped" not in run.order().flags
+
+
 # -- a mistake of ours -------------------------------------------------------------------------
 
 

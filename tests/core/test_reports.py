@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.alert import Level
 from gateway.core.answers.events import ButtonPressed, MediaReceived
 from gateway.core.answers.replies import parse_report
 from gateway.core.calls.events import CardPosted
@@ -504,6 +505,20 @@ def test_a_call_for_help_on_an_order_makes_it_one_of_level_1(way, asked_before):
     assert {e.level for e in told} == {1}
     story.write("zhang", "SOS")
     assert len(story.reports("updated")) == 1, "it is of level 1 already"
+    story.pass_time(1)
+    assert story.update(text="穿红衣", level=Level.TWO).status == "accepted"
+    assert (story.order.alert.text, story.order.alert.level) == ("穿红衣", 1)
+
+
+def test_an_order_of_level_1_on_which_somebody_calls_for_help_is_not_lowered():
+    story = desk("zhang", "li", "chen")
+    story.alert(level=Level.ONE)
+    story.press("zhang", "1")
+    story.write("zhang", "SOS")
+    assert story.reports("updated") == []
+    story.pass_time(1)
+    story.update(text="穿红衣", level=Level.THREE)
+    assert (story.order.alert.text, story.order.alert.level) == ("穿红衣", 1)
 
 
 def test_a_call_for_help_in_a_drill_is_part_of_the_drill():

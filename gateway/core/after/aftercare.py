@@ -41,7 +41,9 @@ DAY_US: Final = 24 * 3600 * US
 # He is reminded each day until he was there, so often at most.
 MOST_REMINDERS: Final = 7
 # Flags of how an order began that do not hold when it is opened again.
-_STALE_FLAGS: Final = ("expired", "nobody", "nobody_near", "clock_stepped", "clock_unset")
+_STALE_FLAGS: Final = (
+    "expired", "nobody", "nobody_near", "clock_stepped", "clock_unset", "in_danger"
+)  # fmt: skip
 # Flags that say so of the times it has; they hold of those, not of the times to come.
 _DOUBTED: Final = frozenset({"clock_stepped", "clock_unset"})
 

@@ -2,7 +2,7 @@
 
 A call for help by itself becomes an order of level 1 (E6, ``steps``). His who is on an order
 already is no less urgent; so his order is raised, its clocks begin again, and one guard more is
-wanted there. Of a drill it is part of the drill.
+wanted there; no later message lowers it. Of a drill it is part of the drill.
 """
 
 from gateway.core.alert import Assurance, Level, Medium
@@ -37,6 +37,7 @@ def in_danger(
             order, "updated", person=person, medium=medium.value, assurance=assurance.value,
             detail=Wording(draft.site).text("detail_raised_in_danger"),
         )  # fmt: skip
+    if not order.alert.exercise:
         raise_to_one(draft, order)
         order = draft.find(Order, order.id) or order
     apply_reply(draft, order, person, Action.NEED_HELP, medium=medium, assurance=assurance)

@@ -10,6 +10,7 @@ at once is confirmed by a second person, as an alert to all is.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.core.alert import Alert, AlertKind, Level
 from gateway.core.calls.calling import (
@@ -39,6 +40,9 @@ from gateway.core.policy.policy import response_to, to_all
 from gateway.core.policy.release import HELD, MARKS, amendment_held, screened, why_held
 from gateway.core.state import Draft
 from gateway.core.wording import Wording
+
+# The flag of an order on which somebody has called for help: no message lowers its level.
+IN_DANGER: Final = "in_danger"
 
 
 def amend(draft: Draft, order: Order, alert: Alert, *, named: bool = False) -> None:
@@ -77,6 +81,9 @@ def amend_now(draft: Draft, order: Order, alert: Alert, *, named: bool = False) 
     nothing left of them.
     """
     before = order
+    if IN_DANGER in order.flags:
+        # Who writes of an order may not know yet that somebody calls for help there.
+        alert = replace(alert, level=Level.ONE)
     order = replace(
         order, alert=replace(alert, kind=AlertKind.ALERT), revision=order.revision + 1
     )
@@ -103,12 +110,16 @@ def amend_now(draft: Draft, order: Order, alert: Alert, *, named: bool = False) 
 
 
 def raise_to_one(draft: Draft, order: Order) -> None:
-    """Make an order one of level 1, its words as they are, and call who was spared before.
+    """Make an order one of level 1 for good, its words as they are; call who was spared.
 
     On the air nothing is said of it but by the tone: what waits is asked for anew, and a call
     for help follows.
     """
     before = order
+    order = replace(order, flags=tuple(dict.fromkeys((*order.flags, IN_DANGER))))
+    draft.put(order)
+    if before.alert.level is Level.ONE:
+        return
     alert = replace(order.alert, level=Level.ONE)
     order = _begun_again(replace(order, alert=alert, clock_us=draft.now_us))
     draft.put(order)
