@@ -1,7 +1,7 @@
 # make demo   the daemon and a simulated outside, start to end (needs Python 3.11+, pip, an index)
 # make test   style, types, import contracts and every test
 # make bench  how fast it is here, beside this machine's floors (ARGS=--quick for less)
-# make soak   200 simulated days on as many seeds, judged (ARGS="--seeds 20")
+# make soak   200 simulated days on as many seeds, judged (ARGS="--seeds 20"; --month: 30 days each)
 # make clean  forget the environment and everything built
 
 PYTHON ?= python3
