@@ -8,7 +8,7 @@ from gateway.core.alert import Level
 from gateway.core.answers.events import MediaReceived
 from gateway.core.calls.events import BreakTaken, PartnerCalled
 from gateway.core.calls.whereabouts import LastSeen
-from gateway.core.effects import Receipt
+from gateway.core.effects import PostCard, Receipt
 from gateway.core.events import SettingsReloaded
 from gateway.core.people import Contact
 from gateway.core.places import Post
@@ -16,6 +16,7 @@ from gateway.core.register.events import RegisterSeeded
 from tests.core.site_for_tests import (
     ACCOUNTS,
     PEOPLE,
+    US,
     Desk,
     guard,
     make_site,
@@ -233,6 +234,20 @@ def test_a_far_station_makes_the_nearest_partner_be_proposed_and_called_by_a_nam
     assert desk.reports("escalated")[-1].person == "chen"
     again = desk.take(PartnerCalled(at_us=desk.now_us, order="o1", person="chen", by="李"))
     assert [e.status for e in again if isinstance(e, Receipt)] == ["refused"]
+
+
+@pytest.mark.parametrize("expires_s", [None, 600])
+def test_a_partner_is_reached_also_when_the_orders_time_has_run_out(expires_s):
+    """Somebody stands there an hour later, and a named person sends him company."""
+    desk = Desk("zhang", "chen")
+    desk.alert(expires_us=None if expires_s is None else desk.now_us + expires_s * US)
+    desk.press("zhang", "3")
+    desk.wait(3700)
+    desk.forget()
+    desk.take(PartnerCalled(at_us=desk.now_us, order="o1", person="chen", by="李警官"))
+    cards = [e for e in desk.asked if isinstance(e, PostCard) and e.address == ACCOUNTS["chen"]]
+    assert cards
+    assert all(card.not_after_us > desk.now_us + 300 * US for card in cards)
 
 
 @pytest.mark.parametrize("order", ["o99", "99"])

@@ -24,7 +24,7 @@ from gateway.core.guard_reports.report import GuardReport, ReportActed, ReportPo
 from gateway.core.order import Card, Order
 from gateway.core.people import Person
 from gateway.core.register.events import RegisterSeeded
-from tests.core.site_for_tests import ACCOUNTS, PEOPLE, Desk, make_site
+from tests.core.site_for_tests import ACCOUNTS, PEOPLE, US, Desk, make_site
 
 MDC = Person(
     id="mdc", name="周一", organisation="guard", grids=("G1",), guard_code="900",
@@ -519,6 +519,25 @@ def test_an_order_of_level_1_on_which_somebody_calls_for_help_is_not_lowered():
     story.pass_time(1)
     story.update(text="穿红衣", level=Level.THREE)
     assert (story.order.alert.text, story.order.alert.level) == ("穿红衣", 1)
+
+
+@pytest.mark.parametrize("how", ["4", "SOS"])
+@pytest.mark.parametrize("expires_s", [None, 600])
+def test_a_call_for_help_on_an_order_whose_time_has_run_out_brings_people(how, expires_s):
+    """He stands there, an hour later; the alert's own end could not know of that."""
+    story = desk("zhang", "li", "chen")
+    story.alert(expires_us=None if expires_s is None else story.now_us + expires_s * US)
+    story.post()
+    story.press("zhang", "3")
+    story.wait(3700)
+    assert story.status == "arrived"
+    story.forget()
+    story.press("zhang", "4") if how == "4" else story.write("zhang", "SOS")
+    pages = [e for e in story.asked if isinstance(e, PageChannel)]
+    cards = [e for e in story.asked if isinstance(e, PostCard)]
+    assert len(pages) == 2, "help is asked for, and the order is spoken to those who are added"
+    assert ACCOUNTS["chen"] in {card.address for card in cards}, "the neighbour"
+    assert all(e.not_after_us > story.now_us + 300 * US for e in (*pages, *cards))
 
 
 def test_a_call_for_help_in_a_drill_is_part_of_the_drill():

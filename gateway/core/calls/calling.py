@@ -57,6 +57,19 @@ def expired(draft: Draft, order: Order) -> bool:
     return trusted(draft, order) and draft.taken_us > not_after_us(draft, order)
 
 
+def wanted_now(draft: Draft, order: Order) -> Order:
+    """Return an order; begun now where its time has run out and people are needed all the same.
+
+    Whoever said when it was to expire could not know of that.
+    """
+    if not expired(draft, order):
+        return order
+    alert, expires_us = order.alert, order.alert.expires_us
+    if expires_us is not None and expires_us < draft.taken_us:
+        alert = replace(alert, expires_us=None)
+    return replace(order, alert=alert, clock_us=draft.taken_us)
+
+
 def trusted(draft: Draft, order: Order) -> bool:
     """Return whether an order's times and the clock's may be compared.
 

@@ -12,6 +12,7 @@ from gateway.core.calls.calling import (
     tell_people,
     tell_person,
     trusted,
+    wanted_now,
     withdraw_pages,
 )
 from gateway.core.calls.choice import wanting
@@ -220,16 +221,14 @@ def call_help(draft: Draft, order: Order, person: str) -> None:
     takers = strength(draft.of_order(Assignment, order.id), order.alert.level)
     needs = min(max(order.alert.needs, takers) + 1, 50)
     order = replace(order, alert=replace(order.alert, needs=needs))
-    if expired(draft, order):
-        order = replace(order, clock_us=draft.taken_us)
+    order = wanted_now(draft, order)
     here = response_to(draft.site, order).ladder[order.rung : order.rung + 1]
     if here and here[0].kind == "repeat":
         order = replace(order, rung=order.rung + 1)  # the call for help is its repetition
     draft.put(order)
     tell_people(draft, order, "note_help", privately=True, who=draft.find(Person, person))
-    if not expired(draft, order):
-        for channel in channels_used(draft, order):
-            say_beside(draft, order, channel, "help")
+    for channel in channels_used(draft, order):
+        say_beside(draft, order, channel, "help")
     follow_facts(draft, order.id, climbing=True)
 
 

@@ -5,7 +5,7 @@ may be there in five minutes (E12). Gridcall proposes; a named person decides.
 """
 
 from gateway.core.answers.timeline import order_of_number
-from gateway.core.calls.calling import call_guards, grids_of
+from gateway.core.calls.calling import call_guards, grids_of, wanted_now
 from gateway.core.calls.choice import choose
 from gateway.core.calls.events import PartnerCalled
 from gateway.core.calls.ladder import follow_facts
@@ -93,6 +93,8 @@ def partner_called(draft: Draft, event: PartnerCalled) -> None:
             Receipt(status="refused", sender=event.by, id=event.order, reason=problem)
         )
         return
+    order = wanted_now(draft, order)
+    draft.put(order)
     call_guards(draft, order, [person], rung=max(order.rung, 1))
     detail = Wording(draft.site).text("detail_partner_called", by=event.by)
     draft.report(

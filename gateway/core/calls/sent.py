@@ -54,7 +54,8 @@ def page_event(
             if not page.waited:
                 page = draft.find(Page, page.id) or page
                 draft.put(replace(page, waited=True))
-                page_waits(draft, order)
+                if order.open:
+                    page_waits(draft, order)
         case PageStarted():
             if page.state in ("queued", "withdrawn"):
                 draft.put(replace(page, state="on_air", started_us=event.at_us))

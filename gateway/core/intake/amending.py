@@ -20,6 +20,7 @@ from gateway.core.calls.calling import (
     page_channel,
     refresh_cards,
     tell_people,
+    wanted_now,
     withdraw_page,
 )
 from gateway.core.calls.first_call import Added, call_added, grids_meant, named_again
@@ -120,6 +121,7 @@ def raise_to_one(draft: Draft, order: Order) -> None:
     draft.put(order)
     if before.alert.level is Level.ONE:
         return
+    order = wanted_now(draft, order)
     alert = replace(order.alert, level=Level.ONE)
     order = _begun_again(replace(order, alert=alert, clock_us=draft.now_us))
     draft.put(order)
