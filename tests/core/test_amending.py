@@ -8,11 +8,12 @@ from gateway.core.alert import AlertKind, Level
 from gateway.core.calls.calling import call_guards
 from gateway.core.calls.escalation import Response, rungs
 from gateway.core.calls.whereabouts import OnBreak
+from gateway.core.effects import PostCard
 from gateway.core.order import Put
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.policy import Category, Policy
 from gateway.core.policy.templates import OrderKind
-from tests.core.site_for_tests import PEOPLE, US, Desk, make_site, point
+from tests.core.site_for_tests import ACCOUNTS, PEOPLE, US, Desk, make_site, point
 
 
 def with_policy(**fields: object) -> object:
@@ -318,6 +319,22 @@ def test_a_held_order_is_released_to_the_grids_of_its_new_words():
     release(desk)
     assert desk.order.grids[0] == "G3"
     assert "sun" in desk.called()
+
+
+def test_the_station_of_where_a_held_order_now_lies_has_its_card_in_time():
+    """It is held for twenty minutes before the centre learns where it is."""
+    site = with_policy(forbidden=("毒品",))
+    desk = Desk("zhang", "sun", site=site)
+    desk.alert(text="毒品", grid="G3", level=Level.ONE)
+    assert desk.status == "held"
+    desk.wait(1200)
+    desk.forget()
+    desk.update(text="毒品", grid="G1", level=Level.ONE)
+    assert desk.status == "held"
+    (card,) = [
+        e for e in desk.asked if isinstance(e, PostCard) and e.address == ACCOUNTS["station"]
+    ]
+    assert card.not_after_us > desk.now_us + 300 * US
 
 
 def test_an_older_message_that_knows_the_place_calls_nobody_of_a_held_order():

@@ -13,7 +13,7 @@ from gateway.core.people import Contact
 from gateway.core.places import Post
 from gateway.core.policy.policy import Category
 from gateway.core.register.events import RegisterSeeded
-from tests.core.site_for_tests import ACCOUNTS, Desk, guard, make_site
+from tests.core.site_for_tests import ACCOUNTS, US, Desk, guard, make_site
 
 SOUTH = BlockingPoint(name="南门路口", position=(25_000_000, 118_005_000), side="南侧")
 NORTH = BlockingPoint(name="北桥", position=(25_010_000, 118_005_000))
@@ -69,6 +69,17 @@ def test_the_nearest_free_point_is_given_spoken_and_written():
     key(story, "b", 1)
     key(story, "c", 2)
     assert points(story) == {"a": "南门路口", "b": "东站", "c": "北桥"}
+
+
+def test_who_answers_late_hears_his_point_although_nobody_would_be_called_any_more():
+    story = desk()
+    key(story, "a", 1)
+    story.wait(3700)
+    story.forget()
+    story.act("confirm", person="f", node="acknowledged")
+    (said,) = [e for e in story.asked if isinstance(e, PageChannel)]
+    assert "北桥" in "".join(said.text)
+    assert said.not_after_us > story.now_us + 300 * US
 
 
 def test_who_has_a_chat_reads_where_he_is_to_go():

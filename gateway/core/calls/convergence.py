@@ -15,12 +15,12 @@ from typing import Final
 from gateway.core.calls.calling import (
     channels_of,
     grids_of,
-    not_after_us,
     tell_person,
     withdraw_page,
 )
 from gateway.core.calls.nearest import spot_of_person
 from gateway.core.calls.saying import Saying
+from gateway.core.calls.spoken_again import CAUTION_LIFE_US
 from gateway.core.effects import PageChannel
 from gateway.core.guard_reports.report import BlockingPoint
 from gateway.core.life import TAKING, reached
@@ -176,6 +176,6 @@ def _speak(draft: Draft, order: Order, person: Person, point: str) -> None:
                 exercise=order.alert.exercise,
                 routine=order.alert.exercise,
                 answer_window_s=0,
-                not_after_us=not_after_us(draft, order),
+                not_after_us=draft.taken_us + CAUTION_LIFE_US,
             )
         )

@@ -20,7 +20,7 @@ CAUTION_LIFE_US: Final = 1800 * US
 # What breaks a page each time is not chance: so often on one channel and no more.
 _MOST_FAILURES: Final = 3
 # What is of use although the order itself would not be called any more.
-_LASTING: Final = ("caution", "off")
+_LASTING: Final = ("caution", "off", "point")
 
 
 def say_beside(

@@ -168,9 +168,13 @@ def amendment_held(draft: Draft, order: Order, alert: Alert) -> bool:
 
 
 def _still_held(draft: Draft, order: Order, alert: Alert) -> bool:
-    """Give a held order its new words; one that has become simple by them is let go."""
+    """Give a held order its new words; one that has become simple by them is let go.
+
+    Whoever is told of it now, such as another station, has as long as if it had come now.
+    """
     held = draft.find(Held, order.id)
-    order = placed_anew(draft, replace(order, alert=alert, revision=order.revision + 1))
+    order = replace(order, alert=alert, revision=order.revision + 1, clock_us=draft.taken_us)
+    order = placed_anew(draft, order)
     draft.put(order)
     draft.report(order, "updated", medium="centre", assurance="M", detail=alert.text)
     two = held is not None and held.why == "two_person"
