@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.after.events import OrderTended
 from gateway.core.alert import AlertKind, Level
 from gateway.core.calls.calling import call_guards
 from gateway.core.calls.escalation import Response, rungs
 from gateway.core.calls.whereabouts import OnBreak
-from gateway.core.effects import PostCard
+from gateway.core.effects import PageChannel, PostCard
 from gateway.core.order import Put
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.policy import Category, Policy
@@ -335,6 +336,31 @@ def test_the_station_of_where_a_held_order_now_lies_has_its_card_in_time():
         e for e in desk.asked if isinstance(e, PostCard) and e.address == ACCOUNTS["station"]
     ]
     assert card.not_after_us > desk.now_us + 300 * US
+
+
+@pytest.mark.parametrize("by", ["release", "words"])
+def test_a_held_order_that_the_police_have_taken_over_calls_nobody_when_it_is_let_go(by):
+    desk = Desk("zhang", "sun", site=with_policy(forbidden=("毒品",)))
+    desk.alert(text="毒品")
+    desk.take(OrderTended(at_us=desk.now_us, order="o1", act="handover", by="李科长"))
+    assert desk.status == "held"
+    desk.pass_time(1)
+    release(desk) if by == "release" else desk.update(text="纠纷")
+    assert desk.status == "handed_over"
+    assert "zhang" not in desk.called()
+    assert desk.pages() == []
+
+
+def test_nobody_is_told_of_a_held_order_whose_new_words_have_expired():
+    """Nor is it let go by them, simple as they are."""
+    desk = Desk("zhang", "sun", site=with_policy(forbidden=("毒品",)))
+    desk.alert(text="毒品", grid="G3")
+    desk.wait(10)
+    desk.forget()
+    desk.update(text="纠纷", grid="G1", expires_us=desk.now_us - 5 * US)
+    assert desk.status == "held"
+    assert [e for e in desk.asked if isinstance(e, PostCard | PageChannel)] == []
+    assert desk.words("detail_expired_before") in desk.details("warning")
 
 
 def test_an_older_message_that_knows_the_place_calls_nobody_of_a_held_order():

@@ -23,10 +23,11 @@ from gateway.core.calls.calling import (
     refresh_cards,
 )
 from gateway.core.calls.first_call import call_first
+from gateway.core.calls.ladder import follow_facts
 from gateway.core.calls.owner import settle_owner
 from gateway.core.effects import Receipt
-from gateway.core.life import LIFE, Trigger
-from gateway.core.order import Order, OrderStatus
+from gateway.core.life import LIFE, Trigger, trigger_of
+from gateway.core.order import Assignment, Order, OrderStatus
 from gateway.core.policy.events import HeldActed
 from gateway.core.policy.held import Held
 from gateway.core.policy.held_news import (
@@ -181,6 +182,11 @@ def _still_held(draft: Draft, order: Order, alert: Alert) -> bool:
     if held is not None and two and alert.through:
         through = tuple(dict.fromkeys((*held.through, alert.through)))
         draft.put(replace(held, through=through))
+    if expired(draft, order):
+        detail = Wording(draft.site).text("detail_expired_before")
+        draft.report(order, "warning", medium="clock", detail=detail)
+        refresh_cards(draft, order)
+        return True
     if two or objections(draft.site.policy, alert):
         if not two:
             tell_police_anew(draft, order, alert, why_held(draft, order))
@@ -284,7 +290,10 @@ def _release(
 
 
 def _call(draft: Draft, order: Order, detail: str) -> None:
-    """Call everybody an order is meant for, as if its alert had come now."""
+    """Call everybody an order is meant for, as if its alert had come now.
+
+    What the police have taken over meanwhile is theirs: nobody is called.
+    """
     order = _let_go(draft, order)
     order = replace(
         order,
@@ -294,6 +303,9 @@ def _call(draft: Draft, order: Order, detail: str) -> None:
     )
     draft.put(order)
     draft.report(order, "cleared", medium="centre", assurance="H", detail=detail)
+    if trigger_of(order, draft.of_order(Assignment, order.id)) is Trigger.HANDED:
+        follow_facts(draft, order.id)
+        return
     call_first(draft, order)
     refresh_cards(draft, draft.find(Order, order.id) or order)
 
