@@ -195,6 +195,20 @@ class State:
         if len(pages) > PAGES_REMEMBERED:
             pages.discard(min(pages, key=by_age))
 
+    def _forget_page(self, page: Page) -> None:
+        pages = self._spoken.get(page.channel, set())
+        if page.id not in pages:
+            return
+        full = len(pages) == PAGES_REMEMBERED
+        pages.discard(page.id)
+        if full and (older := self._spoken_before(page.channel, pages)):
+            pages.add(max(older, key=by_age))
+
+    def _spoken_before(self, channel: str, known: set[str]) -> list[str]:
+        """Return the spoken pages of a channel that had to make way for those known."""
+        pages = (p for p in self.each(Page) if p.channel == channel and p.state == "spoken")
+        return [p.id for p in pages if p.id not in known]
+
     def _remember_person(self, person: Person) -> None:
         for grid in person.grids:
             self._people_of_grid.setdefault(grid, {})[person.id] = person
@@ -231,7 +245,7 @@ class State:
         elif isinstance(entity, Person):
             self._forget_person(entity)
         elif isinstance(entity, Page):
-            self._spoken.get(entity.channel, set()).discard(entity.id)
+            self._forget_page(entity)
         return entity
 
     def _unhang(self, order: str, kind: str, key: str) -> None:

@@ -45,7 +45,7 @@ from gateway.core.order import (
 )
 from gateway.core.people import Contact, Person
 from gateway.core.register.events import EnrolmentIssued, PersonLeft, RegisterSeeded
-from gateway.core.state import Draft, State
+from gateway.core.state import PAGES_REMEMBERED, Draft, State
 from tests.core.site_for_tests import (
     ACCOUNTS,
     NOON_US,
@@ -447,6 +447,20 @@ def test_putting_what_stands_already_is_no_change():
     draft.put(counter)
     draft.drop(Counter, "card")
     assert draft.changes == []
+
+
+def test_a_page_that_goes_lets_the_one_before_it_be_seen_again():
+    """Of a channel only the latest pages are looked through: as many, whatever went."""
+    pages = [
+        Page(id=f"p{n}", order="o1", channel="ch1", state="spoken", rung=0, purpose="order")
+        for n in range(1, PAGES_REMEMBERED + 4)
+    ]  # fmt: skip
+    state = State(pages)
+    assert len(state.latest_pages("ch1")) == PAGES_REMEMBERED
+    for gone in (pages[-1], pages[5], pages[0]):
+        state.apply(Drop(Page.KIND, gone.id))
+        assert state.latest_pages("ch1") == State(state.each(Page)).latest_pages("ch1")
+    assert len(state.latest_pages("ch1")) == PAGES_REMEMBERED
 
 
 def test_a_number_given_up_takes_its_order_out_of_the_memory():
