@@ -25,7 +25,7 @@ async def test_a_drill_is_spoken_first_and_last_as_one(w):
     assert all(text.startswith("演练") and text.endswith("演练") for text in said), said
 
 
-@story("E7", off=without("gateway.core.wording.Wording.about", gives="x"))
+@story("E7", off=without("gateway.core.wording.Wording.line", gives="x"))
 async def test_every_line_written_of_a_drill_says_so(w):
     """The cards, the toast that answers a button, and the lines below the cards."""
     await w.act("drill", grid="east", text="演练内容")
@@ -43,7 +43,7 @@ async def test_every_line_written_of_a_drill_says_so(w):
     assert all(line.startswith("【演练】") and line.endswith("【演练】") for line in lines)
 
 
-@story("E7", off=without("gateway.core.wording.Wording.about", gives="x"))
+@story("E7", off=without("gateway.core.wording.Wording.line", gives="x"))
 async def test_a_photo_of_a_drill_comes_and_goes_as_one(w):
     """Shown, thanked for and taken back, each line of it says 演练 first and last."""
     (w.folder / "media").mkdir()
