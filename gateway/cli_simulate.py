@@ -1,5 +1,6 @@
 """`gridcall simulate`: days of a county in a minute, judged."""
 
+import gc
 import json
 import logging
 from typing import Annotated, Literal
@@ -12,6 +13,9 @@ from gateway.simulate import FAULTS as KINDS
 from gateway.simulate import Plan, Result, simulate
 
 FAULTS = ",".join(KINDS)
+# Nearly all that a run makes is gone in its turn: to look for cycles at every 700th object was
+# a fifth of its time.
+COLLECTED_EVERY = (100_000, 20, 100)
 
 
 def run(
@@ -36,6 +40,7 @@ def run(
     People with manners, paths that fail, an engine that is killed. Judges compare what the
     outside logged with the journal. Exit 0: no violation; 1: violations; 2: usage.
     """
+    gc.set_threshold(*COLLECTED_EVERY)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     plan = Plan(
         guards=guards, grids=grids, channels=channels, alerts_per_day=alerts_per_day,
